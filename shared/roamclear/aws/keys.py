@@ -1,0 +1,344 @@
+"""Every key of every table. A partition key begins with the issuer; ``@`` is the platform itself.
+
+Index columns: ``gsi1pk/gsi1sk``, ``gsi2pk/gsi2sk``, ``gsi3pk/gsi3sk``; all are sparse, and hold keys only.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from roamclear.kernel.time import sort_instant
+from roamclear.kernel.writes import Key
+
+PLATFORM = "@"
+
+
+# ---- identity ------------------------------------------------------------------------------------------------------
+def credential(token_hash: str) -> Key:
+    """An OCPI credential by the SHA-256 of its token."""
+    return Key(f"{PLATFORM}#CREDENTIAL#{token_hash}", "CREDENTIAL")
+
+
+def actor(actor_id: str) -> Key:
+    """A signed-in person or schedule: one row with its grants per issuer."""
+    return Key(f"{PLATFORM}#ACTOR#{actor_id}", "ACTOR")
+
+
+# ---- intake --------------------------------------------------------------------------------------------------------
+def cdr_original(issuer: str, cdr_ref: str) -> Key:
+    """The body of a CDR as it came; written once."""
+    return Key(f"{issuer}#CDR#{cdr_ref}", "ORIGINAL")
+
+
+def cdr_conflict(issuer: str, cdr_ref: str, sha256: str) -> Key:
+    """A differing body under the same id; kept byte for byte."""
+    return Key(f"{issuer}#CDR#{cdr_ref}", f"CONFLICT#{sha256}")
+
+
+def received(issuer: str, at: datetime) -> str:
+    """Index partition of what was received on a day (gsi1 of intake)."""
+    return f"{issuer}#RECEIVED#{sort_instant(at)[:10]}"
+
+
+def ingest_log(issuer: str, partner: str, at: datetime, sha256: str) -> Key:
+    """A refused message of a known partner."""
+    stamp = sort_instant(at)
+    return Key(f"{issuer}#INGEST#{partner}#{stamp[:10]}", f"{stamp}#{sha256[:16]}")
+
+
+def location(issuer: str, party: str, location_id: str) -> Key:
+    """An OCPI Location as a partner owns it."""
+    return Key(f"{issuer}#LOCATION#{party}#{location_id.upper()}", "LOCATION")
+
+
+def tariff(issuer: str, party: str, tariff_id: str) -> Key:
+    """An OCPI Tariff as a partner owns it."""
+    return Key(f"{issuer}#TARIFF#{party}#{tariff_id.upper()}", "TARIFF")
+
+
+# ---- clearing: masters ---------------------------------------------------------------------------------------------
+ISSUERS = f"{PLATFORM}#ISSUERS"
+
+
+def issuer_listed(issuer: str) -> Key:
+    """An issuer in the list the schedules walk."""
+    return Key(ISSUERS, issuer)
+
+
+def issuer(issuer_id: str) -> Key:
+    """The legal entity that invoices."""
+    return Key(f"{issuer_id}#ISSUER", "HEAD")
+
+
+def contracts(issuer_id: str) -> str:
+    """Partition of all contracts of an issuer."""
+    return f"{issuer_id}#CONTRACTS"
+
+
+def contract(issuer_id: str, contract_id: str) -> Key:
+    """A contract's head row."""
+    return Key(contracts(issuer_id), f"{contract_id}#HEAD")
+
+
+def contract_version(issuer_id: str, contract_id: str, version: int) -> Key:
+    """One version of a contract; never changed."""
+    return Key(contracts(issuer_id), f"{contract_id}#V#{version:06d}")
+
+
+def contract_party(issuer_id: str, party: str, contract_id: str) -> Key:
+    """An eMSP party covered by a contract (the way from a CDR to its contract)."""
+    return Key(f"{issuer_id}#PARTY#{party}", f"CONTRACT#{contract_id}")
+
+
+def evse(issuer_id: str, evse_id: str) -> Key:
+    """An EVSE of the register by its folded id."""
+    return Key(f"{issuer_id}#EVSE#{evse_id}", "HEAD")
+
+
+def assignment(issuer_id: str, evse_id: str, from_at: datetime) -> Key:
+    """One assignment of an EVSE to a payout account from an instant."""
+    return Key(f"{issuer_id}#EVSE#{evse_id}", f"ASSIGNED#{sort_instant(from_at)}")
+
+
+def evses(issuer_id: str) -> str:
+    """Index partition of the register (gsi1; sort key = folded id)."""
+    return f"{issuer_id}#EVSES"
+
+
+def evses_of_account(issuer_id: str, account_id: str) -> str:
+    """Index partition of the EVSEs assigned to an account (gsi2); ``-`` is unassigned."""
+    return f"{issuer_id}#EVSES#{account_id}"
+
+
+def accounts(issuer_id: str) -> str:
+    """Partition of the payout accounts of an issuer."""
+    return f"{issuer_id}#ACCOUNTS"
+
+
+def account(issuer_id: str, account_id: str) -> Key:
+    """A payout account's head row."""
+    return Key(accounts(issuer_id), f"{account_id}#HEAD")
+
+
+def account_version(issuer_id: str, account_id: str, version: int) -> Key:
+    """One version of a payout account; never changed."""
+    return Key(accounts(issuer_id), f"{account_id}#V#{version:06d}")
+
+
+# ---- clearing: sessions --------------------------------------------------------------------------------------------
+def session(issuer_id: str, cdr_ref: str) -> Key:
+    """What the clearing knows of a CDR."""
+    return Key(f"{issuer_id}#CDR#{cdr_ref}", "SESSION")
+
+
+def rating_version(issuer_id: str, cdr_ref: str, version: int) -> Key:
+    """One rating of a CDR with its price trace; never changed."""
+    return Key(f"{issuer_id}#CDR#{cdr_ref}", f"RATING#{version:04d}")
+
+
+def claim(issuer_id: str, kind: str, value: str) -> Key:
+    """A thing only one CDR may own (session id, EVSE+start+token, the credit of a CDR)."""
+    return Key(f"{issuer_id}#CLAIM#{kind}#{value}", "CLAIM")
+
+
+def visible_to(issuer_id: str, party: str) -> str:
+    """Index partition of the CDRs an eMSP may read (gsi1; sort key = available_at#ref)."""
+    return f"{issuer_id}#VISIBLE#{party}"
+
+
+def unbilled(issuer_id: str, contract_id: str) -> str:
+    """Index partition of sessions not yet in a run (gsi2; sort key = billing#reason#stop#ref); ``-`` is no contract."""
+    return f"{issuer_id}#UNBILLED#{contract_id}"
+
+
+def by_evse(issuer_id: str, evse_id: str) -> str:
+    """Index partition of the sessions of an EVSE (gsi3; sort key = start#ref)."""
+    return f"{issuer_id}#BYEVSE#{evse_id}"
+
+
+def day_count(issuer_id: str, party: str, day: str) -> Key:
+    """How many CDRs became visible to an eMSP on a finished day."""
+    return Key(f"{issuer_id}#DAYCOUNT#{party}", day)
+
+
+# ---- clearing: runs, disputes, documents ---------------------------------------------------------------------------
+def run(issuer_id: str, run_id: str) -> Key:
+    """A run's head row."""
+    return Key(f"{issuer_id}#RUN#{run_id}", "HEAD")
+
+
+def member(issuer_id: str, run_id: str, stop: datetime, cdr_ref: str) -> Key:
+    """A session that belongs to a run."""
+    return Key(f"{issuer_id}#RUN#{run_id}", f"MEMBER#{sort_instant(stop)}#{cdr_ref}")
+
+
+def runs(issuer_id: str) -> str:
+    """Index partition of all runs (gsi1; sort key = period end#run)."""
+    return f"{issuer_id}#RUNS"
+
+
+def due(issuer_id: str, at: datetime, name: str) -> Key:
+    """Something that waits for an instant of the one clock."""
+    return Key(f"{issuer_id}#DUE", f"{sort_instant(at)}#{name}")
+
+
+def dispute(issuer_id: str, dispute_id: str) -> Key:
+    """A dispute's head row."""
+    return Key(f"{issuer_id}#DISPUTE#{dispute_id}", "HEAD")
+
+
+def disputes_of(issuer_id: str, contract_id: str) -> str:
+    """Index partition of the disputes of a contract (gsi1; sort key = filed at#id)."""
+    return f"{issuer_id}#DISPUTES#{contract_id}"
+
+
+def counter(issuer_id: str, series: str) -> Key:
+    """Last number and last issue date of a document series."""
+    return Key(f"{issuer_id}#COUNTER#{series}", "COUNTER")
+
+
+def document(issuer_id: str, number: str) -> Key:
+    """An issued document."""
+    return Key(f"{issuer_id}#DOCUMENT#{number}", "HEAD")
+
+
+def documents(issuer_id: str) -> str:
+    """Index partition of all documents (gsi1; sort key = issue date#number)."""
+    return f"{issuer_id}#DOCUMENTS"
+
+
+def open_items(issuer_id: str, contract_id: str) -> str:
+    """Index partition of unpaid documents of a contract (gsi2, sparse; sort key = due date#number)."""
+    return f"{issuer_id}#OPEN#{contract_id}"
+
+
+def document_reference(issuer_id: str, normalised: str) -> Key:
+    """The way from a normalised document number to the document."""
+    return Key(f"{issuer_id}#DOCREF#{normalised}", "DOCREF")
+
+
+def delivery(issuer_id: str, business_key: str) -> Key:
+    """A mail that was handed over, once per business key."""
+    return Key(f"{issuer_id}#DELIVERY#{business_key}", "DELIVERY")
+
+
+def link(token_hash: str) -> Key:
+    """A signed link of a mail by the hash of its token."""
+    return Key(f"{PLATFORM}#LINK#{token_hash}", "LINK")
+
+
+# ---- clearing: journal, outbox, bank, payouts ----------------------------------------------------------------------
+def exception(issuer_id: str, kind: str, subject: str) -> Key:
+    """A row of the exception journal, once per kind and subject."""
+    return Key(f"{issuer_id}#EXCEPTION#{kind}#{subject}", "HEAD")
+
+
+def exceptions(issuer_id: str, state: str) -> str:
+    """Index partition of exceptions by state (gsi1; sort key = raised at#kind#subject)."""
+    return f"{issuer_id}#EXCEPTIONS#{state}"
+
+
+def outbox(issuer_id: str, at: datetime, name: str, subject: str) -> Key:
+    """A fact a lower room wrote for the higher ones; gone when it was acknowledged."""
+    return Key(f"{issuer_id}#OUTBOX", f"{sort_instant(at)}#{name}#{subject}")
+
+
+def bank_accounts(issuer_id: str) -> str:
+    """Partition of the registered bank accounts of an issuer."""
+    return f"{issuer_id}#BANKACCOUNTS"
+
+
+def bank_account_owner(iban: str, currency: str) -> Key:
+    """Which issuer owns a bank account (statements carry no issuer)."""
+    return Key(f"{PLATFORM}#BANKACCOUNT#{iban}#{currency}", "OWNER")
+
+
+def bank_file(sha256: str) -> Key:
+    """A bank file by its bytes; its issuer is known only after reading."""
+    return Key(f"{PLATFORM}#BANKFILE#{sha256}", "FILE")
+
+
+def statement(issuer_id: str, account: str, statement_key: str) -> Key:
+    """A statement of a bank account."""
+    return Key(f"{issuer_id}#STATEMENTS#{account}", f"STATEMENT#{statement_key}")
+
+
+def bank_entry(issuer_id: str, account: str, entry_key: str) -> Key:
+    """A booked entry by its dedupe key (banking.md 4.2)."""
+    return Key(f"{issuer_id}#BANKENTRY#{account}#{entry_key}", "ENTRY")
+
+
+def bank_entries(issuer_id: str, account: str) -> str:
+    """Index partition of the entries of an account (gsi1; sort key = booking date#key)."""
+    return f"{issuer_id}#BANKENTRIES#{account}"
+
+
+def unapplied(issuer_id: str) -> str:
+    """Index partition of entries with unapplied money (gsi2, sparse)."""
+    return f"{issuer_id}#UNAPPLIED"
+
+
+def allocation(issuer_id: str, entry_key: str, number: str) -> Key:
+    """How much of an entry paid a document."""
+    return Key(f"{issuer_id}#ALLOCATION#{entry_key}", number)
+
+
+def payer(issuer_id: str, iban: str) -> Key:
+    """A learned payer account."""
+    return Key(f"{issuer_id}#PAYER#{iban}", "PAYER")
+
+
+def payout(issuer_id: str, payout_id: str) -> Key:
+    """A payout (what an account gets for a run of periods)."""
+    return Key(f"{issuer_id}#PAYOUT#{payout_id}", "HEAD")
+
+
+def payout_line(issuer_id: str, payout_id: str, cdr_ref: str) -> Key:
+    """A session's share inside a payout."""
+    return Key(f"{issuer_id}#PAYOUT#{payout_id}", f"LINE#{cdr_ref}")
+
+
+def accrued(issuer_id: str, account_id: str, stop: datetime, cdr_ref: str) -> Key:
+    """A locked session's share that waits for its payout."""
+    return Key(f"{issuer_id}#ACCRUED#{account_id}", f"{sort_instant(stop)}#{cdr_ref}")
+
+
+def payouts(issuer_id: str) -> str:
+    """Index partition of payouts (gsi1; sort key = period#id)."""
+    return f"{issuer_id}#PAYOUTS"
+
+
+def end_to_end(issuer_id: str, end_to_end_id: str) -> Key:
+    """The way from an EndToEndId to our payment."""
+    return Key(f"{issuer_id}#ENDTOEND#{end_to_end_id}", "PAYMENT")
+
+
+def batch(issuer_id: str, batch_id: str) -> Key:
+    """A payment batch."""
+    return Key(f"{issuer_id}#BATCH#{batch_id}", "HEAD")
+
+
+def batches(issuer_id: str) -> str:
+    """Index partition of batches (gsi1)."""
+    return f"{issuer_id}#BATCHES"
+
+
+# ---- ledger and audit ----------------------------------------------------------------------------------------------
+def ledger_entry(issuer_id: str, event: str, subject: str) -> Key:
+    """A journal entry by its business key."""
+    return Key(f"{issuer_id}#ENTRY#{event}#{subject}", "ENTRY")
+
+
+def ledger_month(issuer_id: str, at: datetime) -> str:
+    """Index partition of the journal entries of a month (gsi1)."""
+    return f"{issuer_id}#LEDGER#{sort_instant(at)[:7]}"
+
+
+def audit_chain(issuer_id: str, kind: str, object_id: str) -> str:
+    """Partition of one object's audit chain."""
+    return f"{issuer_id}#AUDIT#{kind}#{object_id}"
+
+
+def audit_entry(issuer_id: str, kind: str, object_id: str, sequence: int) -> Key:
+    """One link of an audit chain."""
+    return Key(audit_chain(issuer_id, kind, object_id), f"{sequence:08d}")

@@ -1,0 +1,1 @@
+"""Money, time, identifiers, errors: what every room speaks and nobody may bend."""

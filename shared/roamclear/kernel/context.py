@@ -1,0 +1,152 @@
+"""What a use case is given: the clock and the doors, as ports. The real ones are named in ``aws/compose.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from roamclear.kernel.clock import Clock
+from roamclear.kernel.writes import Action, Key, Table, Write
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a query and, where more follow, the opaque place to go on from."""
+
+    rows: list[Row]
+    next: dict[str, Any] | None = None
+
+
+class Database(Protocol):
+    """The tables. Every refused condition is a ``ConditionFailed``, every overload a ``Busy``."""
+
+    def get(self, table: Table, key: Key, *, consistent: bool = True) -> Row | None:
+        """One row or None."""
+        ...
+
+    def get_many(self, table: Table, keys: Sequence[Key], *, consistent: bool = True) -> dict[Key, Row]:
+        """Rows by key, any number of them; what does not exist is not in the answer."""
+        ...
+
+    def page(
+        self,
+        table: Table,
+        pk: str,
+        *,
+        index: str | None = None,
+        prefix: str | None = None,
+        after: str | None = None,
+        before: str | None = None,
+        forward: bool = True,
+        limit: int | None = None,
+        start: dict[str, Any] | None = None,
+        consistent: bool = False,
+    ) -> Page:
+        """One page of a partition. ``prefix``, or ``after`` (inclusive) and ``before`` (exclusive), bound the sort key."""
+        ...
+
+    def rows(
+        self,
+        table: Table,
+        pk: str,
+        *,
+        index: str | None = None,
+        prefix: str | None = None,
+        after: str | None = None,
+        before: str | None = None,
+        forward: bool = True,
+        consistent: bool = False,
+    ) -> Iterator[Row]:
+        """All rows of a partition between bounds, page after page."""
+        ...
+
+    def count(self, table: Table, pk: str, *, index: str | None = None, after: str, before: str) -> int:
+        """How many rows lie between bounds."""
+        ...
+
+    def write(self, write: Write) -> None:
+        """One conditional write."""
+        ...
+
+    def transact(self, actions: Sequence[Action]) -> None:
+        """All or nothing, at most 100 actions."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object of a bucket with what is known of it."""
+
+    bucket: str
+    key: str
+    size: int
+    sha256: str
+
+
+class Objects(Protocol):
+    """The buckets by their role: ``documents``, ``inbox``, ``exports``, ``archive``."""
+
+    def put(
+        self, bucket: str, key: str, body: bytes, content_type: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        """Write an object; the same bytes under the same key again change nothing."""
+        ...
+
+    def get(self, bucket: str, key: str) -> bytes | None:
+        """The bytes or None."""
+        ...
+
+    def keys(self, bucket: str, prefix: str = "") -> Iterator[str]:
+        """Keys below a prefix, in order."""
+        ...
+
+    def link(self, bucket: str, key: str, *, seconds: int, filename: str) -> str:
+        """A signed address of an object for a time."""
+        ...
+
+
+class Mailer(Protocol):
+    """Hands finished mails over."""
+
+    def send(self, raw: bytes, *, sender: str, recipients: Sequence[str]) -> str:
+        """Send one MIME message; returns the provider's message id. ``Unavailable`` when it was not taken."""
+        ...
+
+
+class Workflows(Protocol):
+    """The month-close executions and the schedules that wake them."""
+
+    def start_close(self, name: str, payload: Row) -> bool:
+        """Start an execution under a deterministic name; False when it was started before."""
+        ...
+
+    def complete(self, task_token: str, output: Row) -> bool:
+        """Let a parked execution go on; False when it no longer waits."""
+        ...
+
+    def wake_at(self, name: str, at: datetime) -> None:
+        """Ask for a due-sweep at an instant (once; the regular sweep is the safety net)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything a use case may touch."""
+
+    clock: Clock
+    db: Database
+    objects: Objects
+    mailer: Mailer
+    workflows: Workflows
+    stage: str = "local"
+    mail_sender: str = "clearing@roamclear.example"
+    public_base_url: str = ""
+    fonts_dir: str = ""
+
+    def now(self) -> datetime:
+        """The present instant of the one clock."""
+        return self.clock.now()

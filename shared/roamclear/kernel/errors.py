@@ -1,0 +1,95 @@
+"""The one error tree.
+
+Every error carries a stable ``code`` (an integrator may switch on it), a message that is safe to show, and details
+without personal data. Expected outcomes (a held session, an unmatched payment) are return values, never errors.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class RoamclearError(Exception):
+    """Root of the tree; never raised itself."""
+
+    code: ClassVar[str] = "ERROR"
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class InvalidInput(RoamclearError):
+    """The caller sent something that can never be taken; ``field`` names the place."""
+
+    code = "INVALID_INPUT"
+
+    def __init__(self, message: str, *, field: str, **details: Any) -> None:
+        super().__init__(message, field=field, **details)
+        self.field = field
+
+
+class NotAuthenticated(RoamclearError):
+    """No actor is known for this request."""
+
+    code = "NOT_AUTHENTICATED"
+
+
+class Forbidden(RoamclearError):
+    """The actor is known and may not do this here."""
+
+    code = "FORBIDDEN"
+
+
+class NotFound(RoamclearError):
+    """No such object, or one of another issuer, partner or account holder: the caller cannot tell which."""
+
+    code = "NOT_FOUND"
+
+
+class Conflict(RoamclearError):
+    """The object is in a state that does not allow this; ``code`` may be narrowed by a subclass."""
+
+    code = "CONFLICT"
+
+
+class WindowClosed(Conflict):
+    """The control window is over; ``closed_at_utc`` says since when (product.md row 36)."""
+
+    code = "WINDOW_CLOSED"
+
+
+class Locked(Conflict):
+    """The run is locked: only a credit by the CPO may correct it (product.md row 43)."""
+
+    code = "LOCKED"
+
+
+class ConditionFailed(Conflict):
+    """A conditional write lost; ``index`` is its place in the transaction, ``current`` the row that was found."""
+
+    code = "CONDITION_FAILED"
+
+    def __init__(self, message: str, *, index: int = 0, current: dict[str, Any] | None = None) -> None:
+        super().__init__(message, index=index)
+        self.index = index
+        self.current = current
+
+
+class Busy(RoamclearError):
+    """A store refused for load or contention after all retries; trying again is right."""
+
+    code = "BUSY"
+
+
+class Unavailable(RoamclearError):
+    """Something outside (mail, bank folder, store) failed; trying again is right."""
+
+    code = "UNAVAILABLE"
+
+
+class InvariantBroken(RoamclearError):
+    """A rule that must always hold did not; nothing is written and a person must look."""
+
+    code = "INVARIANT_BROKEN"

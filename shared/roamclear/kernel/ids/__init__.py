@@ -1,0 +1,1 @@
+"""One module per standard with the same verbs: ``compact``, ``validate``, ``is_valid``, ``format``."""

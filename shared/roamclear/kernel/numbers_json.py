@@ -1,0 +1,84 @@
+"""JSON whose numbers stay exact: read as ``Decimal``, written digit for digit (house.md 3)."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import simplejson
+
+from roamclear.kernel.errors import InvalidInput
+
+MAX_DEPTH = 32
+MAX_DIGITS = 34
+
+
+def _number(text: str) -> Decimal:
+    value = Decimal(text)
+    if len(value.as_tuple().digits) > MAX_DIGITS or abs(value.adjusted()) > MAX_DIGITS:
+        raise InvalidInput(f"a number has more than {MAX_DIGITS} digits", field="body")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise InvalidInput(f"a number has more than {MAX_DIGITS} digits", field="body")
+    return int(text)
+
+
+def _constant(text: str) -> Any:
+    raise InvalidInput(f"{text} is no JSON number", field="body")
+
+
+def loads(body: bytes | str, *, limit_bytes: int | None = None) -> Any:
+    """Parse JSON with fractions as ``Decimal``; NaN, Infinity, deep nesting and endless digits are refused.
+
+    >>> loads(b'{"a": 1.10, "b": 2}')
+    {'a': Decimal('1.10'), 'b': 2}
+    """
+    if limit_bytes is not None and len(body) > limit_bytes:
+        raise InvalidInput(f"the body has more than {limit_bytes} bytes", field="body")
+    try:
+        text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
+        value = json.loads(text, parse_float=_number, parse_int=_integer, parse_constant=_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"the body is not JSON: {_short(error)}", field="body") from error
+    _check_depth(value, MAX_DEPTH)
+    return value
+
+
+def dumps(value: Any, *, sort_keys: bool = False, indent: int | None = None) -> str:
+    """Write JSON; Decimals keep their digits and never pass through a float.
+
+    >>> dumps({"a": Decimal("1.10")})
+    '{"a":1.10}'
+    """
+    return str(
+        simplejson.dumps(
+            value,
+            use_decimal=True,
+            allow_nan=False,
+            ensure_ascii=False,
+            sort_keys=sort_keys,
+            indent=indent,
+            separators=(",", ":") if indent is None else (",", ": "),
+        )
+    )
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if left < 0:
+        raise InvalidInput(f"the body is nested deeper than {MAX_DEPTH}", field="body")
+    if isinstance(value, dict):
+        for part in value.values():
+            if isinstance(part, dict | list):
+                _check_depth(part, left - 1)
+    elif isinstance(value, list):
+        for part in value:
+            if isinstance(part, dict | list):
+                _check_depth(part, left - 1)
