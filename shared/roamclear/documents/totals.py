@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from roamclear.documents.model import Line, Totals, VatCategory, VatReason, VatTotal
+from roamclear.documents.invoice_model import Line, Totals, VatCategory, VatReason, VatTotal
 from roamclear.kernel.money import HALF_UP, Money, total
 
 
