@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from roamclear.kernel.context import Page, Row
 from roamclear.kernel.errors import Busy, ConditionFailed, InvariantBroken, Unavailable
-from roamclear.kernel.writes import Action, Check, Key, Put, Remove, Table, Update, When, Write
+from roamclear.kernel.writes import Action, Key, Put, Table, Update, When, Write
 
 _serialise = TypeSerializer().serialize
 _deserialise = TypeDeserializer().deserialize
@@ -41,7 +41,7 @@ class Tables:
         for at in range(0, len(unique), 100):
             wanted: list[Any] = [_key(k) for k in unique[at : at + 100]]
             for attempt in range(_TRIES):
-                request = {self.names[table]: {"Keys": wanted, "ConsistentRead": consistent}}
+                request: dict[str, Any] = {self.names[table]: {"Keys": wanted, "ConsistentRead": consistent}}
                 answer = self._call("batch_get_item", RequestItems=request)
                 for item in answer["Responses"].get(self.names[table], []):
                     row = _row(item)
@@ -117,7 +117,7 @@ class Tables:
         result = 0
         while True:
             answer = self._call("query", **request)
-            result += answer["Count"]
+            result += int(answer["Count"])
             if "LastEvaluatedKey" not in answer:
                 return result
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -130,10 +130,7 @@ class Tables:
         except ClientError as error:
             if _code(error) != "ConditionalCheckFailedException":
                 raise
-            current = error.response.get("Item")
-            raise ConditionFailed(
-                f"{verb} of {_place(write)} was refused", current=_row(current) if current else None
-            ) from error
+            raise _lost(write, 0, error.response.get("Item")) from error
 
     def transact(self, actions: Sequence[Action]) -> None:
         """All or nothing; contention is tried again with jitter, a lost condition names its action."""
@@ -274,26 +271,26 @@ class _Expression:
 def _raise_lost_condition(error: ClientError, actions: Sequence[Action]) -> None:
     for index, reason in enumerate(error.response.get("CancellationReasons", [])):
         if reason.get("Code") == "ConditionalCheckFailed":
-            current = reason.get("Item")
-            raise ConditionFailed(
-                f"{type(actions[index]).__name__} of {_place(actions[index])} was refused",
-                index=index,
-                current=_row(current) if current else None,
-            ) from error
+            raise _lost(actions[index], index, reason.get("Item")) from error
     codes = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])} - {"None", None}
     if not codes & {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}:
         raise InvariantBroken("a transaction was refused", reasons=sorted(str(c) for c in codes)) from error
 
 
-def _place(action: Action) -> str:
-    return f"{action.table.value}:{action.key.sk}"
+def _lost(action: Action, index: int, current: Any) -> ConditionFailed:
+    return ConditionFailed(
+        f"{type(action).__name__} of {action.table.value}:{action.key.sk} was refused",
+        index=index,
+        table=action.table.value,
+        current=_row(current) if current else None,
+    )
 
 
 def _key(key: Key) -> dict[str, Any]:
     return {"pk": {"S": key.pk}, "sk": {"S": key.sk}}
 
 
-def _row(item: Mapping[str, Any]) -> Row:
+def _row(item: Any) -> Row:
     return {name: _native(_deserialise(value)) for name, value in item.items()}
 
 

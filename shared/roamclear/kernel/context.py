@@ -46,7 +46,7 @@ class Database(Protocol):
         start: dict[str, Any] | None = None,
         consistent: bool = False,
     ) -> Page:
-        """One page of a partition. ``prefix``, or ``after`` (inclusive) and ``before`` (exclusive), bound the sort key."""
+        """One page of a partition; ``prefix``, or ``after`` (inclusive) and ``before`` (exclusive), bound it."""
         ...
 
     def rows(

@@ -20,8 +20,11 @@ class RoamclearError(Exception):
         self.details = details
 
 
-class InvalidInput(RoamclearError):
-    """The caller sent something that can never be taken; ``field`` names the place."""
+class InvalidInput(RoamclearError, ValueError):
+    """The caller sent something that can never be taken; ``field`` names the place.
+
+    It is a ``ValueError`` too, so that a model's validator may raise it.
+    """
 
     code = "INVALID_INPUT"
 
@@ -71,9 +74,10 @@ class ConditionFailed(Conflict):
 
     code = "CONDITION_FAILED"
 
-    def __init__(self, message: str, *, index: int = 0, current: dict[str, Any] | None = None) -> None:
+    def __init__(self, message: str, *, index: int = 0, table: str = "", current: dict[str, Any] | None = None) -> None:
         super().__init__(message, index=index)
         self.index = index
+        self.table = table
         self.current = current
 
 

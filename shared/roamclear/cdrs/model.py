@@ -1,0 +1,158 @@
+"""The received body (never changed) and what the clearing knows of it (three separate dimensions)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from roamclear.kernel.money import Money
+from roamclear.kernel.record import Record
+
+
+class Billing(StrEnum):
+    """The billing dimension (rules.md 5); "exactly one state" means this one."""
+
+    REJECTED = "REJECTED"
+    ON_HOLD = "ON_HOLD"
+    NOT_RATED = "NOT_RATED"
+    VERIFIED = "VERIFIED"
+    IN_WINDOW = "IN_WINDOW"
+    LOCKED = "LOCKED"
+    INVOICED = "INVOICED"
+    INVALIDATED = "INVALIDATED"
+    CREDITED = "CREDITED"
+    TOO_LATE = "TOO_LATE"
+    EXPIRED = "EXPIRED"
+    OUT_OF_SCOPE = "OUT_OF_SCOPE"
+
+
+#: States from which a retry or a change of master data may still lead to VERIFIED.
+WAITING = (Billing.ON_HOLD, Billing.NOT_RATED)
+
+
+class DisputeState(StrEnum):
+    """The dispute dimension (rules.md 5)."""
+
+    NONE = "NONE"
+    OPEN = "OPEN"
+    ACCEPTED = "ACCEPTED"
+    PARTIAL = "PARTIAL"
+    REJECTED = "REJECTED"
+    WITHDRAWN = "WITHDRAWN"
+    EXPIRED = "EXPIRED"
+
+
+class PayoutState(StrEnum):
+    """The payout dimension (rules.md 5)."""
+
+    NONE = "NONE"
+    PARKED = "PARKED"
+    ACCRUED = "ACCRUED"
+    READY = "READY"
+    EXPORTED = "EXPORTED"
+    CONFIRMED = "CONFIRMED"
+    RETURNED = "RETURNED"
+
+
+class Original(Record):
+    """A CDR body exactly as it came: ``raw`` is zlib of the bytes, ``sha256`` is of the bytes themselves.
+
+    ``content_hash`` is the SHA-256 of the canonical JSON (rules.md 4, "same content").
+    """
+
+    issuer_id: str
+    cdr_ref: str
+    party: str
+    partner_id: str
+    route: str
+    source: str
+    ocpi_version: str
+    received_at_utc: datetime
+    sha256: str
+    content_hash: str
+    raw: bytes
+    correlation_id: str = ""
+
+
+class Receipt(StrEnum):
+    """What became of a received body."""
+
+    NEW = "NEW"
+    REPEAT = "REPEAT"
+    CONFLICT = "CONFLICT"
+
+
+class PricedLine(Record):
+    """One component of a session at one unit price; ``amount`` is rounded half-up once (rules.md 7).
+
+    ``quantity`` is in kWh (ENERGY), hours (TIME, PARKING, RESERVATION) or 1 (FLAT, CAP).
+    """
+
+    component: str
+    quantity: Decimal
+    unit_price: Decimal
+    amount: Money
+    bracket: str | None = None
+
+
+class Rating(Record):
+    """One pricing of a session: both totals, the lines that count, and the trace (zlib of JSON) beside them."""
+
+    issuer_id: str
+    cdr_ref: str
+    version: int
+    contract_id: str
+    contract_version: int
+    grid_line: str | None = None
+    basis: str
+    author: str
+    reason: str
+    at_utc: datetime
+    lines: tuple[PricedLine, ...]
+    net: Money
+    grid_total: Decimal | None = None
+    cdr_total: Decimal | None = None
+    flags: tuple[str, ...] = ()
+    trace: bytes
+
+
+class Session(Record):
+    """What the clearing knows of a CDR now."""
+
+    issuer_id: str
+    cdr_ref: str
+    cdr_id: str
+    party: str
+    emsp_party: str
+    partner_id: str
+    route: str
+    source: str
+    session_id: str | None = None
+    evse_id: str | None = None
+    country: str = ""
+    start_utc: datetime
+    stop_utc: datetime
+    zone: str | None = None
+    energy_kwh: Decimal
+    received_at_utc: datetime
+    available_at_utc: datetime | None = None
+    billing: Billing
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    dispute: DisputeState = DisputeState.NONE
+    payout: PayoutState = PayoutState.NONE
+    contract_id: str | None = None
+    contract_version: int | None = None
+    rating_version: int = 0
+    lines: tuple[PricedLine, ...] = ()
+    net: Money | None = None
+    claimed: Money | None = None
+    vat_category: str | None = None
+    vat_rate_percent: Decimal | None = None
+    account_id: str | None = None
+    run_id: str | None = None
+    is_credit: bool = False
+    counterpart: str | None = None
+    replaces: str | None = None
+    changed: int = 0

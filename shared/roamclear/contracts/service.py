@@ -1,0 +1,135 @@
+"""Publishing contracts and finding the one of a session."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from roamclear.audit import service as audit
+from roamclear.contracts import rules, store
+from roamclear.contracts.model import Contract, ContractVersion, Match, Terms
+from roamclear.identity.model import Actor, Right
+from roamclear.identity.rules import authorise, require_contract
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Conflict, InvalidInput, NotFound
+from roamclear.kernel.retry import again_on_race
+
+
+def publish(
+    ctx: Context,
+    actor: Actor,
+    issuer_id: str,
+    contract_id: str,
+    *,
+    name: str,
+    valid_from: date,
+    terms: Terms,
+    valid_to: date | None = None,
+) -> Contract:
+    """Create a contract or add a version that takes effect on ``valid_from``.
+
+    Sessions that started before keep the version they had (product.md row 30). A version may not start before the
+    latest one does: a back-dated change needs an impact preview and two approvals.
+    """
+    authorise(actor, Right.CONTRACT_EDIT, issuer_id)
+    if valid_to is not None and valid_to <= valid_from:
+        raise InvalidInput("valid_to lies after valid_from", field="valid_to")
+    if not terms.grid and terms.basis != "CDR_TOTAL":
+        raise InvalidInput("the price grid is empty", field="terms.grid")
+
+    def attempt() -> Contract:
+        known = store.find(ctx.db, issuer_id, contract_id)
+        if known is not None:
+            latest = store.version(ctx.db, issuer_id, contract_id, known.version)
+            if latest is not None and valid_from < latest.valid_from:
+                raise Conflict("a version cannot start before the latest one", rule="BACK_DATED")
+            if terms.zone != known.zone or terms.frequency != known.frequency:
+                raise Conflict("zone and frequency of a contract are fixed", rule="FIXED_CALENDAR")
+        number = known.version + 1 if known else 1
+        made = ContractVersion(
+            issuer_id=issuer_id,
+            contract_id=contract_id,
+            version=number,
+            valid_from=valid_from,
+            terms=terms,
+            author=actor.actor_id,
+            recorded_at_utc=ctx.now(),
+        )
+        head = Contract(
+            issuer_id=issuer_id,
+            contract_id=contract_id,
+            name=name,
+            valid_from=known.valid_from if known else valid_from,
+            valid_to=valid_to,
+            version=number,
+            zone=terms.zone,
+            frequency=terms.frequency,
+            party_ids=terms.party_ids,
+        )
+        log = audit.entry(
+            ctx,
+            issuer_id=issuer_id,
+            kind="CONTRACT",
+            object_id=contract_id,
+            actor_id=actor.actor_id,
+            action="VERSION_PUBLISHED",
+            details={"version": number, "valid_from": valid_from, "terms": terms},
+        )
+        ctx.db.transact([*store.publish_writes(head, made, known), log])
+        return head
+
+    return again_on_race(attempt)
+
+
+def contract(ctx: Context, actor: Actor, issuer_id: str, contract_id: str) -> tuple[Contract, list[ContractVersion]]:
+    """A contract with its versions, for who may see it."""
+    require_contract(authorise(actor, Right.CONTRACT_VIEW, issuer_id), contract_id)
+    head = store.find(ctx.db, issuer_id, contract_id)
+    if head is None:
+        raise NotFound("no such contract")
+    return head, store.versions(ctx.db, issuer_id, contract_id)
+
+
+def contracts(ctx: Context, actor: Actor, issuer_id: str) -> list[Contract]:
+    """The contracts an actor may see."""
+    scope = authorise(actor, Right.CONTRACT_VIEW, issuer_id)
+    heads = store.all_heads(ctx.db, issuer_id)
+    return [h for h in heads if scope.contract_ids is None or h.contract_id in scope.contract_ids]
+
+
+def heads(ctx: Context, issuer_id: str) -> list[Contract]:
+    """Every contract of an issuer (schedules and workflow steps)."""
+    return list(store.all_heads(ctx.db, issuer_id))
+
+
+def head(ctx: Context, issuer_id: str, contract_id: str) -> Contract:
+    """One contract's head, or ``NotFound``."""
+    found = store.find(ctx.db, issuer_id, contract_id)
+    if found is None:
+        raise NotFound("no such contract")
+    return found
+
+
+def version(ctx: Context, issuer_id: str, contract_id: str, number: int) -> ContractVersion:
+    """One version by number, or ``NotFound``."""
+    found = store.version(ctx.db, issuer_id, contract_id, number)
+    if found is None:
+        raise NotFound("no such contract version")
+    return found
+
+
+def terms_at(ctx: Context, issuer_id: str, contract_id: str, day: date) -> ContractVersion:
+    """The version in force on a local day; before the first one, the first."""
+    known = store.versions(ctx.db, issuer_id, contract_id)
+    if not known:
+        raise NotFound("no such contract")
+    return rules.in_force(known, day) or known[0]
+
+
+def match(ctx: Context, issuer_id: str, emsp_party: str, start: datetime) -> Match:
+    """Which contract a session belongs to, by eMSP party and session start."""
+    candidates = []
+    for contract_id in store.of_party(ctx.db, issuer_id, emsp_party):
+        found = store.find(ctx.db, issuer_id, contract_id)
+        if found is not None:
+            candidates.append((found, store.versions(ctx.db, issuer_id, contract_id)))
+    return rules.match(candidates, emsp_party, start)

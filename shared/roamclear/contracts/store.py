@@ -1,0 +1,67 @@
+"""Rows of contracts, their versions and the parties they cover."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roamclear.aws import keys, outbox
+from roamclear.contracts.model import Contract, ContractVersion
+from roamclear.kernel.context import Database
+from roamclear.kernel.writes import ABSENT, Put, Table, When
+
+
+def find(db: Database, issuer_id: str, contract_id: str) -> Contract | None:
+    """The head or None."""
+    row = db.get(Table.CLEARING, keys.contract(issuer_id, contract_id))
+    return Contract.load(row) if row else None
+
+
+def versions(db: Database, issuer_id: str, contract_id: str) -> list[ContractVersion]:
+    """All versions, oldest first."""
+    rows = db.rows(Table.CLEARING, keys.contracts(issuer_id), prefix=f"{contract_id}#V#", consistent=True)
+    return [ContractVersion.load(row) for row in rows]
+
+
+def version(db: Database, issuer_id: str, contract_id: str, number: int) -> ContractVersion | None:
+    """One version or None."""
+    row = db.get(Table.CLEARING, keys.contract_version(issuer_id, contract_id, number))
+    return ContractVersion.load(row) if row else None
+
+
+def all_heads(db: Database, issuer_id: str) -> Iterator[Contract]:
+    """Every contract of an issuer."""
+    for row in db.rows(Table.CLEARING, keys.contracts(issuer_id), consistent=True):
+        if row["sk"].endswith("#HEAD"):
+            yield Contract.load(row)
+
+
+def of_party(db: Database, issuer_id: str, party: str) -> list[str]:
+    """Ids of the contracts that cover an eMSP party."""
+    pk = keys.contract_party(issuer_id, party, "").pk
+    return [row["contract_id"] for row in db.rows(Table.CLEARING, pk, consistent=True)]
+
+
+def publish_writes(head: Contract, made: ContractVersion, known: Contract | None) -> list[Put]:
+    """A new version over exactly the head that was read, its parties and its fact."""
+    when = (When("version", "=", known.version),) if known else ABSENT
+    parties = [
+        Put(
+            Table.CLEARING,
+            keys.contract_party(head.issuer_id, party, head.contract_id),
+            {"issuer_id": head.issuer_id, "contract_id": head.contract_id},
+            when=(),
+        )
+        for party in made.terms.party_ids
+    ]
+    return [
+        Put(Table.CLEARING, keys.contract(head.issuer_id, head.contract_id), head.dump(), when=when),
+        Put(Table.CLEARING, keys.contract_version(head.issuer_id, head.contract_id, made.version), made.dump()),
+        *parties,
+        outbox.fact(
+            head.issuer_id,
+            made.recorded_at_utc,
+            "contract.version_published",
+            f"{head.contract_id}#{made.version}",
+            {"contract_id": head.contract_id, "parties": list(made.terms.party_ids)},
+        ),
+    ]

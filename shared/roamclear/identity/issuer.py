@@ -1,0 +1,84 @@
+"""The issuer: the legal entity that invoices, and how its documents look."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from pydantic import Field, field_validator
+
+from roamclear.kernel.ids import iban, party, vat_id
+from roamclear.kernel.record import Record
+from roamclear.kernel.time import zone
+
+ISSUER_ID = re.compile(r"^[a-z0-9][a-z0-9-]{1,30}$", re.ASCII)
+
+
+class Address(Record):
+    """A postal address; ``country`` is ISO 3166-1 alpha-2."""
+
+    lines: tuple[str, ...] = Field(min_length=1, max_length=3)
+    postal_code: str = Field(min_length=1, max_length=20)
+    city: str = Field(min_length=1, max_length=80)
+    country: str = Field(pattern=r"^[A-Z]{2}$")
+
+
+class Brand(Record):
+    """White-label look: hex colours, an optional logo in the documents bucket, footer lines, contact."""
+
+    name: str = Field(min_length=1, max_length=80)
+    primary: str = Field("#0B3D5C", pattern=r"^#[0-9A-Fa-f]{6}$")
+    accent: str = Field("#19A974", pattern=r"^#[0-9A-Fa-f]{6}$")
+    logo_key: str | None = None
+    footer: tuple[str, ...] = ()
+    contact_name: str = "Finance"
+    contact_phone: str = ""
+    contact_email: str = ""
+
+
+class Issuer(Record):
+    """The legal entity; its IBAN is the one printed on invoices and named in camt files."""
+
+    issuer_id: str
+    legal_name: str = Field(min_length=1, max_length=140)
+    address: Address
+    vat_id: str | None = None
+    legal_id: str | None = None
+    electronic_address: str | None = None
+    electronic_address_scheme: str | None = None
+    iban: str
+    bic: str | None = None
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
+    zone: str = "Europe/Paris"
+    language: str = Field("EN", pattern=r"^(EN|DE|FR|NL)$")
+    parties: tuple[str, ...] = ()
+    number_prefix: str = Field("", pattern=r"^[A-Z0-9]{0,6}$")
+    brand: Brand
+    created_at_utc: datetime | None = None
+
+    @field_validator("issuer_id")
+    @classmethod
+    def _slug(cls, value: str) -> str:
+        if not ISSUER_ID.match(value):
+            raise ValueError("an issuer id is 2 to 31 lower-case letters, digits and hyphens")
+        return value
+
+    @field_validator("iban")
+    @classmethod
+    def _iban(cls, value: str) -> str:
+        return iban.validate(value)
+
+    @field_validator("vat_id")
+    @classmethod
+    def _vat(cls, value: str | None) -> str | None:
+        return vat_id.validate(value) if value else None
+
+    @field_validator("parties")
+    @classmethod
+    def _parties(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(party.validate(v) for v in value)
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        return zone(value).key

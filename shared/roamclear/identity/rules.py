@@ -1,0 +1,83 @@
+"""The one table of rights (product.md E.8); what is not in it is denied. Admin deliberately cannot move money."""
+
+from __future__ import annotations
+
+from roamclear.identity.model import Actor, Right, Role, Scope
+from roamclear.kernel.errors import Forbidden, NotFound
+
+_R = Role
+_STAFF = {_R.ADMIN, _R.FINANCE, _R.FINANCE_APPROVER, _R.OPS, _R.DISPUTE_AGENT, _R.VIEWER}
+
+TABLE: dict[Right, frozenset[Role]] = {
+    Right.CONTRACT_EDIT: frozenset({_R.ADMIN, _R.FINANCE}),
+    Right.CONTRACT_APPROVE: frozenset({_R.FINANCE_APPROVER}),
+    Right.CONTRACT_VIEW: frozenset(_STAFF | {_R.EMSP_USER}),
+    Right.CDR_VIEW: frozenset(_STAFF | {_R.EMSP_USER, _R.SUB_CPO_USER}),
+    Right.CDR_CORRECT: frozenset({_R.FINANCE, _R.DISPUTE_AGENT}),
+    Right.CDR_RELEASE: frozenset({_R.FINANCE, _R.OPS, _R.DISPUTE_AGENT}),
+    Right.CDR_PUSH: frozenset({_R.API_PARTNER}),
+    Right.DISPUTE_CREATE: frozenset({_R.EMSP_USER, _R.API_PARTNER}),
+    Right.DISPUTE_RESOLVE: frozenset({_R.FINANCE, _R.FINANCE_APPROVER, _R.DISPUTE_AGENT}),
+    Right.DISPUTE_VIEW: frozenset(_STAFF | {_R.EMSP_USER}),
+    Right.RUN_PREPARE: frozenset({_R.FINANCE, _R.SYSTEM}),
+    Right.RUN_APPROVE: frozenset({_R.FINANCE_APPROVER}),
+    Right.RUN_VIEW: frozenset(_STAFF | {_R.EMSP_USER}),
+    Right.DOCUMENT_VIEW: frozenset(_STAFF | {_R.EMSP_USER}),
+    Right.ACCOUNT_PREPARE: frozenset({_R.FINANCE, _R.OPS}),
+    Right.ACCOUNT_APPROVE: frozenset({_R.FINANCE_APPROVER}),
+    Right.ACCOUNT_VIEW: frozenset(_STAFF | {_R.SUB_CPO_USER}),
+    Right.EVSE_ASSIGN: frozenset({_R.FINANCE, _R.OPS}),
+    Right.EVSE_VIEW: frozenset(_STAFF | {_R.SUB_CPO_USER}),
+    Right.BATCH_MAKE: frozenset({_R.FINANCE}),
+    Right.BATCH_CHECK: frozenset({_R.FINANCE_APPROVER}),
+    Right.PAYOUT_VIEW: frozenset(_STAFF | {_R.SUB_CPO_USER}),
+    Right.BANK_MATCH: frozenset({_R.FINANCE, _R.FINANCE_APPROVER}),
+    Right.BANK_VIEW: frozenset({_R.ADMIN, _R.FINANCE, _R.FINANCE_APPROVER, _R.VIEWER}),
+    Right.EXCEPTION_VIEW: frozenset(_STAFF),
+    Right.EXCEPTION_RESOLVE: frozenset({_R.FINANCE, _R.FINANCE_APPROVER, _R.OPS, _R.DISPUTE_AGENT}),
+    Right.USER_ADMIN: frozenset({_R.ADMIN}),
+    Right.ISSUER_EDIT: frozenset({_R.ADMIN}),
+    Right.AUDIT_VIEW: frozenset({_R.ADMIN, _R.FINANCE, _R.FINANCE_APPROVER, _R.VIEWER}),
+}
+
+
+def authorise(actor: Actor, right: Right, issuer_id: str) -> Scope:
+    """What the actor may see under this right at this issuer.
+
+    No grant at the issuer at all: ``NotFound`` (the issuer is not theirs to know of); grants without the right:
+    ``Forbidden``.
+    """
+    own = [grant for grant in actor.grants if grant.issuer_id == issuer_id]
+    if not own:
+        raise NotFound("no such issuer")
+    fitting = [grant for grant in own if grant.role in TABLE[right]]
+    if not fitting:
+        raise Forbidden(f"this needs the right {right.value}", right=right.value)
+    wide = any(grant.contract_id is None and grant.account_id is None for grant in fitting)
+    if wide and all(grant.role in {_R.EMSP_USER, _R.SUB_CPO_USER} for grant in fitting):
+        raise Forbidden("this role needs a contract or an account it belongs to", right=right.value)
+    if wide:
+        return Scope(issuer_id=issuer_id)
+    return Scope(
+        issuer_id=issuer_id,
+        contract_ids=frozenset(g.contract_id for g in fitting if g.contract_id is not None),
+        account_ids=frozenset(g.account_id for g in fitting if g.account_id is not None),
+    )
+
+
+def require_contract(scope: Scope, contract_id: str | None) -> None:
+    """An object of another contract is not there (404), never forbidden."""
+    if scope.contract_ids is not None and contract_id not in scope.contract_ids:
+        raise NotFound("no such object")
+
+
+def require_account(scope: Scope, account_id: str | None) -> None:
+    """An object of another payout account is not there (404)."""
+    if scope.account_ids is not None and account_id not in scope.account_ids:
+        raise NotFound("no such object")
+
+
+def different_person(maker_id: str, checker: Actor) -> None:
+    """Two-person actions compare actor ids (rules.md 2)."""
+    if maker_id == checker.actor_id:
+        raise Forbidden("a second person must do this", rule="MAKER_NOT_CHECKER")

@@ -1,0 +1,91 @@
+"""Finding and granting actors."""
+
+from __future__ import annotations
+
+from roamclear.audit import service as audit
+from roamclear.identity import store
+from roamclear.identity.issuer import Issuer
+from roamclear.identity.model import Actor, Grant, Right
+from roamclear.identity.rules import authorise
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Conflict, NotAuthenticated, NotFound
+from roamclear.kernel.retry import again_on_race
+
+
+def signed_in(ctx: Context, actor_id: str) -> Actor:
+    """The actor of a verified token; one without any grant is nobody."""
+    actor = store.find(ctx.db, actor_id)
+    if actor is None or not actor.grants:
+        raise NotAuthenticated("this account has no role here")
+    return actor
+
+
+def grant(ctx: Context, by: Actor, actor_id: str, label: str, grants: tuple[Grant, ...]) -> Actor:
+    """Give an actor its grants at the issuers where ``by`` is administrator; grants elsewhere stay."""
+    for item in grants:
+        authorise(by, Right.USER_ADMIN, item.issuer_id)
+    return _save(ctx, by.actor_id, actor_id, label, grants)
+
+
+def bootstrap(ctx: Context, actor_id: str, label: str, grants: tuple[Grant, ...]) -> Actor:
+    """First grants of a deployment, by the operator who may invoke the bootstrap function (docs/deploy.md)."""
+    return _save(ctx, "operator", actor_id, label, grants)
+
+
+def _save(ctx: Context, by: str, actor_id: str, label: str, grants: tuple[Grant, ...]) -> Actor:
+    touched = {item.issuer_id for item in grants}
+
+    def attempt() -> Actor:
+        known = store.find(ctx.db, actor_id)
+        kept = tuple(g for g in known.grants if g.issuer_id not in touched) if known else ()
+        actor = Actor(actor_id=actor_id, label=label, grants=kept + grants)
+        log = audit.entry(
+            ctx,
+            issuer_id=min(touched, default="@"),
+            kind="ACTOR",
+            object_id=actor_id,
+            actor_id=by,
+            action="GRANTED",
+            details={"before": known.dump() if known else {}, "after": actor.dump()},
+        )
+        ctx.db.transact([store.save_put(actor), log])
+        return actor
+
+    return again_on_race(attempt)
+
+
+def save_issuer(ctx: Context, by: Actor, made: Issuer) -> Issuer:
+    """Create or change an issuer; the IBAN of an existing one is changed by two persons only (rules.md 10)."""
+    authorise(by, Right.ISSUER_EDIT, made.issuer_id)
+
+    def attempt() -> Issuer:
+        known = store.issuer(ctx.db, made.issuer_id)
+        if known is not None and known.iban != made.iban:
+            raise Conflict("the IBAN of an issuer is changed by two persons", rule="MAKER_NOT_CHECKER")
+        dated = made.model_copy(update={"created_at_utc": known.created_at_utc if known else ctx.now()})
+        log = audit.entry(
+            ctx,
+            issuer_id=made.issuer_id,
+            kind="ISSUER",
+            object_id=made.issuer_id,
+            actor_id=by.actor_id,
+            action="CHANGED" if known else "CREATED",
+            details={"before": known.dump() if known else {}, "after": dated.dump()},
+        )
+        ctx.db.transact([*store.issuer_writes(dated, known), log])
+        return dated
+
+    return again_on_race(attempt)
+
+
+def issuer(ctx: Context, issuer_id: str) -> Issuer:
+    """The issuer, or ``NotFound``."""
+    found = store.issuer(ctx.db, issuer_id)
+    if found is None:
+        raise NotFound("no such issuer")
+    return found
+
+
+def issuer_ids(ctx: Context) -> list[str]:
+    """All issuers of the deployment."""
+    return list(store.issuer_ids(ctx.db))

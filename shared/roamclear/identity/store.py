@@ -1,0 +1,46 @@
+"""Rows of actors (identity table) and issuers (clearing table)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roamclear.aws import keys
+from roamclear.identity.issuer import Issuer
+from roamclear.identity.model import Actor
+from roamclear.kernel.context import Database
+from roamclear.kernel.writes import ABSENT, Put, Table, When
+
+
+def find(db: Database, actor_id: str) -> Actor | None:
+    """The actor or None."""
+    row = db.get(Table.IDENTITY, keys.actor(actor_id), consistent=False)
+    return Actor.load(row) if row else None
+
+
+def save_put(actor: Actor) -> Put:
+    """Write an actor with all its grants."""
+    return Put(Table.IDENTITY, keys.actor(actor.actor_id), {"issuer_id": keys.PLATFORM, **actor.dump()}, when=())
+
+
+def issuer(db: Database, issuer_id: str) -> Issuer | None:
+    """The issuer or None."""
+    row = db.get(Table.CLEARING, keys.issuer(issuer_id))
+    return Issuer.load(row) if row else None
+
+
+def issuer_writes(made: Issuer, known: Issuer | None) -> list[Put]:
+    """Write an issuer over exactly the state that was read, and list it once."""
+    listed = Put(
+        Table.CLEARING,
+        keys.issuer_listed(made.issuer_id),
+        {"issuer_id": made.issuer_id},
+        when=ABSENT if not known else (),
+    )
+    when = (When("iban", "=", known.iban),) if known else ABSENT
+    return [Put(Table.CLEARING, keys.issuer(made.issuer_id), made.dump(), when=when), listed]
+
+
+def issuer_ids(db: Database) -> Iterator[str]:
+    """All issuers of the deployment (what the schedules walk)."""
+    for row in db.rows(Table.CLEARING, keys.ISSUERS, consistent=True):
+        yield row["sk"]

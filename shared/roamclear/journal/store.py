@@ -1,0 +1,56 @@
+"""Rows of the exception journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roamclear.aws import keys, outbox
+from roamclear.journal.model import ExceptionRow, ExceptionType
+from roamclear.kernel.context import Database
+from roamclear.kernel.time import sort_instant
+from roamclear.kernel.writes import Key, Put, Table, Update, When
+
+
+def raise_writes(row: ExceptionRow) -> list[Put]:
+    """The row, once per business key, and its fact."""
+    item = row.dump() | _index(row)
+    subject = f"{row.kind.value}#{row.subject}"
+    return [
+        Put(Table.CLEARING, keys.exception(row.issuer_id, row.kind.value, row.subject), item),
+        outbox.fact(row.issuer_id, row.raised_at_utc, "exception.opened", subject, {"kind": row.kind.value}),
+    ]
+
+
+def resolve_update(row: ExceptionRow) -> Update:
+    """Close an open row."""
+    columns = {
+        "state": row.state,
+        "resolved_at_utc": sort_instant(row.resolved_at_utc) if row.resolved_at_utc else None,
+        "resolved_by": row.resolved_by,
+        "resolution": row.resolution,
+        **_index(row),
+    }
+    key = keys.exception(row.issuer_id, row.kind.value, row.subject)
+    return Update(Table.CLEARING, key, put=columns, when=(When("state", "=", "OPEN"),))
+
+
+def find(db: Database, issuer_id: str, kind: ExceptionType, subject: str) -> ExceptionRow | None:
+    """One row or None."""
+    row = db.get(Table.CLEARING, keys.exception(issuer_id, kind.value, subject))
+    return ExceptionRow.load(row) if row else None
+
+
+def listed(db: Database, issuer_id: str, state: str) -> Iterator[ExceptionRow]:
+    """Rows of a state, oldest first."""
+    found = [Key(r["pk"], r["sk"]) for r in db.rows(Table.CLEARING, keys.exceptions(issuer_id, state), index="gsi1")]
+    rows = db.get_many(Table.CLEARING, found)
+    for key in found:
+        if key in rows and rows[key]["state"] == state:
+            yield ExceptionRow.load(rows[key])
+
+
+def _index(row: ExceptionRow) -> dict[str, str]:
+    return {
+        "gsi1pk": keys.exceptions(row.issuer_id, row.state),
+        "gsi1sk": f"{sort_instant(row.raised_at_utc)}#{row.kind.value}#{row.subject}",
+    }

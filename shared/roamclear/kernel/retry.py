@@ -1,0 +1,26 @@
+"""Trying a use case again when it lost a race that a fresh read settles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from roamclear.kernel.errors import Busy, ConditionFailed
+from roamclear.kernel.writes import Table
+
+T = TypeVar("T")
+
+
+def again_on_race(attempt: Callable[[], T], *, tries: int = 12, tables: tuple[Table, ...] = (Table.AUDIT,)) -> T:
+    """Run ``attempt`` again while it loses a conditional write of one of ``tables``.
+
+    Audit chains are extended optimistically: two writers may read the same head, one loses, reads again and wins.
+    Any other lost condition is the caller's business and goes through.
+    """
+    for _ in range(tries):
+        try:
+            return attempt()
+        except ConditionFailed as error:
+            if error.table not in tables:
+                raise
+    raise Busy("an object is changed by too many at once")

@@ -1,0 +1,91 @@
+"""Posting and reading the ledger."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import ConditionFailed, InvariantBroken
+from roamclear.kernel.money import Money
+from roamclear.kernel.writes import Put
+from roamclear.ledger import store
+from roamclear.ledger.model import Event, JournalEntry, Line
+
+
+def entry(
+    ctx: Context,
+    *,
+    issuer_id: str,
+    event: Event,
+    subject: str,
+    currency: str,
+    lines: Iterable[Line],
+    memo: str = "",
+    mirrors: str | None = None,
+) -> Put:
+    """The write of a balanced entry for the transaction of its event; lines of zero are left out."""
+    kept = tuple(line for line in lines if line.amount)
+    made = JournalEntry(
+        issuer_id=issuer_id,
+        event=event,
+        subject=subject,
+        at_utc=ctx.now(),
+        currency=currency,
+        lines=kept,
+        memo=memo,
+        mirrors=mirrors,
+    )
+    return store.entry_put(made)
+
+
+def post(ctx: Context, put: Put) -> bool:
+    """Write an entry by itself; False when it stands there already with the same lines."""
+    try:
+        ctx.db.write(put)
+    except ConditionFailed as error:
+        if error.current is not None and error.current.get("lines") != put.item["lines"]:
+            raise InvariantBroken("one business event would post two different entries") from error
+        return False
+    return True
+
+
+def mirror(ctx: Context, issuer_id: str, event: Event, subject: str, *, as_event: Event, as_subject: str) -> Put:
+    """The entry that undoes another one, linked to it."""
+    original = store.find(ctx.db, issuer_id, event.value, subject)
+    if original is None:
+        raise InvariantBroken("there is no entry to undo", event=event.value, subject=subject)
+    return entry(
+        ctx,
+        issuer_id=issuer_id,
+        event=as_event,
+        subject=as_subject,
+        currency=original.currency,
+        lines=[line.model_copy(update={"amount": -line.amount}) for line in original.lines],
+        memo=f"undoes {event.value} {subject}",
+        mirrors=f"{event.value}#{subject}",
+    )
+
+
+def find(ctx: Context, issuer_id: str, event: Event, subject: str) -> JournalEntry | None:
+    """One entry or None."""
+    return store.find(ctx.db, issuer_id, event.value, subject)
+
+
+def entries(ctx: Context, issuer_id: str, since: datetime) -> Iterator[JournalEntry]:
+    """All entries from the month of an instant until now, in order of time."""
+    month = since.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    last = ctx.now() + timedelta(days=1)
+    while month <= last:
+        yield from store.of_month(ctx.db, issuer_id, month)
+        month = (month + timedelta(days=32)).replace(day=1)
+
+
+def balances(items: Iterable[JournalEntry]) -> dict[tuple[str, str], Money]:
+    """Debit balance per (account, currency); a credit balance is negative."""
+    sums: dict[tuple[str, str], int] = defaultdict(int)
+    for item in items:
+        for line in item.lines:
+            sums[line.account, line.amount.currency] += line.amount.amount_minor
+    return {key: Money(value, key[1]) for key, value in sums.items()}

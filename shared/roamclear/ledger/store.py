@@ -1,0 +1,33 @@
+"""Rows of the ledger table: put once, read; there is no other way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from roamclear.aws import keys
+from roamclear.kernel.context import Database
+from roamclear.kernel.time import sort_instant
+from roamclear.kernel.writes import ABSENT, Put, Table
+from roamclear.ledger.model import JournalEntry
+
+
+def entry_put(entry: JournalEntry) -> Put:
+    """The write of an entry."""
+    item = entry.dump() | {
+        "gsi1pk": keys.ledger_month(entry.issuer_id, entry.at_utc),
+        "gsi1sk": f"{sort_instant(entry.at_utc)}#{entry.event.value}#{entry.subject}",
+    }
+    return Put(Table.LEDGER, keys.ledger_entry(entry.issuer_id, entry.event.value, entry.subject), item, when=ABSENT)
+
+
+def find(db: Database, issuer_id: str, event: str, subject: str) -> JournalEntry | None:
+    """One entry or None."""
+    row = db.get(Table.LEDGER, keys.ledger_entry(issuer_id, event, subject))
+    return JournalEntry.load(row) if row else None
+
+
+def of_month(db: Database, issuer_id: str, month: datetime) -> Iterator[JournalEntry]:
+    """All entries of a calendar month (UTC), in order of time."""
+    for row in db.rows(Table.LEDGER, keys.ledger_month(issuer_id, month), index="gsi1"):
+        yield JournalEntry.load(row)
