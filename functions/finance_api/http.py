@@ -1,0 +1,111 @@
+"""How the JSON API reads requests and writes answers: exact numbers, one issuer, RFC 9457 problems."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from pydantic import BaseModel, ValidationError
+
+from roamclear.aws.compose import context
+from roamclear.identity import service as identity
+from roamclear.identity.model import Actor
+from roamclear.kernel import errors, numbers_json
+from roamclear.kernel.context import Context
+from roamclear.kernel.record import Record, plain
+
+M = TypeVar("M", bound=BaseModel)
+LIMIT_BYTES = 1_000_000
+
+_STATUS: dict[type[errors.RoamclearError], HTTPStatus] = {
+    errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotAuthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.InvariantBroken: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+class Request:
+    """One request: who asks, at which issuer, with what."""
+
+    def __init__(self, app: APIGatewayHttpResolver | APIGatewayHttpRouter) -> None:
+        self._event = app.current_event
+        self.ctx: Context = context()
+
+    @property
+    def actor(self) -> Actor:
+        """The actor of the verified token (the JWT authorizer has checked it)."""
+        authorizer: Any = self._event.raw_event.get("requestContext", {}).get("authorizer", {})
+        claims = authorizer.get("jwt", {}).get("claims", {})
+        subject = claims.get("sub")
+        if not isinstance(subject, str):
+            raise errors.NotAuthenticated("no token was sent")
+        return identity.signed_in(self.ctx, subject)
+
+    def issuer_of(self, actor: Actor) -> str:
+        """The issuer named by the header ``Roamclear-Issuer``, else the only one the actor has."""
+        named = self._event.headers.get("roamclear-issuer")
+        if named:
+            return str(named)
+        own = {grant.issuer_id for grant in actor.grants}
+        if len(own) != 1:
+            raise errors.InvalidInput("name the issuer in the header Roamclear-Issuer", field="Roamclear-Issuer")
+        return own.pop()
+
+    def query(self, name: str, default: str | None = None) -> str | None:
+        """A query parameter."""
+        value = (self._event.query_string_parameters or {}).get(name, default)
+        return str(value) if value is not None else None
+
+    def body(self) -> dict[str, Any]:
+        """The JSON object of the body with exact numbers."""
+        raw = self._event.decoded_body if self._event.is_base64_encoded else self._event.body
+        value = numbers_json.loads(raw or "{}", limit_bytes=LIMIT_BYTES)
+        if not isinstance(value, dict):
+            raise errors.InvalidInput("the body is a JSON object", field="body")
+        return value
+
+    def read(self, model: type[M]) -> M:
+        """The body as a model; the first fault is named by its field."""
+        return parse(model, self.body())
+
+
+def parse(model: type[M], value: dict[str, Any]) -> M:
+    """Plain values as a model, or ``InvalidInput`` naming the first field at fault."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "body"
+        raise errors.InvalidInput(f"{field}: {first['msg']}", field=field) from error
+
+
+def answer(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response[str]:
+    """A JSON answer; records, money and decimals keep their digits."""
+    return Response(status_code=status.value, content_type="application/json", body=numbers_json.dumps(_shown(value)))
+
+
+def problem(error: errors.RoamclearError) -> Response[str]:
+    """An error as application/problem+json (RFC 9457)."""
+    kind = next((k for k in type(error).__mro__ if k in _STATUS), errors.InvariantBroken)
+    status = _STATUS[kind]
+    details = error.details if status < HTTPStatus.INTERNAL_SERVER_ERROR else {}
+    body = {"type": f"urn:roamclear:{error.code}", "title": status.phrase, "status": status.value}
+    body |= {"code": error.code, "detail": error.message, **{k: plain(v) for k, v in details.items()}}
+    return Response(status_code=status.value, content_type="application/problem+json", body=numbers_json.dumps(body))
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Record):
+        return {k: _shown(v) for k, v in value.dump().items()}
+    if isinstance(value, dict):
+        return {k: _shown(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(v) for v in value]
+    return value.hex() if isinstance(value, bytes) else plain(value)

@@ -1,0 +1,5 @@
+"""One file per room; ``ROUTERS`` lists them all."""
+
+from functions.finance_api.routes import contracts
+
+ROUTERS = (contracts.router,)
