@@ -21,6 +21,7 @@ _RF_START = re.compile(r"(?<![A-Z0-9])RF *[0-9] *[0-9]")
 _QRR = re.compile(r"(?<![0-9])(?:[0-9] *){26}[0-9](?![0-9])")
 _QRR_TABLE = (0, 9, 4, 6, 8, 2, 7, 1, 3, 5)
 _DIGIT_RUN = re.compile(r"[0-9]+")
+_SEPARATORS = frozenset(",;:+()&")
 MAX_TEXT = 10_000
 
 
@@ -166,7 +167,8 @@ class NumberIndex:
         while start < len(folded):
             step = 1
             for length in self._lengths:
-                if (names := self._by_folded.get(folded[start : start + length])) is None:
+                names = self._by_folded.get(folded[start : start + length])
+                if names is None or start + length > len(folded):
                     continue
                 strength = _strength(value, folded, places, start, start + length)
                 if strength is None:
@@ -205,11 +207,16 @@ def _strength(value: str, folded: str, places: list[int], start: int, end: int) 
     after = _neighbour(value, places, end, places[end - 1], 1) if end < len(folded) else ""
     if _digit_like(before, folded[start]) or _digit_like(after, folded[end - 1]):
         return None
-    separated_digit = end < len(folded) and not after and _is_digit(value[places[end]])
-    leading_digit = start > 0 and not before and _is_digit(value[places[start - 1]]) and _is_digit(folded[start])
-    if before or after or (separated_digit and _is_digit(folded[end - 1])) or leading_digit:
-        return Strength.TOUCHING
-    return Strength.COMPLETE
+    more = _goes_on(value, places, end - 1, end) if end < len(folded) else False
+    began = _goes_on(value, places, start - 1, start) if start else False
+    return Strength.TOUCHING if before or after or more or began else Strength.COMPLETE
+
+
+def _goes_on(value: str, places: list[int], left: int, right: int) -> bool:
+    """Whether digits stand on both sides of a gap that may lie inside a number (blanks, dots, dashes, slashes)."""
+    gap = value[places[left] + 1 : places[right]]
+    digits = _is_digit(value[places[left]]) and _is_digit(value[places[right]])
+    return digits and not any(char in _SEPARATORS for char in gap)
 
 
 def _neighbour(value: str, places: list[int], index: int, edge: int, step: int) -> str:

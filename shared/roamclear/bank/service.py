@@ -28,6 +28,7 @@ __all__ = [
     "given_reference",
     "is_bank_reference",
     "is_business_day",
+    "message_kind",
     "next_business_day",
     "normalise",
     "open_members",
