@@ -1,0 +1,73 @@
+"""The ``roamclear`` command: pure rooms at the prompt.
+
+A command is a module of this package with ``configure(parser)`` and ``run(args) -> exit code``; it is entered in
+``COMMANDS`` and loaded only when it is called. Results go to stdout and nothing else does; what was wrong with the
+input is one line on stderr, exit code 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from roamclear.kernel.errors import RoamclearError
+
+BAD_INPUT = 2
+
+#: words of the command -> (module of roamclear.cli, one line of help)
+COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
+    ("rate",): ("rate", "price the periods of a CDR with a tariff and show the whole calculation"),
+    ("cdr", "check"): ("cdr_check", "run every plausibility rule over a CDR"),
+}
+
+
+class _Parser(ArgumentParser):
+    """An argument parser that keeps to one line when it complains."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message}\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser(words)
+    args = parser.parse_args(words)
+    run = getattr(args, "run", None)
+    if run is None:
+        parser.error("a command is missing; --help lists them")
+    try:
+        return int(run(args))
+    except RoamclearError as error:
+        reason = " ".join(error.message.split())
+        print(f"roamclear: {reason}", file=sys.stderr)
+        return BAD_INPUT
+    except BrokenPipeError:
+        return 0
+
+
+def build_parser(words: Sequence[str]) -> ArgumentParser:
+    """The parser with all commands in its help; only the called one's module is loaded."""
+    parser = _Parser(prog="roamclear", description="Clearing for EV roaming, at the prompt.")
+    top = parser.add_subparsers(metavar="COMMAND")
+    groups: dict[str, Any] = {}
+    for names, (module_name, help_text) in COMMANDS.items():
+        if len(names) == 1:
+            command = top.add_parser(names[0], help=help_text, description=help_text)
+        else:
+            if names[0] not in groups:
+                group = top.add_parser(names[0], help=f"{names[0]} commands")
+                groups[names[0]] = group.add_subparsers(metavar="COMMAND", required=True, dest="command")
+            command = groups[names[0]].add_parser(names[1], help=help_text, description=help_text)
+        if tuple(words[: len(names)]) == names:
+            module = import_module(f"roamclear.cli.{module_name}")
+            module.configure(command)
+            command.set_defaults(run=module.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

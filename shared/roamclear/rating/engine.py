@@ -1,0 +1,214 @@
+"""Pricing one session (OCPI mod_tariffs and mod_cdrs; product.md rows 19-23).
+
+A period is never split: it is priced by the component that applies when it begins. Everything is exact until it leaves
+the room; the only rounding of money is ``rounding.round_components``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, localcontext
+from zoneinfo import ZoneInfo
+
+from roamclear.kernel.time import zone
+from roamclear.rating.exact import EXACT, SECONDS_PER_HOUR, WH_PER_KWH
+from roamclear.rating.model import EPOCH, NOT_APPLICABLE, ChargeRecord, OnSpan, Period, Rating, Tariff, TraceStep
+from roamclear.rating.segments import Kind, Segment, apply_steps
+from roamclear.rating.selection import EXPIRES, RESERVATION, Moment, Rule, TariffRules, last_moment, moment_of
+from roamclear.rating.sums import assemble
+
+SPANS = "PERIOD_SPANS_PRICE_CHANGE"
+UNPRICED = "UNPRICED_DIMENSION"
+_ONE = Decimal(1)
+_ZERO = Decimal(0)
+_CHARGING: tuple[tuple[str, Kind, Decimal], ...] = (
+    ("ENERGY", "ENERGY", WH_PER_KWH),
+    ("TIME", "TIME", SECONDS_PER_HOUR),
+    ("PARKING_TIME", "PARKING", SECONDS_PER_HOUR),
+)
+_SESSION_DIMENSIONS = frozenset(("ENERGY", "TIME", "PARKING_TIME"))
+_MEASURED_ONLY = frozenset(
+    ("MAX_CURRENT", "MIN_CURRENT", "MAX_POWER", "MIN_POWER", "FLAT", "CURRENT", "POWER", "STATE_OF_CHARGE")
+) | {"ENERGY_IMPORT", "ENERGY_EXPORT"}
+PickTariff = Callable[[Period], TariffRules | None]
+
+
+def rate(
+    charge: ChargeRecord,
+    tariff: Tariff,
+    *,
+    time_zone: str,
+    on_span: str = OnSpan.START,
+    flat_needs_energy: bool = False,
+) -> Rating:
+    """Price a session's periods with one tariff, whatever tariffs the CDR carries.
+
+    Args:
+        charge: the session; its totals play no part.
+        tariff: an OCPI tariff or the tariff of a contract line; its validity dates do not decide, they raise a flag.
+        time_zone: IANA zone of the EVSE; restrictions read the wall clock there.
+        on_span: ``HOLD`` puts PERIOD_SPANS_PRICE_CHANGE among ``hold_reasons``, ``START`` only flags it.
+        flat_needs_energy: no flat fee for a session without energy (product.md row 20).
+
+    Raises:
+        InvalidInput: the zone is unknown.
+    """
+    rules = TariffRules(tariff)
+    return price_session(
+        charge, lambda period: rules, rules, time_zone=time_zone, on_span=on_span, flat_needs_energy=flat_needs_energy
+    )
+
+
+def price_session(
+    charge: ChargeRecord,
+    pick: PickTariff,
+    limits: TariffRules,
+    *,
+    time_zone: str,
+    on_span: str = OnSpan.START,
+    flat_needs_energy: bool = False,
+) -> Rating:
+    """Price each period with the tariff ``pick`` gives for it; ``limits`` has the currency and the price limits."""
+    with localcontext(EXACT):
+        run = _Run(charge, zone(time_zone), expired=reservation_expired(charge))
+        run.walk(pick)
+        if flat_needs_energy and run.energy_kwh <= 0:
+            run.drop_flat()
+        steps = apply_steps(run.segments)
+        flags = [*run.flags, *_tariff_flags(charge, limits.tariff)]
+        rating = assemble(charge, limits, run.segments, steps, run.notes, flags)
+    if on_span == OnSpan.HOLD and SPANS in rating.flags:
+        return rating.model_copy(update={"hold_reasons": (SPANS,)})
+    return rating
+
+
+def reservation_expired(charge: ChargeRecord) -> bool:
+    """RESERVATION_EXPIRES applies iff no session followed: no session id and nothing charged or parked."""
+    if charge.session_id not in (None, "", NOT_APPLICABLE):
+        return False
+    return not any(d.type in _SESSION_DIMENSIONS for p in charge.periods for d in p.dimensions)
+
+
+def _tariff_flags(charge: ChargeRecord, tariff: Tariff) -> list[str]:
+    flags = []
+    if charge.currency and charge.currency != tariff.currency:
+        flags.append("CURRENCY_MISMATCH")
+    too_early = tariff.start is not None and charge.start < tariff.start
+    if too_early or (tariff.end is not None and charge.start >= tariff.end):
+        flags.append("TARIFF_NOT_VALID_AT_START")
+    if "PERIODS_UNORDERED" in charge.quirks:
+        flags.append("PERIODS_UNORDERED")
+    return flags
+
+
+def _ends(periods: Sequence[Period], session_end: datetime) -> list[datetime]:
+    return [*(p.start for p in periods[1:]), max(session_end, periods[-1].start)]
+
+
+@dataclass(slots=True)
+class _Run:
+    """The walk over a session's periods, collecting what is priced and what a reader must know."""
+
+    charge: ChargeRecord
+    zone: ZoneInfo
+    expired: bool
+    segments: list[Segment] = field(default_factory=list)
+    notes: list[TraceStep] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    energy_kwh: Decimal = _ZERO
+    has_flat: bool = False
+    reserved_flats: set[str] = field(default_factory=set)
+
+    def walk(self, pick: PickTariff) -> None:
+        """Look up every dimension of every period."""
+        periods = self.charge.periods
+        begin = self.charge.start if self.charge.start != EPOCH else periods[0].start
+        for index, (period, end) in enumerate(zip(periods, _ends(periods, self.charge.end), strict=True)):
+            volumes = self._volumes(index, period)
+            drawn = volumes.get("ENERGY", _ZERO)
+            rules = pick(period)
+            if rules is not None:
+                start = moment_of(period.start, self.zone, begin, self.energy_kwh, period)
+                last = None
+                if end > period.start:
+                    last = last_moment(start, end, self.zone, begin, drawn)
+                self._price_charging(index, rules, volumes, start, last)
+                self._price_reserved(index, rules, volumes, start, last)
+                self._price_flat(index, rules, volumes, start)
+            elif volumes:
+                self._note("NO_TARIFF", index, "no tariff is named for this period: free")
+            self.energy_kwh += drawn
+
+    def drop_flat(self) -> None:
+        """Take back the session's flat fee: nothing was charged."""
+        kept = [s for s in self.segments if s.kind != "FLAT"]
+        if len(kept) != len(self.segments):
+            self.segments = kept
+            self._note("FLAT_NOT_APPLIED", None, "no flat fee: the session has no energy")
+
+    def _volumes(self, index: int, period: Period) -> dict[str, Decimal]:
+        found: dict[str, Decimal] = {}
+        for dimension in period.dimensions:
+            name = dimension.type
+            if name in _SESSION_DIMENSIONS or name == "RESERVATION_TIME":
+                found[name] = found[name] + dimension.volume if name in found else dimension.volume
+            elif name not in _MEASURED_ONLY:
+                self._note("UNKNOWN_DIMENSION", index, f"dimension {name} has no price in OCPI: free")
+        return found
+
+    def _price_charging(
+        self, index: int, rules: TariffRules, volumes: dict[str, Decimal], start: Moment, last: Moment | None
+    ) -> None:
+        for dimension, kind, scale in _CHARGING:
+            volume = volumes.get(dimension)
+            if not volume:
+                continue
+            rule = rules.choose(dimension, start)
+            if last is not None and rules.choose(dimension, last) is not rule:
+                self._spans(index, dimension, rule)
+            self._add(index, kind, rules, rule, start, volume * scale)
+
+    def _price_reserved(
+        self, index: int, rules: TariffRules, volumes: dict[str, Decimal], start: Moment, last: Moment | None
+    ) -> None:
+        hours = volumes.get("RESERVATION_TIME")
+        if hours:
+            rule = rules.choose_reserved_time(start, expired=self.expired)
+            if last is not None and rules.choose_reserved_time(last, expired=self.expired) is not rule:
+                self._spans(index, "RESERVATION_TIME", rule)
+            self._add(index, "RESERVATION", rules, rule, start, hours * SECONDS_PER_HOUR)
+        wanted = [RESERVATION] if "RESERVATION_TIME" in volumes else []
+        for kind in [*wanted, *([EXPIRES] if self.expired else [])]:
+            fee = None if kind in self.reserved_flats else rules.choose("FLAT", start, kind)
+            if fee is not None:
+                self.reserved_flats.add(kind)
+                self._add(index, "RESERVATION_FLAT", rules, fee, start, _ONE)
+
+    def _price_flat(self, index: int, rules: TariffRules, volumes: dict[str, Decimal], start: Moment) -> None:
+        """The session's flat fee, once; a period of mere reservation is not yet the session."""
+        is_reservation = "RESERVATION_TIME" in volumes and len(volumes) == 1
+        if self.has_flat or is_reservation or (self.expired and self.reserved_flats):
+            return
+        rule = rules.choose("FLAT", start)
+        if rule is not None:
+            self.has_flat = True
+            self._add(index, "FLAT", rules, rule, start, _ONE)
+
+    def _add(
+        self, index: int, kind: Kind, rules: TariffRules, rule: Rule | None, moment: Moment, measured: Decimal
+    ) -> None:
+        if rule is None:
+            self._note(UNPRICED, index, f"no component of tariff {rules.tariff.id} prices {kind} here: free")
+            return
+        self.segments.append(Segment(kind, index, rule, rules.tariff, moment, measured, measured))
+
+    def _spans(self, index: int, dimension: str, rule: Rule | None) -> None:
+        by = "no component" if rule is None else f"element {rule.element}"
+        self._note(SPANS, index, f"{dimension} is priced by {by} from its start; its end would choose another")
+
+    def _note(self, code: str, index: int | None, text: str) -> None:
+        if code not in self.flags:
+            self.flags.append(code)
+        self.notes.append(TraceStep(kind="NOTE", rule=code, period=index, text=text))
