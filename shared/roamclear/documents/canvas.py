@@ -53,14 +53,31 @@ def tint(base: Colour, percent: int) -> Colour:
     return r, g, b
 
 
+def _light(base: Colour) -> int:
+    """Brightness from 0 to 255 (weights of ITU-R BT.601)."""
+    return (299 * base[0] + 587 * base[1] + 114 * base[2]) // 1000
+
+
 def readable_on(base: Colour) -> Colour:
-    """White or ink, whichever reads better on a brand colour (weights of ITU-R BT.601).
+    """White or ink, whichever reads better on a brand colour.
 
     >>> readable_on((31, 58, 95)), readable_on((250, 220, 60))
     ((255, 255, 255), (33, 37, 41))
     """
-    light = 299 * base[0] + 587 * base[1] + 114 * base[2]
-    return INK if light > 160_000 else WHITE
+    return INK if _light(base) > 160 else WHITE
+
+
+def heading_of(base: Colour) -> Colour:
+    """The brand colour for headings on white, darkened until it reads.
+
+    >>> heading_of((31, 58, 95)), heading_of((250, 220, 60))
+    ((31, 58, 95), (119, 104, 28))
+    """
+    light = _light(base)
+    if light <= 110:
+        return base
+    r, g, b = (part * 100 // light for part in base)
+    return r, g, b
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +107,16 @@ class Canvas:
         self.branding = branding
         self.primary = colour(branding.primary)
         self.accent = colour(branding.accent)
+        self.heading = heading_of(self.primary)
         self.zebra = tint(self.primary, 5)
         self.panel = tint(self.primary, 7)
         self.frame: Callable[[int], None] = lambda page: None
         self.y = 0
-        self._known = frozenset(self.pdf.fonts[FAMILY].cmap)
+        regular: Any = self.pdf.fonts[FAMILY]
+        self._known = frozenset(regular.cmap)
         self._state: tuple[int, bool, Colour | None, Colour | None] = (0, False, None, None)
         self._clean: dict[str, str] = {}
 
-    # pages -----------------------------------------------------------------------------------------------------
     def new_page(self) -> None:
         """Begin a page; the frame draws bar and heads and sets ``y``."""
         self.pdf.add_page()
@@ -116,7 +134,6 @@ class Canvas:
         self._state = (0, False, None, None)
         self.pdf.current_font_is_set_on_page = False
 
-    # text ------------------------------------------------------------------------------------------------------
     def clean(self, text: str) -> str:
         """NFC, one line, and only characters that the font has: PDF/A forbids a reference to the missing glyph."""
         known = self._clean.get(text)
@@ -153,8 +170,8 @@ class Canvas:
 
     def width(self, text: str) -> int:
         """The width of a cleaned text in the present pen, rounded up."""
-        font = self.pdf.current_font
-        widths = font.cw
+        font: Any = self.pdf.current_font
+        widths: dict[int, int] = font.cw
         # cw is per 1000 of the type size in points; 254/72 turns points into tenths of a millimetre.
         return -(-sum(widths[ord(c)] for c in text) * self._state[0] * 254 // 72_000)
 
@@ -205,7 +222,6 @@ class Canvas:
             y += leading
         return y
 
-    # shapes ----------------------------------------------------------------------------------------------------
     def box(self, x: int, y: int, width: int, height: int, paint: Colour) -> None:
         """A filled rectangle."""
         self.fill(paint)
@@ -225,10 +241,10 @@ class Canvas:
         if draw_logo(self.pdf, self.branding.logo, x, y, width, height):
             self._forget()
             return
-        self.pen(16, bold=True, ink=self.primary)
+        self.pen(16, bold=True, ink=self.heading)
         if self.width(self.clean(name)) > width:
-            self.pen(11, bold=True, ink=self.primary)
-        self.block(x, y + 10, width, name, leading=64, most=2)
+            self.pen(11, bold=True, ink=self.heading)
+        self.block(x, y, width, name, leading=56)
 
     def qr(self, x: int, y: int, size: int, matrix: Sequence[Sequence[int]]) -> None:
         """A QR code as vector runs, at most ``size`` wide, modules of whole tenths of a millimetre."""
@@ -246,11 +262,10 @@ class Canvas:
         """A large slanted word over the page, faint enough to read everything through it."""
         with self.pdf.local_context(fill_opacity=1 / 11), self.pdf.rotation(52, PAGE_W // 2, PAGE_H // 2):
             self._forget()
-            self.pen(110, bold=True, ink=self.primary)
+            self.pen(110, bold=True, ink=self.heading)
             self.text(0, PAGE_H // 2 - 250, PAGE_W, 500, text, "C")
         self._forget()
 
-    # rows ------------------------------------------------------------------------------------------------------
     def head(self, columns: Sequence[Column], height: int = 62) -> None:
         """The head of a table on the brand colour."""
         self.box(LEFT, self.y, WIDTH, height, self.primary)
@@ -268,7 +283,6 @@ class Canvas:
             x += column.width
         self.y = y + height
 
-    # end -------------------------------------------------------------------------------------------------------
     def on_page(self, page: int) -> None:
         """Go back to a page to draw what needs the page count."""
         self.pdf.page = page

@@ -59,7 +59,7 @@ def draw_first_page(canvas: Canvas, head: Letterhead) -> None:
 def draw_next_page(canvas: Canvas, head: Letterhead) -> None:
     """Bar and a continuation line."""
     _bar(canvas)
-    canvas.pen(9, bold=True, ink=canvas.primary)
+    canvas.pen(9, bold=True, ink=canvas.heading)
     canvas.text(LEFT, 120, 1100, 50, canvas.cut(head.title, 1100))
     canvas.pen(8, ink=GREY)
     canvas.text(LEFT + 1110, 120, WIDTH - 1110, 50, word("continued", head.language), "R")
@@ -95,7 +95,7 @@ def _fold_marks(canvas: Canvas) -> None:
 
 def _sender(canvas: Canvas, head: Letterhead) -> None:
     issuer, y = head.issuer, 130
-    canvas.pen(8, bold=True, ink=canvas.primary)
+    canvas.pen(8, bold=True, ink=canvas.heading)
     y = canvas.block(CARD_X, y, CARD_W, issuer.name, leading=38, most=2)
     canvas.pen(8, ink=GREY)
     contact = [
@@ -115,11 +115,20 @@ def _window(canvas: Canvas, head: Letterhead) -> None:
     sender = " · ".join([issuer.name, *address_of(issuer, home=issuer.country, language=head.language)])
     canvas.text(LEFT, 500, WINDOW_W, 30, canvas.cut(sender, WINDOW_W))
     canvas.rule(LEFT, 532, WINDOW_W)
-    canvas.pen(10, bold=True)
-    y = canvas.block(LEFT, 560, WINDOW_W, recipient.name, leading=48, most=3)
-    canvas.pen(10)
-    for line in address_of(recipient, home=issuer.country, language=head.language):
-        y = canvas.block(LEFT, y, WINDOW_W, line, leading=46, most=2)
+    lines = address_of(recipient, home=issuer.country, language=head.language)
+    # The window takes 27.3 mm: a long address becomes smaller, it is never cut.
+    for size, leading in ((10, 47), (8, 37), (6, 28)):
+        canvas.pen(size, bold=True)
+        names = canvas.wrap(recipient.name, WINDOW_W)
+        canvas.pen(size)
+        rest = [part for line in lines for part in canvas.wrap(line, WINDOW_W)]
+        if (len(names) + len(rest)) * leading <= 340:
+            break
+    y = 556
+    for place, line in enumerate([*names, *rest]):
+        canvas.pen(size, bold=place < len(names))
+        canvas.text(LEFT, y, WINDOW_W, leading, line)
+        y += leading
 
 
 def _card(canvas: Canvas, head: Letterhead) -> int:
@@ -143,7 +152,7 @@ def _card(canvas: Canvas, head: Letterhead) -> int:
 
 
 def _title(canvas: Canvas, head: Letterhead, y: int) -> None:
-    canvas.pen(18, bold=True, ink=canvas.primary)
+    canvas.pen(18, bold=True, ink=canvas.heading)
     for line in canvas.wrap(head.title, WIDTH)[:2]:
         canvas.text(LEFT, y, WIDTH, 80, line)
         y += 80
@@ -161,7 +170,7 @@ def _title(canvas: Canvas, head: Letterhead, y: int) -> None:
 def _badges(canvas: Canvas, badges: Sequence[str], y: int) -> None:
     x = LEFT
     for badge in badges:
-        canvas.pen(8, bold=True, ink=canvas.primary)
+        canvas.pen(8, bold=True, ink=canvas.heading)
         width = canvas.width(canvas.clean(badge)) + 44
         canvas.box(x, y, width, 52, canvas.panel)
         canvas.box(x, y, 8, 52, canvas.accent)

@@ -19,6 +19,7 @@ from roamclear.documents.model import (
     Party,
     Payment,
     Preceding,
+    Purpose,
     Section,
     SectionKind,
     Unit,
@@ -332,3 +333,42 @@ MATRIX = {
         zero_rate, zero_amount, adjustment, zloty,
     )
 }  # fmt: skip
+
+
+def sixty() -> InvoiceDocument:
+    """Sixty lines over three countries with day, evening and night prices, some names long."""
+    lines = []
+    for i in range(60):
+        land = ("DE", "PL", "GR")[i * 3 // 60]
+        long = "Energy, fast charging above 150 kW, weekdays 06:00 to 22:00 with green power of certified origin"
+        name = long if i % 17 == 3 else f"Energy, bracket {i % 6 + 1}"
+        lines.append(energy(f"{812 + 37 * i}.{i:03d}", f"0.{40 + i % 20}", section=Section(country=land), name=name,
+                            tariff_name="Ladepunkte Süd" if i % 2 else None))  # fmt: skip
+    return document(tuple(lines), language=Language.DE, notes=("Vielen Dank für die Zusammenarbeit.",) * 3)
+
+
+def hostile() -> InvoiceDocument:
+    """Long names, odd characters, no logo, no footer, a bright brand, a draft."""
+    party = Party(
+        name="Απόστολος Δημητρακόπουλος & Συνεργάτες Διαχείριση Σταθμών Φόρτισης Ηλεκτρικών Οχημάτων Ανώνυμη Εταιρεία 充電",
+        address_lines=("Λεωφόρος Βασιλίσσης Σοφίας και Αλεξάνδρου Παπαναστασίου 1234, 3ος όροφος, γραφείο 17Β",),
+        postcode="115 26", city="Αθήνα", country="GR", vat_id="EL094259216",
+        electronic_address="EL094259216", electronic_scheme="9933",
+    )  # fmt: skip
+    seller = SELLER.model_copy(
+        update={"name": "Stowarzyszenie Użytkowników Ładowarek Żółć i Gęślą Jaźń Sp. z o.o. Sp.k."}
+    )
+    return document(
+        seller=seller,
+        buyer=party,
+        number=None,
+        branding=Branding(primary="#F2C037", accent="#D0342C"),
+        language=Language.FR,
+        purpose=Purpose.DRAFT,
+        buyer_reference="BESTELLREFERENZ-MIT-SEHR-LANGEM-TEXT-OHNE-LEERZEICHEN-0123456789",
+    )
+
+
+def copied() -> InvoiceDocument:
+    """A re-sent original."""
+    return document(purpose=Purpose.COPY, language=Language.NL)
