@@ -1,6 +1,6 @@
 """The ``roamclear`` command: pure rooms at the prompt.
 
-A command is a module of this package with ``configure(parser)`` and ``run(args) -> exit code``; it is entered in
+A command is a module of this package with ``add(subparsers)``, which sets ``run(args) -> exit code``; it is entered in
 ``COMMANDS`` and loaded only when it is called. Results go to stdout and nothing else does; what was wrong with the
 input is one line on stderr, exit code 2.
 """
@@ -11,16 +11,17 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from roamclear.kernel.errors import RoamclearError
 
 BAD_INPUT = 2
 
-#: words of the command -> (module of roamclear.cli, one line of help)
-COMMANDS: dict[tuple[str, ...], tuple[str, str]] = {
-    ("rate",): ("rate", "price the periods of a CDR with a tariff and show the whole calculation"),
-    ("cdr", "check"): ("cdr_check", "run every plausibility rule over a CDR"),
+#: first word -> (module of roamclear.cli, one line of help)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "rate": ("rate", "price the periods of a CDR with a tariff and show the whole calculation"),
+    "cdr": ("cdr", "check: run every plausibility rule over a CDR"),
+    "bank": ("bank", "read: what a bank file says"),
 }
 
 
@@ -53,19 +54,11 @@ def build_parser(words: Sequence[str]) -> ArgumentParser:
     """The parser with all commands in its help; only the called one's module is loaded."""
     parser = _Parser(prog="roamclear", description="Clearing for EV roaming, at the prompt.")
     top = parser.add_subparsers(metavar="COMMAND")
-    groups: dict[str, Any] = {}
-    for names, (module_name, help_text) in COMMANDS.items():
-        if len(names) == 1:
-            command = top.add_parser(names[0], help=help_text, description=help_text)
+    for word, (module_name, help_text) in COMMANDS.items():
+        if word in words[:1]:
+            import_module(f"roamclear.cli.{module_name}").add(top)
         else:
-            if names[0] not in groups:
-                group = top.add_parser(names[0], help=f"{names[0]} commands")
-                groups[names[0]] = group.add_subparsers(metavar="COMMAND", required=True, dest="command")
-            command = groups[names[0]].add_parser(names[1], help=help_text, description=help_text)
-        if tuple(words[: len(names)]) == names:
-            module = import_module(f"roamclear.cli.{module_name}")
-            module.configure(command)
-            command.set_defaults(run=module.run)
+            top.add_parser(word, help=help_text)
     return parser
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from decimal import Decimal
 from typing import Any
 
@@ -26,12 +26,14 @@ VERSIONS = ("2.1.1", "2.2.1", "2.3.0")
 PLACES = 10
 
 
-def configure(parser: ArgumentParser) -> None:
-    """Arguments of the command."""
+def add(subparsers: Any) -> None:
+    """Register ``rate``."""
+    parser = subparsers.add_parser("rate", help="price the periods of a CDR with a tariff")
     parser.add_argument("--tariff", required=True, metavar="T.json", help="the tariff to price with")
     parser.add_argument("--cdr", required=True, metavar="C.json", help="the CDR whose periods are priced")
     parser.add_argument("--time-zone", required=True, metavar="ZONE", help="IANA zone of the EVSE, e.g. Europe/Berlin")
     parser.add_argument("--version", choices=VERSIONS, help="OCPI version of both files; left out, each tells its own")
+    parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:

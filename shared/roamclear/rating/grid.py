@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roamclear.kernel.ids import contract_id
 from roamclear.kernel.record import Record
 from roamclear.rating.countries import alpha2
 from roamclear.rating.engine import rate
@@ -106,18 +107,9 @@ def _two(country: str) -> str:
 def _fits_token(scope: Scope, charge: ChargeRecord) -> bool:
     if not scope.contract_ids and not scope.contract_id_prefixes:
         return True
-    known = fold(charge.token.contract_id or "")
+    known = contract_id.compact(charge.token.contract_id or "")
     if not known:
         return False
-    return known in {fold(each) for each in scope.contract_ids} or any(
-        known.startswith(fold(prefix)) for prefix in scope.contract_id_prefixes
+    return known in {contract_id.compact(each) for each in scope.contract_ids} or any(
+        known.startswith(contract_id.compact(prefix)) for prefix in scope.contract_id_prefixes
     )
-
-
-def fold(contract_id: str) -> str:
-    """A contract id for comparing: upper case, without separators (ocpi.md section 4, "Who is the eMSP?").
-
-    >>> fold("de-8aa-ca2b3c4d5-n")
-    'DE8AACA2B3C4D5N'
-    """
-    return "".join(c for c in contract_id.upper() if c not in "-*. ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from roamclear.rating.compare import Basis, Comparison, Tolerance, Variance, compare, lines_of_cdr
 from roamclear.rating.consistency import duration_h, seconds_for_hours, self_consistency, volume_sum
 from roamclear.rating.countries import alpha2, alpha3
+from roamclear.rating.currencies import is_currency
 from roamclear.rating.engine import rate, reservation_expired
 from roamclear.rating.exact import half_up, plain
 from roamclear.rating.grid import EvseFacts, GridLine, PriceGrid, Scope, choose_line, rate_with_grid
@@ -29,6 +30,7 @@ __all__ = [
     "detect_version",
     "duration_h",
     "half_up",
+    "is_currency",
     "lines_of_cdr",
     "normalise_cdr",
     "normalise_for_rating",
