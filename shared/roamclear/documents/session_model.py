@@ -114,10 +114,11 @@ class SessionExport(Record):
 
 
 class ExportPart(Record):
-    """One written file of an export."""
+    """One written file of an export and what it holds."""
 
-    index: int
-    parts: int
+    path: str
+    index: int = Field(description="from 1")
+    last: bool
     rows: int
     net: Money
-    content: bytes
+    size_bytes: int

@@ -1,0 +1,144 @@
+"""The twins of the XLSX: CSV (RFC 4180) and NDJSON with the same rows and the same totals."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from roamclear.documents.session_columns import COLUMNS, LEADING, Kind, SessionColumn, local
+from roamclear.documents.session_model import AdjustmentRow, ExportPart, SessionExport, SessionRow
+from roamclear.documents.session_totals import Tally, check_total
+from roamclear.documents.xml_tools import amount, number
+from roamclear.kernel.numbers_json import dumps
+from roamclear.kernel.time import format_instant
+
+#: A spreadsheet takes a text that begins so for a formula; a quote in front keeps it a text (OWASP, CSV injection).
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_TEXT_HEADS = [title for title, _ in LEADING]
+
+
+def write_csv(
+    export: SessionExport, rows: Iterable[SessionRow], target: Path, *, adjustments: Iterable[AdjustmentRow] = ()
+) -> ExportPart:
+    """Write the CSV twin: UTF-8 with BOM (spreadsheets need it), CRLF, points in numbers, ISO 8601 instants.
+
+    Sessions come first, adjustments behind them with Kind ``ADJUSTMENT``; the sum of Net is the document's net.
+    """
+    with target.open("w", encoding="utf-8-sig", newline="") as stream:
+        return _csv(export, rows, adjustments, stream, target)
+
+
+def safe(text: str) -> str:
+    """A text that no spreadsheet runs.
+
+    >>> safe("=1+1"), safe("Berlin")
+    ("'=1+1", 'Berlin')
+    """
+    return f"'{text}" if text.startswith(_DANGEROUS) else text
+
+
+def _csv(
+    export: SessionExport,
+    rows: Iterable[SessionRow],
+    adjustments: Iterable[AdjustmentRow],
+    stream: TextIO,
+    target: Path,
+) -> ExportPart:
+    writer = csv.writer(stream, lineterminator="\r\n")
+    writer.writerow([*_TEXT_HEADS, *(c.title.format(export.currency) for c in COLUMNS), "Kind", "Reason"])
+    tally, lead = Tally(export.currency), _lead(export)
+    for row in rows:
+        tally.add(row)
+        cells = [_csv_cell(column, value) for column, value in _values(row)]
+        writer.writerow([tally.rows, *lead, *cells, "SESSION", ""])
+    for place, adjustment in enumerate(adjustments, start=tally.rows + 1):
+        tally.adjust(adjustment)
+        known = {"cdr_id": safe(adjustment.cdr_id), "net": amount(adjustment.net)}
+        original = [safe(adjustment.original_document), lead[1]]
+        cells = [known.get(c.key, "") for c in COLUMNS]
+        writer.writerow([place, *original, *cells, "ADJUSTMENT", safe(adjustment.reason)])
+    check_total(export, tally)
+    stream.flush()
+    return _part(target, tally)
+
+
+def _lead(export: SessionExport) -> list[str]:
+    return [safe(export.document_number or ""), f"{export.period_start.isoformat()}/{export.period_end.isoformat()}"]
+
+
+def _values(row: SessionRow) -> Iterator[tuple[SessionColumn, Any]]:
+    """Each column with its value: instants carry their offset, money is still ``Money``."""
+    for column in COLUMNS:
+        value = getattr(row, column.key)
+        if column.kind is Kind.LOCAL and value is not None:
+            value = local(value, row.zone).isoformat()
+        elif isinstance(value, datetime):
+            value = format_instant(value)
+        yield column, value
+
+
+def _csv_cell(column: SessionColumn, value: Any) -> str:
+    if value is None:
+        return ""
+    if column.kind is Kind.TEXT:
+        return safe(value)
+    if column.kind is Kind.MONEY:
+        return amount(value)
+    if column.kind is Kind.DECIMAL:
+        return number(value)
+    if column.kind is Kind.FLAG:
+        return "true" if value else "false"
+    if column.kind is Kind.DURATION:
+        return f"{value // 3600:02d}:{value // 60 % 60:02d}:{value % 60:02d}"
+    return str(value)
+
+
+def write_ndjson(
+    export: SessionExport, rows: Iterable[SessionRow], target: Path, *, adjustments: Iterable[AdjustmentRow] = ()
+) -> ExportPart:
+    """Write the NDJSON twin: one object per line, exact numbers, durations in seconds, empty values left out."""
+    tally, lead = Tally(export.currency), _lead(export)
+    with target.open("w", encoding="utf-8", newline="\n") as stream:
+        for row in rows:
+            tally.add(row)
+            item = {"kind": "SESSION", "row": tally.rows, "document": export.document_number, "period": lead[1]}
+            item |= {"currency": export.currency}
+            item |= {_json_key(column): _json_value(value) for column, value in _values(row) if value is not None}
+            stream.write(dumps(item) + "\n")
+        for adjustment in adjustments:
+            tally.adjust(adjustment)
+            item = {"kind": "ADJUSTMENT", "document": export.document_number, "currency": export.currency}
+            item |= {key: _json_value(value) for key in AdjustmentRow.model_fields
+                     if (value := getattr(adjustment, key)) is not None}  # fmt: skip
+            stream.write(dumps(item) + "\n")
+        check_total(export, tally)
+    return _part(target, tally)
+
+
+def _json_key(column: SessionColumn) -> str:
+    return column.key.replace("_utc", "_local") if column.kind is Kind.LOCAL else column.key
+
+
+def _json_value(value: Any) -> Any:
+    if hasattr(value, "to_decimal"):
+        return value.to_decimal()
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _part(target: Path, tally: Tally) -> ExportPart:
+    net = tally.sessions_net + tally.adjustments_net
+    return ExportPart(path=str(target), index=1, last=True, rows=tally.rows, net=net, size_bytes=target.stat().st_size)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a written file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(io.DEFAULT_BUFFER_SIZE * 16):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,69 @@
+"""Sums of an export, kept while it is written and compared with the document."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from roamclear.documents.session_columns import COLUMNS, Kind
+from roamclear.documents.session_model import AdjustmentRow, SessionExport, SessionRow
+from roamclear.kernel.errors import InvariantBroken
+from roamclear.kernel.money import Money
+
+_SUMMED_MONEY = tuple(c.key for c in COLUMNS if c.summed and c.kind is Kind.MONEY)
+
+
+class Tally:
+    """Counts and sums of the rows seen so far; money is summed in integers."""
+
+    def __init__(self, currency: str) -> None:
+        self.currency = currency
+        self.rows = 0
+        self.energy_kwh = Decimal(0)
+        self.adjustments_net = Money.zero(currency)
+        self._minor = dict.fromkeys(_SUMMED_MONEY, 0)
+
+    def add(self, row: SessionRow) -> None:
+        """Count one session."""
+        self.rows += 1
+        if row.energy_kwh is not None:
+            self.energy_kwh += row.energy_kwh
+        for key in _SUMMED_MONEY:
+            amount: Money | None = getattr(row, key)
+            if amount is not None:
+                if amount.currency != self.currency:
+                    raise InvariantBroken("a session is in another currency than its export", cdr_id=row.cdr_id)
+                self._minor[key] += amount.amount_minor
+
+    def adjust(self, row: AdjustmentRow) -> None:
+        """Count one adjustment."""
+        self.adjustments_net += row.net
+
+    def merge(self, other: Tally) -> None:
+        """Take in the sums of a part."""
+        self.rows += other.rows
+        self.energy_kwh += other.energy_kwh
+        for key, minor in other._minor.items():
+            self._minor[key] += minor
+
+    @property
+    def sessions_net(self) -> Money:
+        """Sum of the rows' net."""
+        return Money(self._minor["net"], self.currency)
+
+    @property
+    def sums(self) -> dict[str, Decimal]:
+        """Every summed column in major units."""
+        money = {key: Money(minor, self.currency).to_decimal() for key, minor in self._minor.items()}
+        return {**money, "energy_kwh": self.energy_kwh}
+
+
+def check_total(export: SessionExport, tally: Tally) -> None:
+    """The rows must sum to the document to the cent, or nothing is given out (product.md row 60)."""
+    found = tally.sessions_net + tally.adjustments_net
+    if found != export.document_net:
+        raise InvariantBroken(
+            "the session export does not sum to its document",
+            document=export.document_number,
+            expected_minor=export.document_net.amount_minor,
+            found_minor=found.amount_minor,
+        )

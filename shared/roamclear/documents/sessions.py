@@ -1,0 +1,327 @@
+"""The session export as XLSX: typed writes only, rows streamed to disk, totals proven before the file is given out.
+
+``constant_memory`` keeps one row in memory and spools the raw sheet (about 2.5 KB a row) into ``folder``; a file
+holds at most ``ROWS_PER_PART`` sessions. Every write returns a code instead of raising: each is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from roamclear.documents.session_columns import COLUMNS, LEADING, Kind, SessionColumn
+from roamclear.documents.session_model import AdjustmentRow, ExcludedRow, ExportPart, SessionExport, SessionRow
+from roamclear.documents.session_totals import Tally, check_total
+from roamclear.kernel.errors import InvariantBroken
+from roamclear.kernel.money import Money, minor_digits
+from roamclear.kernel.time import zone
+
+ROWS_PER_PART = 300_000
+#: Serial 0 of the 1900 date system as Excel really counts it (ECMA-376, 18.17.4.1).
+_EPOCH = datetime(1899, 12, 30, tzinfo=UTC).replace(tzinfo=None)
+_DAY = Decimal(86_400)
+_SAFE = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+
+
+def write_xlsx(
+    export: SessionExport,
+    rows: Iterable[SessionRow],
+    folder: Path,
+    name: str,
+    *,
+    adjustments: Iterable[AdjustmentRow] = (),
+    excluded: Iterable[ExcludedRow] = (),
+    rows_per_part: int = ROWS_PER_PART,
+) -> list[ExportPart]:
+    """Write ``name.xlsx`` (or ``name-1.xlsx``, ``name-2.xlsx`` ... when it must be split) into ``folder``.
+
+    Adjustments, excluded rows and the grand total stand in the last part. Equal input gives equal bytes.
+
+    Raises:
+        InvariantBroken: the rows and adjustments do not sum to ``export.document_net``, or a cell was refused.
+    """
+    source, tally, parts = iter(rows), Tally(export.currency), list[ExportPart]()
+    ahead = next(source, None)
+    while True:
+        index = len(parts) + 1
+        path = folder / f"{name}.part-{index}.xlsx"
+        book = _Book(export, path, index)
+        ahead = book.sessions(ahead, source, rows_per_part, tally)
+        last = ahead is None
+        book.adjustments(adjustments if last else (), tally)
+        book.excluded(excluded if last else ())
+        if last:
+            check_total(export, tally)
+        parts.append(book.close(tally, last=last))
+        if last:
+            return _named(parts, folder, name)
+
+
+def _named(parts: list[ExportPart], folder: Path, name: str) -> list[ExportPart]:
+    named = []
+    for part in parts:
+        target = folder / (f"{name}.xlsx" if len(parts) == 1 else f"{name}-{part.index}.xlsx")
+        Path(part.path).replace(target)
+        named.append(part.model_copy(update={"path": str(target)}))
+    return named
+
+
+def serial(value: datetime) -> Decimal:
+    """A naive wall-clock instant as an Excel serial, exact to the second.
+
+    >>> serial(datetime(2026, 10, 1, 12, 0))
+    Decimal('46296.5')
+    """
+    delta = value - _EPOCH
+    return delta.days + Decimal(delta.seconds) / _DAY
+
+
+class _Book:
+    """One workbook; sheets are written top down, each in row order."""
+
+    def __init__(self, export: SessionExport, path: Path, index: int) -> None:
+        import xlsxwriter
+
+        self.export, self.path, self.index = export, path, index
+        self.book: Any = xlsxwriter.Workbook(str(path), {**_SAFE, "tmpdir": str(path.parent)})
+        created = export.created_at_utc.astimezone(UTC).replace(tzinfo=None)
+        self.book.set_properties({"title": "Sessions", "author": export.issuer_name, "created": created})
+        sheets = ("Summary", "Sessions", "Adjustments", "Not included", "Read me")
+        self.sheet: dict[str, Any] = {title: self.book.add_worksheet(title) for title in sheets}
+        places = minor_digits(export.currency)
+        money = "#,##0" + (f".{'0' * places}" if places else "")
+        add = self.book.add_format
+        head = {"bold": True, "font_color": "#FFFFFF", "bg_color": "#3A4754", "text_wrap": True, "valign": "top"}
+        self.head = add(head)
+        self.bold = add({"bold": True})
+        self.wrap = add({"text_wrap": True, "valign": "top"})
+        self.formats: dict[Kind, Any] = {
+            Kind.TEXT: add({"num_format": "@"}),
+            Kind.WHOLE: add({"num_format": "0"}),
+            Kind.DECIMAL: add({"num_format": "#,##0.####"}),
+            Kind.MONEY: add({"num_format": money}),
+            Kind.LOCAL: add({"num_format": "yyyy-mm-dd hh:mm:ss"}),
+            Kind.UTC: add({"num_format": "yyyy-mm-dd hh:mm:ss"}),
+            Kind.DURATION: add({"num_format": "[h]:mm:ss"}),
+            Kind.FLAG: add({}),
+        }
+        self.money_total = add({"num_format": money, "bold": True, "top": 1})
+        self.decimal_total = add({"num_format": "#,##0.####", "bold": True, "top": 1})
+        self.rows = 0
+        self.net = Money.zero(export.currency)
+
+    def sessions(
+        self, ahead: SessionRow | None, source: Iterator[SessionRow], most: int, tally: Tally
+    ) -> SessionRow | None:
+        """Write up to ``most`` rows; returns the first one that did not fit."""
+        sheet, export = self.sheet["Sessions"], self.export
+        titles = [*LEADING, *((c.title.format(export.currency), c.width) for c in COLUMNS)]
+        self._heads(sheet, titles, freeze=4)
+        plan = [self._writer(sheet, place, column) for place, column in enumerate(COLUMNS, start=len(LEADING))]
+        number, text = sheet.write_number, sheet.write_string
+        whole, plain = self.formats[Kind.WHOLE], self.formats[Kind.TEXT]
+        period = f"{export.period_start.isoformat()}/{export.period_end.isoformat()}"
+        document = export.document_number or ""
+        part = Tally(export.currency)
+        at, first = 0, tally.rows
+        while ahead is not None and at < most:
+            at += 1
+            failed = number(at, 0, first + at, whole) or text(at, 1, document, plain) or text(at, 2, period, plain)
+            for place, read, write, form in plan:
+                value = read(ahead)
+                if value is not None and write(at, place, value, form):
+                    failed = -1
+            if failed:
+                raise InvariantBroken("a cell of the export was refused", row=first + at, cdr_id=ahead.cdr_id)
+            part.add(ahead)
+            ahead = next(source, None)
+        self._total_row(sheet, at, part)
+        sheet.autofilter(0, 0, at, len(titles) - 1)
+        sheet.ignore_errors({"number_stored_as_text": f"A1:BC{at + 2}"})
+        tally.merge(part)
+        self.rows, self.net = at, part.sessions_net
+        return ahead
+
+    def _writer(
+        self, sheet: Any, place: int, column: SessionColumn
+    ) -> tuple[int, Callable[[SessionRow], Any], Callable[..., int], Any]:
+        write = {Kind.TEXT: sheet.write_string, Kind.FLAG: sheet.write_boolean}.get(column.kind, sheet.write_number)
+        return place, _reader(column), write, self.formats[column.kind]
+
+    def _total_row(self, sheet: Any, rows: int, part: Tally) -> None:
+        """Sums that follow the filter, with their values cached for readers that do not calculate."""
+        last = rows + 1
+        _must(sheet.write_string(last, 0, "Total", self.bold))
+        for place, column in enumerate(COLUMNS, start=len(LEADING)):
+            if column.summed:
+                letter = _letter(place)
+                form = self.money_total if column.kind is Kind.MONEY else self.decimal_total
+                formula = f"=SUBTOTAL(109,{letter}2:{letter}{rows + 1})" if rows else "=0"
+                _must(sheet.write_formula(last, place, formula, form, part.sums[column.key]))
+
+    def adjustments(self, rows: Iterable[AdjustmentRow], tally: Tally) -> None:
+        """The corrections of earlier documents."""
+        sheet, currency = self.sheet["Adjustments"], self.export.currency
+        self._heads(
+            sheet,
+            [("CDR id", 38), ("Original document", 20), ("Dated", 12), ("Reason", 40), (f"Original {currency}", 14),
+             (f"Corrected {currency}", 14), (f"Net {currency}", 14)],
+            freeze=1,
+        )  # fmt: skip
+        at = 0
+        for at, row in enumerate(rows, start=1):
+            dated = row.original_date.isoformat() if row.original_date else None
+            self._texts(sheet, at, (row.cdr_id, row.original_document, dated, row.reason))
+            for place, amount in enumerate((row.original, row.corrected, row.net), start=4):
+                _must(sheet.write_number(at, place, amount.to_decimal(), self.formats[Kind.MONEY]))
+            tally.adjust(row)
+        _must(sheet.write_string(at + 1, 0, "Total", self.bold))
+        formula = f"=SUBTOTAL(109,G2:G{at + 1})" if at else "=0"
+        _must(sheet.write_formula(at + 1, 6, formula, self.money_total, tally.adjustments_net.to_decimal()))
+
+    def excluded(self, rows: Iterable[ExcludedRow]) -> None:
+        """Sessions of the period that are not billed here, and why."""
+        sheet = self.sheet["Not included"]
+        self._heads(
+            sheet,
+            [("CDR id", 38), ("EVSE id", 24), ("Start (local)", 19), ("Zone", 16), ("State", 16), ("Reason", 40),
+             (f"Claimed {self.export.currency}", 14)],
+            freeze=1,
+        )  # fmt: skip
+        for at, row in enumerate(rows, start=1):
+            self._texts(sheet, at, (row.cdr_id, row.evse_id))
+            if row.start_utc is not None:
+                wall = row.start_utc.astimezone(zone(row.zone)).replace(tzinfo=None)
+                _must(sheet.write_number(at, 2, serial(wall), self.formats[Kind.LOCAL]))
+            self._texts(sheet, at, (row.zone, row.state, row.reason), first=3)
+            if row.claimed is not None:
+                _must(sheet.write_number(at, 6, row.claimed.to_decimal(), self.formats[Kind.MONEY]))
+
+    def _texts(self, sheet: Any, at: int, texts: Iterable[str | None], first: int = 0) -> None:
+        for place, text in enumerate(texts, start=first):
+            if text:
+                _must(sheet.write_string(at, place, text, self.formats[Kind.TEXT]))
+
+    def _heads(self, sheet: Any, titles: list[tuple[str, int]], *, freeze: int) -> None:
+        sheet.freeze_panes(1, freeze)
+        for place, (title, width) in enumerate(titles):
+            sheet.set_column(place, place, width)
+            _must(sheet.write_string(0, place, title, self.head))
+
+    def close(self, tally: Tally, *, last: bool) -> ExportPart:
+        """Write Summary and Read me, close the file."""
+        self._summary(tally, last=last)
+        sheet = self.sheet["Read me"]
+        sheet.set_column(0, 0, 110)
+        for at, line in enumerate(_read_me(self.export)):
+            _must(sheet.write_string(at, 0, line, self.wrap))
+        self.book.close()
+        return ExportPart(
+            path=str(self.path),
+            index=self.index,
+            last=last,
+            rows=self.rows,
+            net=self.net,
+            size_bytes=self.path.stat().st_size,
+        )
+
+    def _summary(self, tally: Tally, *, last: bool) -> None:
+        sheet, money = self.sheet["Summary"], self.formats[Kind.MONEY]
+        sheet.set_column(0, 0, 34)
+        sheet.set_column(1, 1, 70)
+        for at, (label, value) in enumerate(_summary_rows(self.export, tally, self.index, last=last)):
+            _must(sheet.write_string(at, 0, label, self.bold))
+            if isinstance(value, Money):
+                _must(sheet.write_number(at, 1, value.to_decimal(), money))
+            elif isinstance(value, Decimal):
+                _must(sheet.write_number(at, 1, value, self.formats[Kind.DECIMAL]))
+            elif isinstance(value, int):
+                _must(sheet.write_number(at, 1, value, self.formats[Kind.WHOLE]))
+            else:
+                _must(sheet.write_string(at, 1, value, self.formats[Kind.TEXT]))
+
+
+def _must(code: int) -> None:
+    """xlsxwriter answers a code where others raise: 0 is written, anything else is lost."""
+    if code:
+        raise InvariantBroken("a cell of the export was refused", code=code)
+
+
+def _letter(place: int) -> str:
+    """Column letters from a zero-based place.
+
+    >>> _letter(0), _letter(25), _letter(26)
+    ('A', 'Z', 'AA')
+    """
+    letters = ""
+    place += 1
+    while place:
+        place, rest = divmod(place - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def _reader(column: SessionColumn) -> Callable[[SessionRow], Any]:
+    """What the sheet gets: texts, booleans and Decimals."""
+    get = attrgetter(column.key)
+    if column.kind in (Kind.TEXT, Kind.DECIMAL, Kind.FLAG, Kind.WHOLE):
+        return get
+    if column.kind is Kind.MONEY:
+        return lambda row: None if (amount := get(row)) is None else amount.to_decimal()
+    if column.kind is Kind.DURATION:
+        return lambda row: None if (seconds := get(row)) is None else Decimal(seconds) / _DAY
+    if column.kind is Kind.UTC:
+        return lambda row: None if (at := get(row)) is None else serial(at.astimezone(UTC).replace(tzinfo=None))
+    return lambda row: None if (at := get(row)) is None else serial(at.astimezone(zone(row.zone)).replace(tzinfo=None))
+
+
+def _summary_rows(
+    export: SessionExport, tally: Tally, index: int, *, last: bool
+) -> Iterator[tuple[str, str | int | Decimal | Money]]:
+    yield "Issuer", export.issuer_name
+    yield "Partner", export.partner_name
+    if export.contract_name:
+        yield "Contract", export.contract_name
+    yield "Document", (export.document_number or "not issued yet") + (" (COPY)" if export.is_copy else "")
+    yield "Period", f"{export.period_start.isoformat()} to {export.period_end.isoformat()}"
+    yield "Currency", export.currency
+    yield "Part", f"{index}{'' if last and index == 1 else ' (the last part holds the totals of all)'}"
+    yield "Sessions", tally.rows
+    yield "Energy kWh", tally.sums["energy_kwh"]
+    yield "Net of sessions", tally.sessions_net
+    yield "Net of adjustments", tally.adjustments_net
+    yield "Net of document", export.document_net
+    if export.document_tax is not None:
+        yield "VAT of document", export.document_tax
+    if export.document_gross is not None:
+        yield "Total of document", export.document_gross
+    window = export.window
+    if window is not None:
+        yield "Window opened", _wall(window.opened_at_utc, window.zone)
+        yield "Window closed", _wall(window.closed_at_utc, window.zone)
+        if window.locked_at_utc is not None:
+            yield "Locked", _wall(window.locked_at_utc, window.zone)
+        if window.manifest_sha256:
+            yield "Manifest SHA-256", window.manifest_sha256
+
+
+def _wall(value: datetime, zone_name: str) -> str:
+    return f"{value.astimezone(zone(zone_name)):%Y-%m-%d %H:%M:%S} {zone_name}"
+
+
+def _read_me(export: SessionExport) -> tuple[str, ...]:
+    return (
+        "Sessions: one row per session on this document. Adjustments: corrections of earlier documents. "
+        "Not included: sessions of the period that are not billed here, each with its reason.",
+        f"Rounding: {export.rounding_note} The sum of Net over sessions and adjustments is the document's net total.",
+        "Local times are on the clock of the charger, whose zone is in the column Zone; Stop (UTC) and First seen are "
+        "UTC. On the day the clocks go back an hour occurs twice: Stop (UTC) tells which.",
+        f"The period is decided by the stop of the session on the clock of {export.zone}.",
+        "Unit price kWh is the agreed price; the pricing basis tells whether the contract's prices or the CDR's own "
+        "total were used. Delta to CDR is Net minus the total in the CDR.",
+        "Payload SHA-256 is the digest of the message as it was received.",
+    )
