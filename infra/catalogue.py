@@ -1,0 +1,212 @@
+"""Every function in one typed table: size, time, layers, and exactly what it may touch.
+
+The template is written from this table and tests/infra checks the template against it. The five tables know three
+degrees of access; ledger and audit know only READ and APPEND, because no function may change or delete an entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Access(Enum):
+    """DynamoDB actions by degree."""
+
+    READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
+    APPEND = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:ConditionCheckItem")
+    PUT = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem")
+    GET_PUT_UPDATE = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+    WRITE = (
+        "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem",
+        "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem",
+    )  # fmt: skip
+
+
+class Objects(Enum):
+    """S3 actions by degree; nobody may delete an object or its retention."""
+
+    READ = ("s3:GetObject",)
+    PUT = ("s3:PutObject",)
+    BOTH = ("s3:GetObject", "s3:PutObject")
+    LOCK = ("s3:GetObject", "s3:PutObject", "s3:PutObjectRetention")
+
+
+class Extra(Enum):
+    """What a function may do beside tables and buckets."""
+
+    MAIL = "send mail through SES"
+    START_CLOSE = "start an execution of the month close"
+    COMPLETE_TASK = "let a parked execution go on"
+    WAKE = "make a one-off schedule that runs the sweep"
+    URLS = "know the public base URL"
+
+
+READ, APPEND, PUT, WRITE = Access.READ, Access.APPEND, Access.PUT, Access.WRITE
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """One Lambda function. ``concurrency`` is reserved where the stage reserves any."""
+
+    name: str
+    summary: str
+    tables: Mapping[str, Access] = field(default_factory=dict)
+    buckets: Mapping[str, Objects] = field(default_factory=dict)
+    extras: frozenset[Extra] = frozenset()
+    memory_mb: int = 512
+    timeout_s: int = 60
+    documents_layer: bool = False
+    concurrency: int | None = None
+
+    @property
+    def handler(self) -> str:
+        """The handler string of the template."""
+        return f"functions.{self.name}.handler.handler"
+
+
+def _task(
+    name: str,
+    summary: str,
+    *,
+    tables: Mapping[str, Access] | None = None,
+    buckets: Mapping[str, Objects] | None = None,
+    extras: frozenset[Extra] = frozenset(),
+    documents: bool = False,
+    memory_mb: int = 512,
+    timeout_s: int = 300,
+) -> FunctionSpec:
+    """A task of the month close: may read masters, write clearing rows and append to the audit trail."""
+    access = {"identity": READ, "clearing": WRITE, "audit": APPEND, **(tables or {})}
+    return FunctionSpec(name, summary, access, buckets or {}, extras, memory_mb, timeout_s, documents)
+
+
+FUNCTIONS: tuple[FunctionSpec, ...] = (
+    FunctionSpec(
+        "ocpi_api",
+        "the OCPI endpoint of partners",
+        # A credential is rotated and a rate bucket counted by UpdateItem; a body is put once; lists are read.
+        {"identity": Access.GET_PUT_UPDATE, "intake": WRITE, "clearing": READ, "audit": PUT},
+        extras=frozenset({Extra.URLS}),
+        memory_mb=1024,
+        timeout_s=28,
+    ),
+    FunctionSpec(
+        "finance_api",
+        "the JSON API of finance, operations and partners",
+        {"identity": WRITE, "intake": READ, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
+        {"documents": Objects.BOTH, "inbox": Objects.PUT, "exports": Objects.BOTH, "archive": Objects.READ},
+        frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.COMPLETE_TASK, Extra.WAKE, Extra.URLS}),
+        memory_mb=1024,
+        timeout_s=28,
+    ),
+    FunctionSpec(
+        "open_link",
+        "redirects a mailed link to a freshly signed address",
+        {"clearing": Access.GET_PUT_UPDATE, "audit": PUT},
+        {"documents": Objects.READ},
+        frozenset({Extra.URLS}),
+        timeout_s=10,
+    ),
+    FunctionSpec(
+        "project_stream",
+        "checks and rates what came in, and hands outbox facts to the higher rooms",
+        {"identity": READ, "intake": WRITE, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
+        {"documents": Objects.READ},
+        frozenset({Extra.WAKE, Extra.COMPLETE_TASK}),
+        memory_mb=1024,
+        timeout_s=120,
+    ),
+    FunctionSpec(
+        "copy_ledger",
+        "copies each ledger and audit entry to the Object-Lock bucket",
+        buckets={"archive": Objects.LOCK},
+        timeout_s=120,
+    ),
+    FunctionSpec(
+        "sweep",
+        "does what is due by the one clock and replays what was not acknowledged",
+        {"identity": READ, "intake": WRITE, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
+        {"documents": Objects.READ},
+        frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.COMPLETE_TASK, Extra.WAKE, Extra.URLS}),
+        memory_mb=1024,
+        timeout_s=270,
+        documents_layer=True,
+        concurrency=2,
+    ),
+    FunctionSpec(
+        "start_close",
+        "starts one execution per contract and finished period",
+        {"identity": READ, "clearing": WRITE, "audit": APPEND},
+        extras=frozenset({Extra.START_CLOSE}),
+        timeout_s=270,
+        concurrency=1,
+    ),
+    FunctionSpec(
+        "import_bank_file",
+        "reads bank files of the inbox, posts and matches them",
+        {"identity": READ, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
+        {"inbox": Objects.READ},
+        frozenset({Extra.WAKE}),
+        memory_mb=1024,
+        timeout_s=600,
+        documents_layer=True,
+        concurrency=2,
+    ),
+    FunctionSpec(
+        "nightly_proof",
+        "recounts sessions, documents, postings and archive copies and locks the digest",
+        {"identity": READ, "intake": READ, "clearing": WRITE, "ledger": READ, "audit": APPEND},
+        {"archive": Objects.LOCK, "documents": Objects.READ},
+        memory_mb=2048,
+        timeout_s=900,
+    ),
+    FunctionSpec(
+        "bootstrap",
+        "grants the first roles; only an operator of the account may invoke it",
+        {"identity": WRITE, "clearing": WRITE, "audit": APPEND},
+        timeout_s=30,
+    ),
+    _task("prepare_run", "checks the input and creates the run once", extras=frozenset({Extra.WAKE})),
+    _task("park_run", "keeps the task token of a gate until the clock says go", extras=frozenset({Extra.WAKE})),
+    _task("open_window", "decides the members and tells the eMSP", extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS}),
+          documents=True),
+    _task("lock_sessions", "locks the run and its members", buckets={"archive": Objects.LOCK}, memory_mb=1024,
+          timeout_s=600),
+    _task("issue_invoice", "takes the number, writes the header and posts, in one transaction",
+          tables={"ledger": APPEND}, buckets={"documents": Objects.BOTH}, documents=True, memory_mb=1024),
+    _task("render_invoice_pdf", "draws the PDF and the XML of an invoice", buckets={"documents": Objects.LOCK},
+          documents=True, memory_mb=2048),
+    _task("render_session_xlsx", "writes the session list of an invoice", buckets={"documents": Objects.LOCK},
+          documents=True, memory_mb=2048, timeout_s=600),
+    _task("send_invoice", "mails the documents or signed links", buckets={"documents": Objects.READ},
+          extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS}), documents=True, memory_mb=1024),
+    _task("finish_run", "closes the run"),
+    _task("fail_run", "marks the run as failed at a step, resumable", timeout_s=60),
+)  # fmt: skip
+
+BY_NAME: dict[str, FunctionSpec] = {spec.name: spec for spec in FUNCTIONS}
+#: Tasks of the month close, in the order of the state machine.
+CLOSE_TASKS: tuple[str, ...] = (
+    "prepare_run", "park_run", "open_window", "lock_sessions", "issue_invoice", "render_invoice_pdf",
+    "render_session_xlsx", "send_invoice", "finish_run", "fail_run",
+)  # fmt: skip
+#: Functions that run on their own: schedule expressions in UTC.
+SCHEDULES: Mapping[str, str] = {
+    "sweep": "rate(5 minutes)",
+    "start_close": "cron(7 * * * ? *)",
+    "import_bank_file": "cron(37 * * * ? *)",
+    "nightly_proof": "cron(23 2 * * ? *)",
+}
+#: Which tables have which indexes; ALL or KEYS_ONLY.
+INDEXES: Mapping[str, Mapping[str, str]] = {
+    "identity": {},
+    "intake": {"gsi1": "KEYS_ONLY"},
+    "clearing": {"gsi1": "KEYS_ONLY", "gsi2": "KEYS_ONLY", "gsi3": "KEYS_ONLY"},
+    "ledger": {"gsi1": "ALL"},
+    "audit": {},
+}
+STREAMS: frozenset[str] = frozenset({"intake", "clearing", "ledger", "audit"})
+EXPIRING: frozenset[str] = frozenset({"intake", "clearing"})
+BUCKETS: tuple[str, ...] = ("documents", "inbox", "exports", "archive")
