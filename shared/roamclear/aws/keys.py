@@ -19,6 +19,16 @@ def credential(token_hash: str) -> Key:
     return Key(f"{PLATFORM}#CREDENTIAL#{token_hash}", "CREDENTIAL")
 
 
+def credentials(issuer_id: str) -> str:
+    """Partition of an issuer's credentials by their id."""
+    return f"{issuer_id}#CREDENTIALS"
+
+
+def credential_head(issuer_id: str, credential_id: str) -> Key:
+    """The way from a credential's id to its token's hash."""
+    return Key(credentials(issuer_id), credential_id)
+
+
 def actor(actor_id: str) -> Key:
     """A signed-in person or schedule: one row with its grants per issuer."""
     return Key(f"{PLATFORM}#ACTOR#{actor_id}", "ACTOR")
@@ -54,6 +64,16 @@ def location(issuer: str, party: str, location_id: str) -> Key:
 def tariff(issuer: str, party: str, tariff_id: str) -> Key:
     """An OCPI Tariff as a partner owns it."""
     return Key(f"{issuer}#TARIFF#{party}#{tariff_id.upper()}", "TARIFF")
+
+
+def tariffs(issuer: str) -> str:
+    """Index partition of the tariffs of an issuer (gsi1 of intake; sort key = last change#party*id)."""
+    return f"{issuer}#TARIFFS"
+
+
+def sandbox_cdr(issuer: str, cdr_ref: str) -> Key:
+    """A CDR of a sandbox credential: checked and answered, never billed."""
+    return Key(f"{issuer}#SANDBOX#{cdr_ref}", "SANDBOX")
 
 
 # ---- clearing: masters ---------------------------------------------------------------------------------------------
@@ -172,6 +192,11 @@ def member(issuer_id: str, run_id: str, stop: datetime, cdr_ref: str) -> Key:
     return Key(f"{issuer_id}#RUN#{run_id}", f"MEMBER#{sort_instant(stop)}#{cdr_ref}")
 
 
+def document_of_run(issuer_id: str, run_id: str, place: int) -> Key:
+    """Which number a document of a run took."""
+    return Key(f"{issuer_id}#RUN#{run_id}", f"DOCUMENT#{place}")
+
+
 def runs(issuer_id: str) -> str:
     """Index partition of all runs (gsi1; sort key = period end#run)."""
     return f"{issuer_id}#RUNS"
@@ -190,6 +215,11 @@ def dispute(issuer_id: str, dispute_id: str) -> Key:
 def disputes_of(issuer_id: str, contract_id: str) -> str:
     """Index partition of the disputes of a contract (gsi1; sort key = filed at#id)."""
     return f"{issuer_id}#DISPUTES#{contract_id}"
+
+
+def open_disputes(issuer_id: str) -> str:
+    """Index partition of the disputes that wait for an answer (gsi2, sparse; sort key = answer due#id)."""
+    return f"{issuer_id}#DISPUTES"
 
 
 def counter(issuer_id: str, series: str) -> Key:
@@ -271,6 +301,21 @@ def bank_entry(issuer_id: str, account: str, entry_key: str) -> Key:
 def bank_entries(issuer_id: str, account: str) -> str:
     """Index partition of the entries of an account (gsi1; sort key = booking date#key)."""
     return f"{issuer_id}#BANKENTRIES#{account}"
+
+
+def bank_group(issuer_id: str, account: str, group_id: str) -> Key:
+    """What one reference of the bank stands for: a batch and its split are one group, booked once."""
+    return Key(f"{issuer_id}#BANKENTRY#{account}#{group_id}", "GROUP")
+
+
+def bank_payment(issuer_id: str, entry_id: str, index: int) -> Key:
+    """One payment inside a booked entry."""
+    return Key(f"{issuer_id}#BANKPAYMENT#{entry_id}", f"PAYMENT#{index:06d}")
+
+
+def bank_original(issuer_id: str, reference: str, entry_id: str) -> Key:
+    """The way from a reference of a booked payment to its entry, for returns."""
+    return Key(f"{issuer_id}#BANKREF#{reference}", entry_id)
 
 
 def unapplied(issuer_id: str) -> str:
