@@ -137,6 +137,7 @@ class Session(Record):
     energy_kwh: Decimal
     received_at_utc: datetime
     available_at_utc: datetime | None = None
+    verified_at_utc: datetime | None = None
     billing: Billing
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -145,14 +146,16 @@ class Session(Record):
     contract_id: str | None = None
     contract_version: int | None = None
     rating_version: int = 0
-    lines: tuple[PricedLine, ...] = ()
     net: Money | None = None
-    claimed: Money | None = None
+    cdr_total: Decimal | None = None
+    currency: str
     vat_category: str | None = None
     vat_rate_percent: Decimal | None = None
     account_id: str | None = None
     run_id: str | None = None
-    is_credit: bool = False
+    credit_of: str | None = None
     counterpart: str | None = None
     replaces: str | None = None
+    dispute_id: str | None = None
+    sha256: str
     changed: int = 0

@@ -1,0 +1,222 @@
+"""From a locked run to numbered documents (rules.md 7).
+
+All checks and a render with a placeholder of equal length come before the number is taken; the number is taken in the
+transaction that writes the header, the ledger entry, the run's state and the audit entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from roamclear.audit import service as audit
+from roamclear.billing import papers, rules, store
+from roamclear.billing.model import Counter, Document, Run, RunState
+from roamclear.billing.runs import members
+from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.model import Rating, Session
+from roamclear.contracts import service as contracts
+from roamclear.contracts.model import ContractVersion
+from roamclear.documents.model import InvoiceDocument
+from roamclear.identity import service as identity
+from roamclear.identity.issuer import Issuer
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
+from roamclear.kernel import numbers_json
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Busy, ConditionFailed, Conflict, InvariantBroken, NotFound
+from roamclear.kernel.money import Money
+from roamclear.kernel.time import local_date
+from roamclear.kernel.writes import Action, Table
+from roamclear.ledger import service as ledger
+from roamclear.ledger.model import Account, Event, credit, debit
+
+_TRIES = 12
+#: Renders a document once with its placeholder and returns what forbids issuing it, by name.
+Proof = Callable[[InvoiceDocument], list[str]]
+_Row = tuple[Session, Rating, str]
+
+
+def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
+    """Number and post the documents of a locked run; the same run again returns the same documents.
+
+    A run without sessions, or with a sum of zero, settles without a document. Category O never shares a document with
+    other categories (rules.md 7).
+    """
+    run = _run(ctx, issuer_id, run_id)
+    if run.state not in (RunState.LOCKED, RunState.FINALISING):
+        return run
+    issuer = identity.issuer(ctx, issuer_id)
+    terms = contracts.version(ctx, issuer_id, run.contract_id, run.contract_version)
+    parts = _parts(ctx, run)
+    _to(ctx, run, RunState.LOCKED, RunState.FINALISING)
+    numbers = []
+    for place, rows in enumerate(parts):
+        number = _issue_part(ctx, run, issuer, terms, place, rows, proof)
+        if number is None:
+            return _run(ctx, issuer_id, run_id)
+        numbers.append(number)
+    state = RunState.ISSUED if numbers else RunState.SETTLED
+    _to(ctx, run, RunState.FINALISING, state, numbers=tuple(numbers))
+    return _run(ctx, issuer_id, run_id)
+
+
+def _issue_part(
+    ctx: Context, run: Run, issuer: Issuer, terms: ContractVersion, place: int, rows: list[_Row], proof: Proof
+) -> str | None:
+    """One document: checked with a placeholder, kept as a model, then numbered. None when a check refuses it."""
+    key = f"{run.issuer_id}/{run.run_id}/{place}"
+    known = store.document_of_run(ctx.db, run.issuer_id, run.run_id, place)
+    if known is not None:
+        return known
+    type_code = "380" if sum(r[1].net.amount_minor for r in rows) > 0 else "381"
+    today = local_date(ctx.now(), run.zone)
+    draft = papers.invoice(run, issuer, terms, rows, type_code=type_code, issue_date=today)
+    holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
+    faults = proof(papers.numbered(draft, holder, today, rules.due_date(today, terms.terms.payment_days)))
+    if faults:
+        _refuse(ctx, run, faults)
+        return None
+    kept = numbers_json.dumps(draft.dump(), sort_keys=True).encode()
+    model_key = ctx.objects.put("documents", f"{key}/model.json", kept, "application/json").key
+    for _ in range(_TRIES):
+        try:
+            return _take_number(ctx, run, issuer, terms, place, rows, draft, model_key)
+        except ConditionFailed as lost:
+            again = store.document_of_run(ctx.db, run.issuer_id, run.run_id, place)
+            if again is not None:
+                return again
+            if lost.table not in (Table.AUDIT, Table.CLEARING):
+                raise
+    raise Busy("the number series is taken by too many at once")
+
+
+def _take_number(
+    ctx: Context,
+    run: Run,
+    issuer: Issuer,
+    terms: ContractVersion,
+    place: int,
+    rows: list[_Row],
+    draft: InvoiceDocument,
+    model_key: str,
+) -> str:
+    now = ctx.now()
+    today = local_date(now, run.zone)
+    type_code = draft.type_code.value
+    series = rules.series(issuer.number_prefix, type_code, today.year)
+    counter = store.counter(ctx.db, run.issuer_id, series)
+    if counter is not None and counter.last_date > today:
+        # Another zone of the same issuer is a day ahead: the document waits for that day (numbers in date order).
+        today = counter.last_date
+    taken = Counter(last=(counter.last if counter else 0) + 1, last_date=today)
+    number = rules.number(issuer.number_prefix, type_code, today.year, taken.last)
+    sign = -1 if type_code == "381" else 1
+    totals = draft.totals
+    document = Document(
+        issuer_id=run.issuer_id,
+        number=number,
+        type_code=type_code,
+        series=series,
+        contract_id=run.contract_id,
+        run_id=run.run_id,
+        place=place,
+        partner_name=terms.terms.counterparty.legal_name,
+        issue_date=today,
+        due_date=rules.due_date(today, terms.terms.payment_days),
+        period=run.period,
+        currency=run.currency,
+        net=_signed(totals.net, sign),
+        tax=_signed(totals.tax, sign),
+        gross=_signed(totals.gross, sign),
+        open_amount=_signed(totals.gross, sign),
+        sessions=len({s.cdr_ref for s, _, _ in rows}),
+        energy_kwh=sum((s.energy_kwh for s, _, _ in rows), Decimal(0)),
+        reference=rules.reference(number),
+        model_key=model_key,
+        issued_at_utc=now,
+    )
+    entry = ledger.entry(
+        ctx,
+        issuer_id=run.issuer_id,
+        event=Event.INVOICE_ISSUED if sign > 0 else Event.CREDIT_ISSUED,
+        subject=number,
+        currency=run.currency,
+        lines=[
+            debit(Account.RECEIVABLE.of(run.contract_id), document.gross),
+            credit(Account.REVENUE.of(run.contract_id), document.net, note=run.run_id),
+            credit(Account.OUTPUT_VAT.of(issuer.address.country), document.tax),
+        ],
+        memo=f"{number} {run.run_id}",
+    )
+    log = audit.entry(
+        ctx,
+        issuer_id=run.issuer_id,
+        kind="DOCUMENT",
+        object_id=f"{run.run_id}.{place}",
+        actor_id="system:close",
+        action="ISSUED",
+        details={"number": number, "net": document.net, "gross": document.gross, "manifest": run.manifest},
+    )
+    actions: list[Action] = [
+        store.counter_write(run.issuer_id, series, counter, taken),
+        *store.document_create(document),
+        store.document_of_run_put(document),
+        store.run_check(run, RunState.FINALISING),
+        entry,
+        log,
+    ]
+    ctx.db.transact(actions)
+    return number
+
+
+def _signed(amount: Money, sign: int) -> Money:
+    return amount if sign > 0 else -amount
+
+
+def _parts(ctx: Context, run: Run) -> list[list[_Row]]:
+    """The rows of each document; a part that sums to nothing and has no lines makes none."""
+    found = list(members(ctx, run))
+    ratings = cdrs.ratings(ctx, run.issuer_id, [s for s, _ in found])
+    rows = [(session, ratings[session.cdr_ref], section) for session, section in found]
+    net = sum(r[1].net.amount_minor for r in rows)
+    if run.locked_net is None or net != run.locked_net.amount_minor or len(rows) != run.locked:
+        raise InvariantBroken("the locked list and its lines differ", run_id=run.run_id)
+    outside = [r for r in rows if r[0].vat_category == "O"]
+    inside = [r for r in rows if r[0].vat_category != "O"]
+    return [part for part in (inside, outside) if any(r[1].lines for r in part) and _sum(part) != 0]
+
+
+def _sum(rows: Iterable[_Row]) -> int:
+    return sum(r[1].net.amount_minor for r in rows)
+
+
+def _refuse(ctx: Context, run: Run, faults: list[str]) -> None:
+    journal.raise_once(
+        ctx,
+        run.issuer_id,
+        ExceptionType.EINVOICE_INVALID,
+        run.run_id,
+        "the document cannot be issued: " + "; ".join(faults)[:800],
+        severity="HIGH",
+        partner=run.contract_id,
+        expected=run.locked_net,
+        next_action="correct the named fields; the run goes on by itself",
+    )
+    raise Conflict("the document cannot be issued", faults=faults[:20])
+
+
+def _to(ctx: Context, run: Run, before: RunState, after: RunState, **columns: object) -> None:
+    try:
+        ctx.db.write(store.run_update(run, (before,), state=after, **columns))
+    except ConditionFailed:
+        now = _run(ctx, run.issuer_id, run.run_id).state
+        if now not in (after, RunState.ISSUED, RunState.SENT, RunState.SETTLED):
+            raise
+
+
+def _run(ctx: Context, issuer_id: str, run_id: str) -> Run:
+    found = store.run(ctx.db, issuer_id, run_id)
+    if found is None:
+        raise NotFound("no such run")
+    return found

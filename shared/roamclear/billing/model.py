@@ -1,0 +1,147 @@
+"""Runs, their members, and issued documents."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from pydantic import Field
+
+from roamclear.kernel.money import Money
+from roamclear.kernel.record import Record
+
+
+class RunState(StrEnum):
+    """States of a run (product.md, State machines); SETTLED without documents is a period without sessions."""
+
+    GRACE = "GRACE"
+    WINDOW = "WINDOW"
+    LOCKING = "LOCKING"
+    LOCKED = "LOCKED"
+    FINALISING = "FINALISING"
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    ISSUED = "ISSUED"
+    SENT = "SENT"
+    SETTLED = "SETTLED"
+    FAILED = "FAILED"
+
+
+#: From LOCKING on a member is locked, whatever its own row still says.
+LOCKED_STATES = (
+    RunState.LOCKING,
+    RunState.LOCKED,
+    RunState.FINALISING,
+    RunState.AWAITING_APPROVAL,
+    RunState.ISSUED,
+    RunState.SENT,
+    RunState.SETTLED,
+)
+#: From ISSUED on a member is invoiced.
+INVOICED_STATES = (RunState.ISSUED, RunState.SENT, RunState.SETTLED)
+
+
+class RunRequest(Record):
+    """What starts a close: the input of one execution."""
+
+    issuer_id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,30}$")
+    contract_id: str = Field(pattern=r"^[A-Z0-9][A-Z0-9-]{1,30}$")
+    period: str = Field(pattern=r"^[0-9A-Z-]{7,10}$")
+    kind: str = Field("CLOSE", pattern=r"^CLOSE$")
+
+    @property
+    def run_id(self) -> str:
+        """The run's deterministic name, and its execution's."""
+        return f"{self.contract_id}.{self.period}.{self.kind}"
+
+
+class Run(Record):
+    """One close of one contract and period. ``opens_at_utc`` is planned, ``opened_at_utc`` is what happened."""
+
+    issuer_id: str
+    run_id: str
+    contract_id: str
+    period: str
+    kind: str
+    state: RunState
+    first: date
+    end: date
+    zone: str
+    currency: str
+    contract_version: int
+    opens_at_utc: datetime
+    opened_at_utc: datetime | None = None
+    closes_at_utc: datetime | None = None
+    members: int = 0
+    proforma: Money | None = None
+    notice_ids: tuple[str, ...] = ()
+    locking_at_utc: datetime | None = None
+    locked_at_utc: datetime | None = None
+    locked: int = 0
+    locked_net: Money | None = None
+    left: int = 0
+    left_net: Money | None = None
+    disputed: int = 0
+    manifest: str | None = None
+    numbers: tuple[str, ...] = ()
+    failed_step: str | None = None
+    failure: str | None = None
+
+
+class Member(Record):
+    """A session of a run, decided once (rules.md 6); it stays a member only while its session names the run."""
+
+    issuer_id: str
+    run_id: str
+    cdr_ref: str
+    stop_utc: datetime
+    section: str = "PERIOD"
+
+
+class DocumentState(StrEnum):
+    """States of an invoice; OVERDUE is derived, never stored."""
+
+    ISSUED = "ISSUED"
+    SENT = "SENT"
+    PARTIALLY_PAID = "PARTIALLY_PAID"
+    PAID = "PAID"
+    CANCELLED = "CANCELLED"
+    UNCOLLECTIBLE = "UNCOLLECTIBLE"
+
+
+class Document(Record):
+    """The header of a numbered document. ``open_amount`` is what is still to be paid (negative for a credit note)."""
+
+    issuer_id: str
+    number: str
+    type_code: str
+    series: str
+    contract_id: str
+    run_id: str
+    place: int
+    partner_name: str
+    issue_date: date
+    due_date: date
+    period: str
+    currency: str
+    net: Money
+    tax: Money
+    gross: Money
+    open_amount: Money
+    state: DocumentState = DocumentState.ISSUED
+    sessions: int
+    energy_kwh: Decimal
+    reference: str
+    preceding: str | None = None
+    model_key: str
+    issued_at_utc: datetime
+    sent_at_utc: datetime | None = None
+    paid_at_utc: datetime | None = None
+    changed: int = 0
+
+
+class Counter(Record):
+    """Last number and last issue date of a series (rules.md 7)."""
+
+    last: int
+    last_date: date

@@ -1,0 +1,165 @@
+"""Run, contract and locked sessions as the canonical document model; numbers and dates come last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from decimal import Decimal
+
+from roamclear.billing import rules
+from roamclear.billing.model import Document, Run
+from roamclear.cdrs.model import Rating, Session
+from roamclear.contracts.model import ContractVersion, Counterparty
+from roamclear.documents import model as doc
+from roamclear.documents.totals import totals, vat_breakdown
+from roamclear.identity.issuer import Address, Issuer
+from roamclear.kernel.money import Money
+
+_COMPONENT = {
+    "ENERGY": (doc.Component.ENERGY, doc.Unit.KWH),
+    "FLAT": (doc.Component.SESSION, doc.Unit.PIECE),
+    "TIME": (doc.Component.TIME, doc.Unit.HOUR),
+    "PARKING": (doc.Component.PARKING, doc.Unit.HOUR),
+    "RESERVATION": (doc.Component.RESERVATION, doc.Unit.HOUR),
+    "CAP": (doc.Component.CAP, doc.Unit.PIECE),
+    "DISPUTE": (doc.Component.ADJUSTMENT, doc.Unit.PIECE),
+}
+_VATEX = {"AE": "VATEX-EU-AE", "O": "VATEX-EU-O"}
+_SECTION = {
+    "PERIOD": doc.SectionKind.COUNTRY,
+    "EARLIER": doc.SectionKind.EARLIER,
+    "ADJUSTMENT": doc.SectionKind.ADJUSTMENT,
+}
+
+
+def invoice(
+    run: Run,
+    issuer: Issuer,
+    terms: ContractVersion,
+    rows: Iterable[tuple[Session, Rating, str]],
+    *,
+    type_code: str,
+    issue_date: date,
+) -> doc.InvoiceDocument:
+    """The document of a run without its number; a credit note states positive amounts."""
+    found = list(rows)
+    sign = -1 if type_code == "381" else 1
+    lines = tuple(
+        _line(key, total, run, sign) for key, total in rules.group(found, run.currency).items() if total.quantity
+    )
+    category = doc.VatCategory(terms.terms.vat.category.value)
+    reasons = {}
+    if terms.terms.vat.reason:
+        reasons[category] = doc.VatReason(text=terms.terms.vat.reason, code=_VATEX.get(terms.terms.vat.category.value))
+    vat = vat_breakdown(lines, run.currency, reasons)
+    return doc.InvoiceDocument(
+        type_code=doc.DocumentType(type_code),
+        issue_date=issue_date,
+        due_date=rules.due_date(issue_date, terms.terms.payment_days),
+        period_start=run.first,
+        period_end=run.end - timedelta(days=1),
+        currency=run.currency,
+        language=doc.Language(terms.terms.language),
+        seller=seller(issuer),
+        buyer=buyer(terms.terms.counterparty),
+        payment=doc.Payment(iban=issuer.iban, bic=issuer.bic, account_name=issuer.legal_name),
+        lines=lines,
+        vat=vat,
+        totals=totals(vat, run.currency),
+        buyer_reference=terms.terms.counterparty.buyer_reference,
+        contract_reference=run.contract_id,
+        window=window(run),
+        branding=branding(issuer),
+    )
+
+
+def numbered(draft: doc.InvoiceDocument, number: str, issue: date, due: date) -> doc.InvoiceDocument:
+    """The document under its number, with the reference the payer is to use."""
+    payment = draft.payment.model_copy(update={"reference": rules.reference(number)})
+    return draft.model_copy(update={"number": number, "issue_date": issue, "due_date": due, "payment": payment})
+
+
+def final(draft: doc.InvoiceDocument, header: Document) -> doc.InvoiceDocument:
+    """The document as it was issued."""
+    return numbered(draft, header.number, header.issue_date, header.due_date)
+
+
+def window(run: Run) -> doc.WindowStatement | None:
+    """What the control window and the lock were."""
+    if run.opened_at_utc is None or run.closes_at_utc is None:
+        return None
+    return doc.WindowStatement(
+        opened_at_utc=run.opens_at_utc if run.opened_at_utc < run.opens_at_utc else run.opened_at_utc,
+        closed_at_utc=run.closes_at_utc,
+        zone=run.zone,
+        locked_at_utc=run.locked_at_utc,
+        manifest_sha256=run.manifest,
+        sessions=run.locked,
+        disputed=run.disputed,
+        not_included=run.left,
+    )
+
+
+def seller(issuer: Issuer) -> doc.Party:
+    """The issuer as seller."""
+    return _party(issuer.legal_name, issuer.address).model_copy(
+        update={
+            "vat_id": issuer.vat_id,
+            "legal_id": issuer.legal_id,
+            "electronic_address": issuer.electronic_address,
+            "electronic_scheme": issuer.electronic_address_scheme,
+            "contact_name": issuer.brand.contact_name or None,
+            "contact_phone": issuer.brand.contact_phone or None,
+            "contact_email": issuer.brand.contact_email or None,
+        }
+    )
+
+
+def buyer(partner: Counterparty) -> doc.Party:
+    """The eMSP as buyer."""
+    return _party(partner.legal_name, partner.address).model_copy(
+        update={
+            "vat_id": partner.vat_id,
+            "legal_id": partner.legal_id,
+            "electronic_address": partner.electronic_address,
+            "electronic_scheme": partner.electronic_address_scheme,
+        }
+    )
+
+
+def branding(issuer: Issuer, logo: bytes | None = None) -> doc.Branding:
+    """How the issuer's documents look."""
+    return doc.Branding(
+        primary=issuer.brand.primary, accent=issuer.brand.accent, footer_lines=issuer.brand.footer[:4], logo=logo
+    )
+
+
+def _party(name: str, address: Address) -> doc.Party:
+    return doc.Party(
+        name=name,
+        address_lines=address.lines,
+        postcode=address.postal_code,
+        city=address.city,
+        country=address.country,
+    )
+
+
+def _line(key: rules.LineKey, total: rules.LineSum, run: Run, sign: int) -> doc.Line:
+    component, unit = _COMPONENT[key.component]
+    kind = _SECTION[key.section]
+    earlier = kind is not doc.SectionKind.COUNTRY
+    quantity = total.quantity * sign
+    return doc.Line(
+        section=doc.Section(kind=kind, country=key.country or None),
+        component=component,
+        quantity=Decimal(format(quantity.normalize(), "f")),
+        unit=unit,
+        net=Money(total.amount_minor * sign, run.currency),
+        unit_price=key.unit_price,
+        contract_version=str(key.contract_version),
+        sessions=len(total.refs),
+        vat_category=doc.VatCategory(key.vat_category),
+        vat_rate=key.vat_rate,
+        period_start=None if earlier else run.first,
+        period_end=None if earlier else run.end - timedelta(days=1),
+    )

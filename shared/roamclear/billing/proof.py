@@ -1,0 +1,91 @@
+"""Billing's part of the proof (rules.md 8), recomputed from stored data every time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from roamclear.billing import runs, store
+from roamclear.billing.model import LOCKED_STATES, Document
+from roamclear.identity import service as identity
+from roamclear.kernel.context import Context
+from roamclear.ledger import service as ledger
+from roamclear.ledger.model import Account, Event, JournalEntry
+from roamclear.ledger.proof import Equation
+
+_ISSUED = (Event.INVOICE_ISSUED, Event.CREDIT_ISSUED)
+
+
+def equations(ctx: Context, issuer_id: str) -> list[Equation]:
+    """Sessions = documents = revenue; receivable debits; open items; numbers without gaps and in date order."""
+    since = identity.issuer(ctx, issuer_id).created_at_utc or ctx.now()
+    entries = list(ledger.entries(ctx, issuer_id, since))
+    documents = store.documents(ctx.db, issuer_id)
+    return [
+        *_runs(ctx, issuer_id, documents, entries),
+        *_receivables(documents, entries),
+        *_numbers(documents),
+    ]
+
+
+def _runs(ctx: Context, issuer_id: str, documents: list[Document], entries: list[JournalEntry]) -> list[Equation]:
+    """Per contract, period and currency: Σ net of locked sessions = Σ net of documents = revenue postings."""
+    net = {d.number: d.net.amount_minor for d in documents}
+    revenue: dict[str, int] = defaultdict(int)
+    for entry in entries:
+        if entry.event in _ISSUED:
+            for line in entry.lines:
+                if line.account.startswith(f"{Account.REVENUE.value}:") and line.note:
+                    revenue[line.note] -= line.amount.amount_minor
+    found = []
+    for run in store.all_runs(ctx.db, issuer_id):
+        if run.state not in LOCKED_STATES or not run.numbers:
+            continue
+        sessions = sum(s.net.amount_minor for s in runs.locked_sessions(ctx, issuer_id, run.run_id) if s.net)
+        billed = sum(net[n] for n in run.numbers)
+        found.append(_equation("locked sessions = documents, net", run.run_id, run.currency, sessions, billed))
+        found.append(_equation("documents = revenue, net", run.run_id, run.currency, billed, revenue[run.run_id]))
+    return found
+
+
+def _receivables(documents: list[Document], entries: list[JournalEntry]) -> list[Equation]:
+    """Net + VAT = receivable debits; receivable balance = Σ open items, per contract and currency."""
+    owed: dict[tuple[str, str], int] = defaultdict(int)
+    open_: dict[tuple[str, str], int] = defaultdict(int)
+    for document in documents:
+        key = (document.contract_id, document.currency)
+        owed[key] += (document.net + document.tax).amount_minor
+        open_[key] += document.open_amount.amount_minor
+    debits: dict[tuple[str, str], int] = defaultdict(int)
+    balance: dict[tuple[str, str], int] = defaultdict(int)
+    for entry in entries:
+        for line in entry.lines:
+            account, _, subject = line.account.partition(":")
+            if account == Account.RECEIVABLE.value:
+                key = (subject, line.amount.currency)
+                balance[key] += line.amount.amount_minor
+                debits[key] += line.amount.amount_minor if entry.event in _ISSUED else 0
+    found = []
+    for contract, currency in sorted(set(owed) | set(balance)):
+        key = (contract, currency)
+        found.append(_equation("net + VAT = receivable debits", contract, currency, owed[key], debits[key]))
+        found.append(_equation("receivable balance = open items", contract, currency, balance[key], open_[key]))
+    return found
+
+
+def _numbers(documents: list[Document]) -> list[Equation]:
+    """max − min + 1 = count, and dates never go back, per series."""
+    by_series: dict[str, list[Document]] = defaultdict(list)
+    for document in documents:
+        by_series[document.series].append(document)
+    found = []
+    for series, members in sorted(by_series.items()):
+        ordered = sorted(members, key=lambda d: d.number)
+        numbers = [int(d.number.rsplit("-", 1)[1]) for d in ordered]
+        found.append(_equation("numbers without gaps", series, "numbers", numbers[-1] - numbers[0] + 1, len(numbers)))
+        backward = sum(a.issue_date > b.issue_date for a, b in zip(ordered, ordered[1:], strict=False))
+        found.append(_equation("numbers in date order", series, "steps back", backward, 0))
+    return found
+
+
+def _equation(name: str, scope: str, unit: str, left: int, right: int) -> Equation:
+    return Equation(name=name, scope=scope, unit=unit, left=left, right=right)

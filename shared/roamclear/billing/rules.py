@@ -1,0 +1,139 @@
+"""Pure decisions of billing: lines, totals, numbers, references, the lock manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+
+from roamclear.cdrs.model import PricedLine, Rating, Session
+from roamclear.kernel.ids import rf_reference
+
+_CONFUSED = str.maketrans({"O": "0", "I": "1", "L": "1"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LineKey:
+    """What sessions share on one line (rules.md 7)."""
+
+    section: str
+    country: str
+    component: str
+    unit_price: Decimal
+    contract_version: int
+    vat_category: str
+    vat_rate: Decimal
+
+
+@dataclass(slots=True)
+class LineSum:
+    """Σ quantity and Σ rounded amounts of a line, and how many sessions stand behind it."""
+
+    quantity: Decimal = Decimal(0)
+    amount_minor: int = 0
+    refs: set[str] = field(default_factory=set)
+
+
+def group(members: Iterable[tuple[Session, Rating, str]], currency: str) -> dict[LineKey, LineSum]:
+    """Sum priced lines by their key; ``section`` is PERIOD, EARLIER or ADJUSTMENT. Σ of all amounts = Σ session net."""
+    sums: dict[LineKey, LineSum] = {}
+    for session, rating, section in members:
+        for line in rating.lines:
+            key = LineKey(
+                section=section,
+                country=session.country,
+                component=line.component,
+                unit_price=line.unit_price,
+                contract_version=rating.contract_version,
+                vat_category=session.vat_category or "",
+                vat_rate=session.vat_rate_percent or Decimal(0),
+            )
+            found = sums.setdefault(key, LineSum())
+            found.quantity += line.quantity
+            found.amount_minor += _amount(line, currency)
+            found.refs.add(session.cdr_ref)
+    return dict(sorted(sums.items()))
+
+
+def _amount(line: PricedLine, currency: str) -> int:
+    if line.amount.currency != currency:
+        raise ValueError("one document has one currency")
+    return line.amount.amount_minor
+
+
+def number(prefix: str, type_code: str, year: int, sequence: int) -> str:
+    """A document number; its digits stay readable after O/0 and I/l/1 are folded.
+
+    >>> number("VW", "380", 2026, 12)
+    'VW-2026-000012'
+    >>> number("VW", "381", 2026, 3)
+    'VWC-2026-000003'
+    """
+    mark = {"380": "", "381": "C", "384": "K", "389": "G", "261": "H"}[type_code]
+    return f"{prefix}{mark}-{year}-{sequence:06d}"
+
+
+def series(prefix: str, type_code: str, year: int) -> str:
+    """The series of a document: issuer prefix x type x issue year.
+
+    >>> series("VW", "380", 2026)
+    'VW.380.2026'
+    """
+    return f"{prefix}.{type_code}.{year}"
+
+
+def normalised(number_text: str) -> str:
+    """A document number as the matching compares it: no blanks or punctuation, O is 0, I and l are 1.
+
+    >>> normalised("vw-2O26-00 00l2")
+    'VW2026000012'
+    """
+    return re.sub(r"[^A-Z0-9]", "", number_text.upper()).translate(_CONFUSED)
+
+
+def reference(number_text: str) -> str:
+    """The RF reference of a document (ISO 11649, product.md row 74).
+
+    >>> reference("VW-2026-000012")
+    'RF51VW2026000012'
+    """
+    return rf_reference.make(normalised(number_text))
+
+
+def placeholder(prefix: str, type_code: str, year: int) -> str:
+    """A number of equal length for the checks before the real one is taken."""
+    return number(prefix, type_code, year, 999_999)
+
+
+def due_date(issue: date, payment_days: int) -> date:
+    """Net n days from the issue date.
+
+    >>> due_date(date(2026, 11, 9), 30).isoformat()
+    '2026-12-09'
+    """
+    return issue + timedelta(days=payment_days)
+
+
+def leaf(session: Session) -> str:
+    """A member's leaf of the lock manifest: CDR bytes and what priced them."""
+    net = session.net.amount_minor if session.net else 0
+    text = f"{session.cdr_ref}|{session.sha256}|{session.rating_version}|{net}|{session.currency}"
+    return hashlib.sha256(b"\x00" + text.encode()).hexdigest()
+
+
+def merkle_root(leaves: Sequence[str]) -> str:
+    """SHA-256 Merkle root over hex leaves in their order; an odd one is carried up; none gives the hash of nothing.
+
+    >>> merkle_root([]) == hashlib.sha256(b"").hexdigest()
+    True
+    """
+    level = [bytes.fromhex(each) for each in leaves]
+    if not level:
+        return hashlib.sha256(b"").hexdigest()
+    while len(level) > 1:
+        pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
+        level = [hashlib.sha256(b"\x01" + b"".join(pair)).digest() if len(pair) == 2 else pair[0] for pair in pairs]
+    return level[0].hex()

@@ -1,0 +1,395 @@
+"""A run from the period's end to its lock (rules.md 6); every step may run twice, at once, or after a crash."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
+
+from roamclear.audit import service as audit
+from roamclear.billing import mails, rules, store
+from roamclear.billing.model import LOCKED_STATES, Member, Run, RunRequest, RunState
+from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.model import Billing, DisputeState, Session
+from roamclear.contracts import rules as calendar
+from roamclear.contracts import service as contracts
+from roamclear.contracts.model import ContractVersion, Frequency
+from roamclear.identity import service as identity
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
+from roamclear.kernel import numbers_json
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput, NotFound
+from roamclear.kernel.money import Money
+from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.time import local_midnight, sort_instant
+from roamclear.kernel.writes import Put
+
+#: The lock comes this long after the close, so that a claim filed in the last second has landed (rules.md 6).
+LOCK_AFTER = timedelta(seconds=60)
+#: An opening by the regular sweep is on time; anything later moves the close, so that seven whole days remain.
+_PUNCTUAL = timedelta(hours=1)
+_CHUNK = 100
+
+
+# ---- start ---------------------------------------------------------------------------------------------------------
+def start_due(ctx: Context) -> list[str]:
+    """Start one execution per contract and ended period that has no run yet; an outage is caught up here."""
+    started = []
+    for issuer_id in identity.issuer_ids(ctx):
+        since = identity.issuer(ctx, issuer_id).created_at_utc or ctx.now()
+        for head in contracts.heads(ctx, issuer_id):
+            periods = calendar.periods_between(since, ctx.now(), head.frequency, head.zone)
+            wanted = [
+                RunRequest(issuer_id=issuer_id, contract_id=head.contract_id, period=p.label)
+                for p in periods
+                if head.valid_from < p.end
+            ]
+            known = store.known_runs(ctx.db, issuer_id, [w.run_id for w in wanted])
+            for request in wanted:
+                name = f"{issuer_id}.{request.run_id}"
+                if request.run_id not in known and ctx.workflows.start_close(name, request.dump()):
+                    started.append(name)
+    return started
+
+
+def prepare(ctx: Context, request: RunRequest) -> Run:
+    """Create the run of a contract and period in GRACE, or return the one that stands."""
+    known = store.run(ctx.db, request.issuer_id, request.run_id)
+    if known is not None:
+        return known
+    head = contracts.head(ctx, request.issuer_id, request.contract_id)
+    period = _period(ctx, request, head.frequency, head.zone)
+    last_day = period.end - timedelta(days=1)
+    version = contracts.terms_at(ctx, request.issuer_id, request.contract_id, last_day)
+    made = Run(
+        issuer_id=request.issuer_id,
+        run_id=request.run_id,
+        contract_id=request.contract_id,
+        period=request.period,
+        kind=request.kind,
+        state=RunState.GRACE,
+        first=period.first,
+        end=period.end,
+        zone=head.zone,
+        currency=version.terms.currency,
+        contract_version=version.version,
+        opens_at_utc=calendar.opening(period, version.terms.intake_grace_hours),
+    )
+    try:
+        ctx.db.write(store.run_create(made))
+    except ConditionFailed:
+        return _run(ctx, request.issuer_id, request.run_id)
+    return made
+
+
+def _period(ctx: Context, request: RunRequest, frequency: Frequency, zone: str) -> calendar.Period:
+    since = identity.issuer(ctx, request.issuer_id).created_at_utc or ctx.now()
+    for period in calendar.periods_between(since, ctx.now(), frequency, zone):
+        if period.label == request.period:
+            return period
+    raise InvalidInput("no ended period of this contract has this label", field="period")
+
+
+# ---- waiting -------------------------------------------------------------------------------------------------------
+def park(ctx: Context, issuer_id: str, run_id: str, gate: str, task_token: str) -> None:
+    """Keep a task token until the gate's instant; a one-off schedule and the regular sweep both complete it."""
+    run = _run(ctx, issuer_id, run_id)
+    if gate == "OPENS":
+        at = run.opens_at_utc
+    elif gate == "CLOSES" and run.closes_at_utc is not None:
+        at = run.closes_at_utc + LOCK_AFTER
+    else:
+        raise InvalidInput("the gate is OPENS or CLOSES", field="gate")
+    item = {"task_token": task_token, "run_id": run_id, "gate": gate}
+    ctx.db.write(store.due_put(issuer_id, at, f"{run_id}#{gate}", item))
+    ctx.workflows.wake_at(f"{issuer_id}.{run_id}.{gate}", at)
+
+
+def complete_due(ctx: Context, issuer_id: str) -> int:
+    """Let every run go on whose instant has come; returns how many went."""
+    moved = 0
+    for row in store.due_rows(ctx.db, issuer_id, ctx.now()):
+        moved += ctx.workflows.complete(row["task_token"], {"run_id": row["run_id"], "gate": row["gate"]})
+        store.due_done(ctx.db, row)
+    return moved
+
+
+# ---- opening -------------------------------------------------------------------------------------------------------
+def open_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
+    """Decide the members once and open the control window; a period without sessions settles at once.
+
+    Members are what was VERIFIED at the opening instant: the period's sessions and unbilled earlier ones.
+    """
+    run = _run(ctx, issuer_id, run_id)
+    if run.state is not RunState.GRACE:
+        return _announce(ctx, run)
+    if ctx.now() < run.opens_at_utc:
+        raise Conflict("the window opens later", opens_at_utc=sort_instant(run.opens_at_utc))
+    run = _decide_opening(ctx, run)
+    _gather(ctx, run)
+    sessions = list(_current(ctx, run))
+    net = Money(sum(s.net.amount_minor for s in sessions if s.net), run.currency)
+    state = RunState.WINDOW if sessions else RunState.SETTLED
+
+    def attempt() -> None:
+        log = _log(ctx, run, "WINDOW_OPENED", {"members": len(sessions), "proforma": net})
+        columns = {"state": state, "members": len(sessions), "proforma": net}
+        ctx.db.transact(
+            [store.run_update(run, (RunState.GRACE,), **columns), store.fact(run, ctx.now(), "window.opened"), log]
+        )
+
+    try:
+        again_on_race(attempt)
+    except ConditionFailed:
+        pass  # another worker opened it with the same members
+    return _announce(ctx, _run(ctx, issuer_id, run_id))
+
+
+def _decide_opening(ctx: Context, run: Run) -> Run:
+    """Fix the opening instant by its first attempt; opened late, the close moves with it."""
+    if run.opened_at_utc is None:
+        terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version).terms
+        late = ctx.now() >= run.opens_at_utc + _PUNCTUAL
+        opened = ctx.now()
+        closes = calendar.closing(opened if late else run.opens_at_utc, terms.window_days, run.zone)
+        columns = {"opened_at_utc": opened, "closes_at_utc": closes}
+        update = store.run_update(run, (RunState.GRACE,), **columns)
+        try:
+            ctx.db.write(store.only_once(update, "opened_at_utc"))
+        except ConditionFailed:
+            pass  # another worker was first; its instant stands
+    return _run(ctx, run.issuer_id, run.run_id)
+
+
+def _gather(ctx: Context, run: Run) -> None:
+    end = local_midnight(run.end, run.zone)
+    start = local_midnight(run.first, run.zone)
+    refs = cdrs.verified_refs(ctx, run.issuer_id, run.contract_id, end)
+    while chunk := list(islice(refs, _CHUNK)):
+        for session in cdrs.sessions(ctx, run.issuer_id, chunk).values():
+            if _joins(run, session):
+                section = "ADJUSTMENT" if session.credit_of else ("PERIOD" if session.stop_utc >= start else "EARLIER")
+                _join(ctx, run, session, section)
+
+
+def _joins(run: Run, session: Session) -> bool:
+    return (
+        session.billing is Billing.VERIFIED
+        and session.run_id is None
+        and session.currency == run.currency
+        and session.verified_at_utc is not None
+        and run.opened_at_utc is not None
+        and session.verified_at_utc <= run.opened_at_utc
+    )
+
+
+def _join(ctx: Context, run: Run, session: Session, section: str) -> None:
+    """Member row first: until the session names the run, the row says nothing, and a crash between is repaired."""
+    made = Member(
+        issuer_id=run.issuer_id, run_id=run.run_id, cdr_ref=session.cdr_ref, stop_utc=session.stop_utc, section=section
+    )
+    ctx.db.write(store.member_put(made))
+    _, moved = cdrs.changed(session, billing=Billing.IN_WINDOW, run_id=run.run_id)
+    try:
+        ctx.db.write(moved)
+    except ConditionFailed:
+        return  # credited or held a moment ago: not a member
+
+
+def _announce(ctx: Context, run: Run) -> Run:
+    """Mail the opening once; a period without sessions is not announced."""
+    if run.state is not RunState.WINDOW or run.notice_ids:
+        return run
+    ids = mails.window_opened(ctx, run)
+    if not ids:
+        journal.raise_once(
+            ctx,
+            run.issuer_id,
+            ExceptionType.WINDOW_NOTICE_FAILED,
+            run.run_id,
+            "the opening notice was not taken by the mail service",
+            severity="HIGH",
+            partner=run.contract_id,
+            next_action="notify another contact or record other proof",
+        )
+        return run
+    ctx.db.write(store.run_update(run, (RunState.WINDOW,), notice_ids=ids))
+    return _run(ctx, run.issuer_id, run.run_id)
+
+
+# ---- lock ----------------------------------------------------------------------------------------------------------
+def lock(ctx: Context, issuer_id: str, run_id: str) -> Run:
+    """Lock the run by ONE conditional write, then flag its members; from that write on nothing lands any more."""
+    run = _run(ctx, issuer_id, run_id)
+    if run.state is RunState.WINDOW:
+        if run.closes_at_utc is None or ctx.now() < run.closes_at_utc + LOCK_AFTER:
+            raise Conflict("the window is still open", run_id=run_id)
+        try:
+            ctx.db.write(store.run_update(run, (RunState.WINDOW,), state=RunState.LOCKING, locking_at_utc=ctx.now()))
+        except ConditionFailed:
+            pass  # another worker locked it
+        run = _run(ctx, issuer_id, run_id)
+    if run.state is not RunState.LOCKING:
+        return run
+    terms = contracts.version(ctx, issuer_id, run.contract_id, run.contract_version)
+    for session in _members(ctx, run):
+        if session.run_id == run.run_id and session.billing is Billing.IN_WINDOW:
+            _flag(ctx, run, session, terms)
+    return _locked(ctx, run)
+
+
+def _flag(ctx: Context, run: Run, session: Session, terms: ContractVersion) -> None:
+    policy = terms.terms.unanswered_policy
+    if session.dispute is DisputeState.OPEN and policy != "BILL":
+        dropped = policy == "DROP"
+        _, moved = cdrs.changed(
+            session,
+            billing=Billing.INVALIDATED if dropped else Billing.ON_HOLD,
+            run_id=None,
+            reasons=("DISPUTED",),
+        )
+        journal.raise_once(
+            ctx,
+            run.issuer_id,
+            ExceptionType.UNANSWERED_DISPUTE,
+            f"{run.run_id}#{session.cdr_ref}",
+            f"a dispute was not answered by the close; policy {policy}",
+            partner=run.contract_id,
+            expected=session.net,
+            details={"dispute_id": session.dispute_id or "", "cdr_ref": session.cdr_ref},
+        )
+    else:
+        _, moved = cdrs.changed(session, billing=Billing.LOCKED)
+    try:
+        ctx.db.write(moved)
+    except ConditionFailed:
+        # Only another flagging worker can have written since LOCKING; read again and see that it did.
+        again = cdrs.session(ctx, run.issuer_id, session.cdr_ref)
+        if again is None or again.billing is Billing.IN_WINDOW:
+            raise
+
+
+def _locked(ctx: Context, run: Run) -> Run:
+    """Write the manifest and the totals, and tell the higher rooms."""
+    kept: list[Session] = []
+    left: list[Session] = []
+    disputed = 0
+    for session in _members(ctx, run):
+        disputed += session.dispute is not DisputeState.NONE
+        (kept if session.run_id == run.run_id else left).append(session)
+    root = _manifest(ctx, run, kept)
+
+    def net(sessions: list[Session]) -> Money:
+        return Money(sum(s.net.amount_minor for s in sessions if s.net), run.currency)
+
+    def attempt() -> None:
+        columns = {
+            "state": RunState.LOCKED,
+            "locked_at_utc": ctx.now(),
+            "locked": len(kept),
+            "locked_net": net(kept),
+            "left": len(left),
+            "left_net": net(left),
+            "disputed": disputed,
+            "manifest": root,
+        }
+        log = _log(ctx, run, "LOCKED", {k: v for k, v in columns.items() if k != "state"})
+        moved = store.run_update(run, (RunState.LOCKING,), **columns)
+        ctx.db.transact([moved, store.fact(run, ctx.now(), "run.locked"), log])
+
+    try:
+        again_on_race(attempt)
+    except ConditionFailed:
+        pass  # another worker finished the lock
+    return _run(ctx, run.issuer_id, run.run_id)
+
+
+def _manifest(ctx: Context, run: Run, kept: list[Session]) -> str:
+    leaves = [rules.leaf(s) for s in kept]
+    root = rules.merkle_root(leaves)
+    body = {
+        "run_id": run.run_id,
+        "issuer_id": run.issuer_id,
+        "root": root,
+        "members": [
+            {
+                "cdr_ref": s.cdr_ref,
+                "sha256": s.sha256,
+                "rating_version": s.rating_version,
+                "net_minor": s.net.amount_minor if s.net else 0,
+                "currency": s.currency,
+                "leaf": leaf,
+            }
+            for s, leaf in zip(kept, leaves, strict=True)
+        ],
+    }
+    text = zlib.compress(numbers_json.dumps(body, sort_keys=True).encode(), 9)
+    ctx.objects.put("archive", f"{run.issuer_id}/locks/{run.run_id}.json.zz", text, "application/octet-stream")
+    return root
+
+
+# ---- reading -------------------------------------------------------------------------------------------------------
+def locked_sessions(ctx: Context, issuer_id: str, run_id: str) -> Iterator[Session]:
+    """The sessions that were locked by a run, in order of their stop."""
+    run = _run(ctx, issuer_id, run_id)
+    if run.state in LOCKED_STATES:
+        yield from _current(ctx, run)
+
+
+def members(ctx: Context, run: Run) -> Iterator[tuple[Session, str]]:
+    """Sessions that belong to a run now, each with its section (PERIOD, EARLIER, ADJUSTMENT)."""
+    rows = store.members(ctx.db, run.issuer_id, run.run_id)
+    while chunk := list(islice(rows, _CHUNK)):
+        found = cdrs.sessions(ctx, run.issuer_id, [m.cdr_ref for m in chunk])
+        for member in chunk:
+            session = found.get(member.cdr_ref)
+            if session is not None and session.run_id == run.run_id:
+                yield session, member.section
+
+
+def left(ctx: Context, run: Run) -> Iterator[Session]:
+    """Sessions that were members at the opening and are no more, by hold, invalidation or credit."""
+    for session in _members(ctx, run):
+        if session.run_id != run.run_id:
+            yield session
+
+
+def _current(ctx: Context, run: Run) -> Iterator[Session]:
+    for session, _ in members(ctx, run):
+        yield session
+
+
+def _members(ctx: Context, run: Run) -> Iterator[Session]:
+    rows = store.members(ctx.db, run.issuer_id, run.run_id)
+    while chunk := list(islice(rows, _CHUNK)):
+        found = cdrs.sessions(ctx, run.issuer_id, [m.cdr_ref for m in chunk])
+        for member in chunk:
+            session = found[member.cdr_ref]
+            # A row whose session never took the run's name (it was credited while the window opened) says nothing.
+            if (
+                session.run_id == run.run_id
+                or session.dispute_id is not None
+                or session.billing is not Billing.VERIFIED
+            ):
+                yield session
+
+
+def _run(ctx: Context, issuer_id: str, run_id: str) -> Run:
+    found = store.run(ctx.db, issuer_id, run_id)
+    if found is None:
+        raise NotFound("no such run")
+    return found
+
+
+def _log(ctx: Context, run: Run, action: str, details: dict[str, object]) -> Put:
+    return audit.entry(
+        ctx,
+        issuer_id=run.issuer_id,
+        kind="RUN",
+        object_id=run.run_id,
+        actor_id="system:close",
+        action=action,
+        details=details,
+    )

@@ -1,0 +1,170 @@
+"""Closing a period: start, wait, open, lock, issue, send; and reading runs and documents."""
+
+from __future__ import annotations
+
+from roamclear.billing import store
+from roamclear.billing.issue import issue
+from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
+from roamclear.billing.papers import final
+from roamclear.billing.runs import (
+    complete_due,
+    left,
+    lock,
+    locked_sessions,
+    members,
+    open_window,
+    park,
+    prepare,
+    start_due,
+)
+from roamclear.cdrs.model import Billing, Session
+from roamclear.documents.model import InvoiceDocument
+from roamclear.identity.model import Actor, Right
+from roamclear.identity.rules import authorise, require_contract
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
+from roamclear.kernel import numbers_json
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import ConditionFailed, InvariantBroken, NotFound
+from roamclear.kernel.writes import Put
+
+__all__ = [
+    "by_reference",
+    "complete_due",
+    "document",
+    "document_model",
+    "documents",
+    "effective",
+    "fail",
+    "finish",
+    "issue",
+    "left",
+    "lock",
+    "locked_sessions",
+    "members",
+    "open_documents",
+    "open_window",
+    "park",
+    "prepare",
+    "replace_document",
+    "run",
+    "runs",
+    "start_due",
+]
+
+
+def run(ctx: Context, issuer_id: str, run_id: str) -> Run:
+    """One run, or ``NotFound``."""
+    found = store.run(ctx.db, issuer_id, run_id)
+    if found is None:
+        raise NotFound("no such run")
+    return found
+
+
+def runs(ctx: Context, actor: Actor, issuer_id: str) -> list[Run]:
+    """The runs an actor may see, by the end of their period."""
+    scope = authorise(actor, Right.RUN_VIEW, issuer_id)
+    return [
+        r
+        for r in store.all_runs(ctx.db, issuer_id)
+        if scope.contract_ids is None or r.contract_id in scope.contract_ids
+    ]
+
+
+def run_for(ctx: Context, actor: Actor, issuer_id: str, run_id: str) -> Run:
+    """One run for who may see it."""
+    scope = authorise(actor, Right.RUN_VIEW, issuer_id)
+    found = run(ctx, issuer_id, run_id)
+    require_contract(scope, found.contract_id)
+    return found
+
+
+def effective(session: Session, of_run: Run | None) -> Billing:
+    """The billing state a reader sees: a member takes its run's state (rules.md 6)."""
+    if of_run is None or session.run_id != of_run.run_id:
+        return session.billing
+    if of_run.state in INVOICED_STATES:
+        return Billing.INVOICED
+    return Billing.LOCKED if of_run.state in LOCKED_STATES else session.billing
+
+
+def fail(ctx: Context, issuer_id: str, run_id: str, step: str, reason: str) -> Run:
+    """Note which step of a run gave up; the run keeps its state, so that the step can be run again."""
+    found = run(ctx, issuer_id, run_id)
+    states = tuple(RunState)
+    ctx.db.write(store.run_update(found, states, failed_step=step, failure=reason[:500]))
+    journal.raise_once(
+        ctx,
+        issuer_id,
+        ExceptionType.RUN_FAILED,
+        f"{run_id}#{step}",
+        f"the step {step} gave up",
+        severity="HIGH",
+        partner=found.contract_id,
+        next_action="look at the execution, then start it again",
+    )
+    return run(ctx, issuer_id, run_id)
+
+
+def finish(ctx: Context, issuer_id: str, run_id: str) -> Run:
+    """The run's last step: what was sent is SENT."""
+    found = run(ctx, issuer_id, run_id)
+    if found.state is RunState.ISSUED:
+        try:
+            ctx.db.write(store.run_update(found, (RunState.ISSUED,), state=RunState.SENT, failed_step=None))
+        except ConditionFailed:
+            pass  # another worker finished it
+    return run(ctx, issuer_id, run_id)
+
+
+# ---- documents -----------------------------------------------------------------------------------------------------
+def document(ctx: Context, issuer_id: str, number: str) -> Document:
+    """One document's header, or ``NotFound``."""
+    found = store.document(ctx.db, issuer_id, number)
+    if found is None:
+        raise NotFound("no such document")
+    return found
+
+
+def document_for(ctx: Context, actor: Actor, issuer_id: str, number: str) -> Document:
+    """One document's header for who may see it."""
+    scope = authorise(actor, Right.DOCUMENT_VIEW, issuer_id)
+    found = document(ctx, issuer_id, number)
+    require_contract(scope, found.contract_id)
+    return found
+
+
+def documents(ctx: Context, actor: Actor, issuer_id: str) -> list[Document]:
+    """The documents an actor may see, in order of issue."""
+    scope = authorise(actor, Right.DOCUMENT_VIEW, issuer_id)
+    found = store.documents(ctx.db, issuer_id)
+    return [d for d in found if scope.contract_ids is None or d.contract_id in scope.contract_ids]
+
+
+def document_model(ctx: Context, header: Document) -> InvoiceDocument:
+    """The canonical model of an issued document, as every writer takes it."""
+    kept = ctx.objects.get("documents", header.model_key)
+    if kept is None:
+        raise InvariantBroken("the model of an issued document is gone", number=header.number)
+    return final(InvoiceDocument.load(numbers_json.loads(kept)), header)
+
+
+def open_documents(ctx: Context, issuer_id: str, contract_id: str) -> list[Document]:
+    """Unpaid documents of a contract, the earliest due first."""
+    return store.open_documents(ctx.db, issuer_id, contract_id)
+
+
+def by_reference(ctx: Context, issuer_id: str, normalised: str) -> Document | None:
+    """The document whose normalised number is this, or None (``rules.normalised``, also the body of its RF)."""
+    return store.document_by_reference(ctx.db, issuer_id, normalised)
+
+
+def replace_document(known: Document, **update: object) -> tuple[Document, Put]:
+    """The next state of a document and the write that puts it over exactly the one that was read."""
+    made = known.model_copy(update=update)
+    return made, store.document_replace(made, known)
+
+
+def is_open(header: Document) -> bool:
+    """Whether anything is still to be paid."""
+    return bool(header.open_amount) and header.state not in (DocumentState.CANCELLED, DocumentState.UNCOLLECTIBLE)

@@ -1,0 +1,224 @@
+"""Rows of runs, members, documents, counters and what waits for an instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from roamclear.aws import keys, outbox
+from roamclear.billing import rules
+from roamclear.billing.model import Counter, Document, DocumentState, Member, Run, RunState
+from roamclear.kernel.context import Database, Row
+from roamclear.kernel.errors import ConditionFailed
+from roamclear.kernel.record import plain
+from roamclear.kernel.time import sort_instant
+from roamclear.kernel.writes import ABSENT, Action, Check, Key, Put, Remove, Table, Update, When
+
+_OPEN_STATES = (DocumentState.ISSUED, DocumentState.SENT, DocumentState.PARTIALLY_PAID)
+
+
+# ---- runs ----------------------------------------------------------------------------------------------------------
+def run(db: Database, issuer_id: str, run_id: str) -> Run | None:
+    """One run or None."""
+    row = db.get(Table.CLEARING, keys.run(issuer_id, run_id))
+    return Run.load(row) if row else None
+
+
+def known_runs(db: Database, issuer_id: str, run_ids: list[str]) -> set[str]:
+    """Which of these runs exist."""
+    found = db.get_many(Table.CLEARING, [keys.run(issuer_id, run_id) for run_id in run_ids])
+    return {row["run_id"] for row in found.values()}
+
+
+def all_runs(db: Database, issuer_id: str) -> list[Run]:
+    """Every run, by the end of its period."""
+    found = [Key(r["pk"], r["sk"]) for r in db.rows(Table.CLEARING, keys.runs(issuer_id), index="gsi1")]
+    rows = db.get_many(Table.CLEARING, found)
+    return [Run.load(rows[key]) for key in found if key in rows]
+
+
+def run_create(made: Run) -> Put:
+    """A new run."""
+    index = {"gsi1pk": keys.runs(made.issuer_id), "gsi1sk": f"{made.end.isoformat()}#{made.run_id}"}
+    return Put(Table.CLEARING, keys.run(made.issuer_id, made.run_id), made.dump() | index)
+
+
+def run_update(known: Run, states: tuple[RunState, ...], **columns: Any) -> Update:
+    """Move a run on from one of the states; the write is refused in any other."""
+    when = (When("state", "in", tuple(s.value for s in states)),)
+    key = keys.run(known.issuer_id, known.run_id)
+    return Update(Table.CLEARING, key, put={k: plain(v) for k, v in columns.items()}, when=when)
+
+
+def run_check(known: Run, state: RunState) -> Check:
+    """The condition that a run is still in a state."""
+    return Check(Table.CLEARING, keys.run(known.issuer_id, known.run_id), (When("state", "=", state.value),))
+
+
+def only_once(update: Update, attribute: str) -> Update:
+    """The same update, refused where an attribute is set already."""
+    return replace(update, when=(*update.when, When(attribute, "absent")))
+
+
+def fact(known: Run, at: datetime, name: str) -> Put:
+    """A run's fact for the higher rooms."""
+    payload = {"run_id": known.run_id, "contract_id": known.contract_id, "period": known.period}
+    return outbox.fact(known.issuer_id, at, name, known.run_id, payload)
+
+
+# ---- members -------------------------------------------------------------------------------------------------------
+def member_put(made: Member) -> Put:
+    """A member row; the same one again is the same."""
+    return Put(Table.CLEARING, keys.member(made.issuer_id, made.run_id, made.stop_utc, made.cdr_ref), made.dump(), ())
+
+
+def members(db: Database, issuer_id: str, run_id: str) -> Iterator[Member]:
+    """Members of a run in order of their stop."""
+    pk = keys.run(issuer_id, run_id).pk
+    for row in db.rows(Table.CLEARING, pk, prefix="MEMBER#", consistent=True):
+        yield Member.load(row)
+
+
+# ---- due -----------------------------------------------------------------------------------------------------------
+def due_put(issuer_id: str, at: datetime, name: str, item: Row) -> Put:
+    """Something that waits; a newer token takes the place of an older one."""
+    return Put(Table.CLEARING, keys.due(issuer_id, at, name), {"issuer_id": issuer_id, **item}, when=())
+
+
+def due_rows(db: Database, issuer_id: str, now: datetime) -> Iterator[Row]:
+    """What is due at an instant, earliest first."""
+    pk = keys.due(issuer_id, now, "").pk
+    yield from db.rows(Table.CLEARING, pk, before=sort_instant(now), consistent=True)
+
+
+def due_done(db: Database, row: Row) -> None:
+    """Forget what was completed, unless a newer token took its place meanwhile."""
+    token = row.get("task_token")
+    when = (When("task_token", "=", token),) if token else ()
+    try:
+        db.write(Remove(Table.CLEARING, Key(row["pk"], row["sk"]), when=when))
+    except ConditionFailed:
+        return
+
+
+# ---- documents -----------------------------------------------------------------------------------------------------
+def counter(db: Database, issuer_id: str, series: str) -> Counter | None:
+    """The state of a series or None before its first document."""
+    row = db.get(Table.CLEARING, keys.counter(issuer_id, series))
+    return Counter.load(row) if row else None
+
+
+def counter_write(issuer_id: str, series: str, known: Counter | None, made: Counter) -> Action:
+    """Take the next number; refused if another document took it or has a later date (rules.md 7)."""
+    key = keys.counter(issuer_id, series)
+    item = {"issuer_id": issuer_id, **made.dump()}
+    if known is None:
+        return Put(Table.CLEARING, key, item, when=ABSENT)
+    when = (When("last", "=", known.last), When("last_date", "<=", made.last_date.isoformat()))
+    return Update(Table.CLEARING, key, put=made.dump(), when=when)
+
+
+def document_create(made: Document) -> list[Put]:
+    """A numbered document, the way to it from its normalised number, and its fact."""
+    return [
+        Put(Table.CLEARING, keys.document(made.issuer_id, made.number), _document_item(made)),
+        Put(
+            Table.CLEARING,
+            keys.document_reference(made.issuer_id, rules.normalised(made.number)),
+            {"issuer_id": made.issuer_id, "number": made.number, "reference": made.reference},
+        ),
+        outbox.fact(
+            made.issuer_id,
+            made.issued_at_utc,
+            "invoice.issued" if made.type_code == "380" else "creditnote.issued",
+            made.number,
+            {"number": made.number, "run_id": made.run_id, "contract_id": made.contract_id},
+        ),
+    ]
+
+
+def document_of_run_put(made: Document) -> Put:
+    """A run's document takes its place once: what makes a repeated issue find the number that was taken."""
+    key = keys.document_of_run(made.issuer_id, made.run_id, made.place)
+    return Put(Table.CLEARING, key, {"issuer_id": made.issuer_id, "number": made.number})
+
+
+def document_of_run(db: Database, issuer_id: str, run_id: str, place: int) -> str | None:
+    """The number a place of a run took, or None."""
+    row = db.get(Table.CLEARING, keys.document_of_run(issuer_id, run_id, place))
+    return str(row["number"]) if row else None
+
+
+def document(db: Database, issuer_id: str, number: str) -> Document | None:
+    """One document or None."""
+    row = db.get(Table.CLEARING, keys.document(issuer_id, number))
+    return Document.load(row) if row else None
+
+
+def document_replace(made: Document, read: Document) -> Put:
+    """The next state of a document over exactly the one that was read."""
+    return Put(
+        Table.CLEARING,
+        keys.document(made.issuer_id, made.number),
+        _document_item(made.model_copy(update={"changed": read.changed + 1})),
+        when=(When("changed", "=", read.changed),),
+    )
+
+
+def document_by_reference(db: Database, issuer_id: str, normalised: str) -> Document | None:
+    """The document of a normalised number or None."""
+    row = db.get(Table.CLEARING, keys.document_reference(issuer_id, normalised))
+    return document(db, issuer_id, row["number"]) if row else None
+
+
+def documents(db: Database, issuer_id: str) -> list[Document]:
+    """All documents in order of issue."""
+    return _documents(db, db.rows(Table.CLEARING, keys.documents(issuer_id), index="gsi1"))
+
+
+def open_documents(db: Database, issuer_id: str, contract_id: str) -> list[Document]:
+    """Unpaid documents of a contract, the earliest due first."""
+    found = _documents(db, db.rows(Table.CLEARING, keys.open_items(issuer_id, contract_id), index="gsi2"))
+    return [d for d in found if d.open_amount]
+
+
+def _documents(db: Database, rows: Iterator[Row]) -> list[Document]:
+    found = [Key(r["pk"], r["sk"]) for r in rows]
+    items = db.get_many(Table.CLEARING, found)
+    return [Document.load(items[key]) for key in found if key in items]
+
+
+def _document_item(made: Document) -> Row:
+    item = made.dump() | {
+        "gsi1pk": keys.documents(made.issuer_id),
+        "gsi1sk": f"{made.issue_date.isoformat()}#{made.number}",
+    }
+    if made.state in _OPEN_STATES and made.open_amount:
+        item |= {
+            "gsi2pk": keys.open_items(made.issuer_id, made.contract_id),
+            "gsi2sk": f"{made.due_date.isoformat()}#{made.number}",
+        }
+    return item
+
+
+# ---- deliveries ----------------------------------------------------------------------------------------------------
+def delivered(db: Database, issuer_id: str, business_key: str) -> Row | None:
+    """The record of a mail that was handed over, or None."""
+    return db.get(Table.CLEARING, keys.delivery(issuer_id, business_key))
+
+
+def delivery_put(issuer_id: str, business_key: str, item: Row) -> Put:
+    """Record a mail that was handed over."""
+    return Put(Table.CLEARING, keys.delivery(issuer_id, business_key), {"issuer_id": issuer_id, **item}, when=())
+
+
+def link_put(token_hash: str, item: Row) -> Put:
+    """A link of a mail by the hash of its token."""
+    return Put(Table.CLEARING, keys.link(token_hash), item, when=())
+
+
+def link(db: Database, token_hash: str) -> Row | None:
+    """A link or None."""
+    return db.get(Table.CLEARING, keys.link(token_hash))

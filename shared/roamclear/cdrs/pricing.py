@@ -1,0 +1,146 @@
+"""A session's price under its contract: both totals, the lines that count, the trace beside them (rules.md 7)."""
+
+from __future__ import annotations
+
+import zlib
+from decimal import Decimal
+from typing import Any
+
+from roamclear.cdrs.model import PricedLine
+from roamclear.contracts.model import ContractVersion
+from roamclear.kernel import numbers_json
+from roamclear.kernel.errors import InvalidInput
+from roamclear.kernel.money import HALF_UP, Money, total
+from roamclear.kernel.record import Record, plain
+from roamclear.rating import service as rating
+from roamclear.rating.model import ChargeRecord, RatedLine, Rating
+
+_PARSED: dict[tuple[str, str, int], rating.PriceGrid] = {}
+
+
+class Priced(Record):
+    """What pricing came to; ``net`` is None where there is no price, and ``reasons`` say why."""
+
+    net: Money | None = None
+    lines: tuple[PricedLine, ...] = ()
+    grid_line: str | None = None
+    grid_total: Decimal | None = None
+    cdr_total: Decimal | None = None
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    trace: bytes = b""
+
+
+def read_grid(lines: tuple[dict[str, Any], ...]) -> rating.PriceGrid:
+    """A contract's price grid: ``{id, priority, scope, tariff}`` lines, the tariff as OCPI 2.2.1 JSON.
+
+    Raises:
+        InvalidInput: naming the line and field at fault.
+    """
+    read = []
+    for number, line in enumerate(lines):
+        try:
+            read.append(
+                rating.GridLine(
+                    id=str(line["id"]),
+                    tariff=rating.normalise_tariff(line["tariff"], "2.2.1"),
+                    priority=int(line.get("priority", 100)),
+                    scope=rating.Scope.model_validate(line.get("scope", {})),
+                )
+            )
+        except InvalidInput as error:
+            raise InvalidInput(error.message, field=f"grid.{number}.{error.field}") from error
+        except (KeyError, ValueError, TypeError) as error:
+            raise InvalidInput("a line is {id, tariff, priority?, scope?}", field=f"grid.{number}") from error
+    return rating.PriceGrid(lines=tuple(read))
+
+
+def price(charge: ChargeRecord, terms: ContractVersion, zone: str, facts: rating.EvseFacts) -> Priced:
+    """Price one session: the grid, the CDR's own total, the contract's basis, the variance between them."""
+    agreed = terms.terms
+    grid = _grid(terms)
+    rated = rating.rate_with_grid(grid, charge, time_zone=zone, evse_facts=facts, on_span=agreed.on_period_span)
+    cdr_total = None if charge.is_unpriced or charge.total_cost is None else charge.total_cost.excl_vat
+    tolerance = rating.Tolerance(
+        absolute=agreed.price_tolerance,
+        percent=agreed.price_tolerance_percent,
+        beyond=rating.Variance(agreed.on_price_variance),
+    )
+    if rated is not None and rated.currency != agreed.currency:
+        return Priced(cdr_total=cdr_total, reasons=("CURRENCY",))
+    both = rating.compare(agreed.basis.value, rated, cdr_total, tolerance)
+    if both.source is None or (cdr_total is not None and charge.currency != agreed.currency):
+        return Priced(cdr_total=cdr_total, reasons=("CURRENCY",) if both.source else ("NO_PRICE",))
+    lines = _lines(both.source, rated, charge, agreed.currency)
+    reasons = list(rated.hold_reasons) if rated else []
+    reasons += ["PRICE_VARIANCE"] if both.variance is rating.Variance.HOLD else []
+    return Priced(
+        net=total((line.amount for line in lines), agreed.currency),
+        lines=lines,
+        grid_line=rated.line_id if rated else None,
+        grid_total=both.grid_excl_vat,
+        cdr_total=cdr_total,
+        reasons=tuple(reasons),
+        warnings=tuple(dict.fromkeys([*both.flags, *(rated.flags if rated else ())])),
+        trace=_trace(both, rated, lines, zone),
+    )
+
+
+def granted(lines: tuple[PricedLine, ...], lowered_by: Money) -> tuple[PricedLine, ...]:
+    """The lines of a session whose price was lowered in a dispute: one more line with the minus in the quantity."""
+    extra = PricedLine(
+        component="DISPUTE",
+        quantity=Decimal(-1),
+        unit_price=lowered_by.to_decimal(),
+        amount=-lowered_by,
+    )
+    return (*lines, extra)
+
+
+def mirrored(lines: tuple[PricedLine, ...]) -> tuple[PricedLine, ...]:
+    """The lines that undo a session: the same prices, quantities and amounts negative (rules.md 7)."""
+    return tuple(line.model_copy(update={"quantity": -line.quantity, "amount": -line.amount}) for line in lines)
+
+
+def read_trace(trace: bytes) -> Any:
+    """The stored trace as plain JSON values."""
+    return numbers_json.loads(zlib.decompress(trace)) if trace else None
+
+
+def _grid(terms: ContractVersion) -> rating.PriceGrid:
+    key = (terms.issuer_id, terms.contract_id, terms.version)
+    if key not in _PARSED:
+        if len(_PARSED) > 256:
+            _PARSED.clear()
+        # A version is never changed, so what was parsed once stays right for this process.
+        _PARSED[key] = read_grid(terms.terms.grid)
+    return _PARSED[key]
+
+
+def _lines(source: rating.Basis, rated: Rating | None, charge: ChargeRecord, currency: str) -> tuple[PricedLine, ...]:
+    if source is rating.Basis.CONTRACT_GRID and rated is not None:
+        found = rating.round_components(rated, currency)
+    else:
+        found = rating.round_lines(rating.lines_of_cdr(charge), currency)
+    return tuple(_line(each) for each in found if each.net or each.line.amount)
+
+
+def _line(rated: RatedLine) -> PricedLine:
+    return PricedLine(
+        component=rated.line.component,
+        quantity=rated.line.quantity,
+        unit_price=rated.line.unit_price,
+        amount=rated.net,
+        bracket=rated.line.bracket or None,
+    )
+
+
+def _trace(both: rating.Comparison, rated: Rating | None, lines: tuple[PricedLine, ...], zone: str) -> bytes:
+    told = {
+        "zone": zone,
+        "comparison": both.dump(),
+        "steps": [step.dump() for step in rated.trace] if rated else [],
+        "rounded": [line.dump() for line in lines],
+        "rounding": HALF_UP,
+    }
+    return zlib.compress(numbers_json.dumps(plain(told)).encode(), 9)

@@ -1,0 +1,141 @@
+"""A session's life, seen from outside the room: receive a body, process it, read it, move it along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from roamclear.cdrs import store
+from roamclear.cdrs.model import Billing, Original, Rating, Receipt, Session
+from roamclear.cdrs.pricing import granted
+from roamclear.cdrs.processing import process, retry_contract, retry_evse, retry_waiting, sweep
+from roamclear.identity.model import Actor, Right
+from roamclear.identity.rules import authorise, require_contract
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import ConditionFailed, NotFound
+from roamclear.kernel.money import Money
+from roamclear.kernel.writes import Check, Put
+
+__all__ = [
+    "changed",
+    "in_window",
+    "lowered",
+    "original",
+    "originals",
+    "process",
+    "rating",
+    "ratings",
+    "receive",
+    "retry_contract",
+    "retry_evse",
+    "retry_waiting",
+    "session",
+    "sessions",
+    "sweep",
+    "trace",
+    "unbilled",
+    "verified_refs",
+]
+
+
+def receive(ctx: Context, body: Original) -> Receipt:
+    """Keep a CDR body by one conditional write (rules.md 4).
+
+    The same content again is a REPEAT and changes nothing; other content under the same id is a CONFLICT: the first
+    body stays, the differing one is kept beside it and becomes an exception on the stream.
+    """
+    try:
+        ctx.db.write(store.original_put(body))
+        return Receipt.NEW
+    except ConditionFailed as lost:
+        if lost.current is not None and lost.current.get("content_hash") == body.content_hash:
+            return Receipt.REPEAT
+    ctx.db.write(store.conflict_put(body))
+    return Receipt.CONFLICT
+
+
+def original(ctx: Context, issuer_id: str, cdr_ref: str) -> Original | None:
+    """The body of a CDR as it came, or None."""
+    return store.original(ctx.db, issuer_id, cdr_ref)
+
+
+def originals(ctx: Context, issuer_id: str, refs: Iterable[str]) -> dict[str, Original]:
+    """Bodies by reference."""
+    return store.originals(ctx.db, issuer_id, refs)
+
+
+def session(ctx: Context, issuer_id: str, cdr_ref: str) -> Session | None:
+    """What the clearing knows of a CDR, or None before it was processed."""
+    return store.session(ctx.db, issuer_id, cdr_ref)
+
+
+def sessions(ctx: Context, issuer_id: str, refs: Iterable[str]) -> dict[str, Session]:
+    """Sessions by reference."""
+    return store.sessions(ctx.db, issuer_id, refs)
+
+
+def rating(ctx: Context, issuer_id: str, cdr_ref: str, version: int) -> Rating | None:
+    """One rating with its trace, or None."""
+    return store.rating(ctx.db, issuer_id, cdr_ref, version)
+
+
+def ratings(ctx: Context, issuer_id: str, members: Iterable[Session]) -> dict[str, Rating]:
+    """The rating that counts for each session, by reference."""
+    wanted = [(s.cdr_ref, s.rating_version) for s in members if s.rating_version > 0]
+    return store.ratings(ctx.db, issuer_id, wanted)
+
+
+def verified_refs(ctx: Context, issuer_id: str, contract_id: str, stop_before: datetime) -> Iterator[str]:
+    """References of a contract's VERIFIED sessions in no run that stopped before an instant, in order of stop."""
+    return store.unbilled_refs(ctx.db, issuer_id, contract_id, Billing.VERIFIED, stop_before=stop_before)
+
+
+def unbilled(ctx: Context, actor: Actor, issuer_id: str, billing: Billing, contract_id: str | None) -> list[Session]:
+    """One of the lists Rated / On hold / Not rated (product.md row 13) of a contract, or of none (None)."""
+    require_contract(authorise(actor, Right.CDR_VIEW, issuer_id), contract_id)
+    refs = list(store.unbilled_refs(ctx.db, issuer_id, contract_id, billing))
+    found = store.sessions(ctx.db, issuer_id, refs)
+    return [found[ref] for ref in refs if ref in found and found[ref].billing is billing]
+
+
+def trace(ctx: Context, actor: Actor, issuer_id: str, cdr_ref: str) -> tuple[Original, Session | None, list[Rating]]:
+    """Everything known of one CDR for who may see it (product.md row 120, as far as this room knows it)."""
+    scope = authorise(actor, Right.CDR_VIEW, issuer_id)
+    body = store.original(ctx.db, issuer_id, cdr_ref)
+    known = store.session(ctx.db, issuer_id, cdr_ref)
+    if body is None:
+        raise NotFound("no such CDR")
+    require_contract(scope, known.contract_id if known else None)
+    versions = range(1, (known.rating_version if known else 0) + 1)
+    found = [store.rating(ctx.db, issuer_id, cdr_ref, version) for version in versions]
+    return body, known, [r for r in found if r is not None]
+
+
+def changed(known: Session, **update: Any) -> tuple[Session, Put]:
+    """The next state of a session and the write that puts it over exactly the state that was read."""
+    made = known.model_copy(update=update)
+    return made, store.replace(made, known)
+
+
+def in_window(issuer_id: str, run_id: str) -> Check:
+    """The condition every change of a member carries: its run is still in its window (rules.md 6)."""
+    return store.run_in_window(issuer_id, run_id)
+
+
+def lowered(ctx: Context, known: Session, by: Money, *, author: str, reason: str) -> tuple[Rating, Put]:
+    """The next rating of a session whose price is lowered by an amount (product.md row 39)."""
+    current = store.rating(ctx.db, known.issuer_id, known.cdr_ref, known.rating_version)
+    if current is None:
+        raise NotFound("this session has no price")
+    made = current.model_copy(
+        update={
+            "version": current.version + 1,
+            "author": author,
+            "reason": reason,
+            "at_utc": ctx.now(),
+            "lines": granted(current.lines, by),
+            "net": current.net - by,
+        }
+    )
+    return made, store.rating_put(made)

@@ -1,0 +1,173 @@
+"""Rows of the intake table (bodies, written once) and of sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from roamclear.aws import keys
+from roamclear.cdrs.model import WAITING, Billing, Original, Rating, Session
+from roamclear.kernel.context import Database, Row
+from roamclear.kernel.time import sort_instant
+from roamclear.kernel.writes import ABSENT, Check, Key, Put, Table, Update, When
+
+_QUEUED = (*WAITING, Billing.VERIFIED)
+
+
+# ---- bodies --------------------------------------------------------------------------------------------------------
+def original_put(original: Original) -> Put:
+    """The one write of the intake; refused where the id is known."""
+    index = {
+        "gsi1pk": keys.received(original.issuer_id, original.received_at_utc),
+        "gsi1sk": f"{sort_instant(original.received_at_utc)}#{original.cdr_ref}",
+    }
+    return Put(Table.INTAKE, keys.cdr_original(original.issuer_id, original.cdr_ref), original.dump() | index)
+
+
+def conflict_put(original: Original) -> Put:
+    """A differing body under a known id, kept byte for byte."""
+    key = keys.cdr_conflict(original.issuer_id, original.cdr_ref, original.sha256)
+    return Put(Table.INTAKE, key, original.dump(), when=())
+
+
+def original(db: Database, issuer_id: str, cdr_ref: str) -> Original | None:
+    """The body of a CDR or None."""
+    row = db.get(Table.INTAKE, keys.cdr_original(issuer_id, cdr_ref))
+    return Original.load(row) if row else None
+
+
+def originals(db: Database, issuer_id: str, refs: Iterable[str]) -> dict[str, Original]:
+    """Bodies by reference."""
+    rows = db.get_many(Table.INTAKE, [keys.cdr_original(issuer_id, ref) for ref in refs], consistent=False)
+    return {row["cdr_ref"]: Original.load(row) for row in rows.values()}
+
+
+def received(db: Database, issuer_id: str, day: datetime, *, before: datetime) -> Iterator[str]:
+    """References of the bodies received on a UTC day and before an instant."""
+    pk = keys.received(issuer_id, day)
+    for row in db.rows(Table.INTAKE, pk, index="gsi1", before=sort_instant(before)):
+        yield row["gsi1sk"].split("#", 1)[1]
+
+
+# ---- sessions ------------------------------------------------------------------------------------------------------
+def session(db: Database, issuer_id: str, cdr_ref: str) -> Session | None:
+    """One session or None."""
+    row = db.get(Table.CLEARING, keys.session(issuer_id, cdr_ref))
+    return Session.load(row) if row else None
+
+
+def sessions(db: Database, issuer_id: str, refs: Iterable[str], *, consistent: bool = True) -> dict[str, Session]:
+    """Sessions by reference."""
+    rows = db.get_many(Table.CLEARING, [keys.session(issuer_id, ref) for ref in refs], consistent=consistent)
+    return {row["cdr_ref"]: Session.load(row) for row in rows.values()}
+
+
+def create(made: Session) -> Put:
+    """The first row of a session."""
+    return Put(Table.CLEARING, keys.session(made.issuer_id, made.cdr_ref), _item(made), when=ABSENT)
+
+
+def replace(made: Session, read: Session) -> Put:
+    """The next state of a session over exactly the one that was read."""
+    return Put(
+        Table.CLEARING,
+        keys.session(made.issuer_id, made.cdr_ref),
+        _item(made.model_copy(update={"changed": read.changed + 1})),
+        when=(When("changed", "=", read.changed),),
+    )
+
+
+def index_columns(made: Session) -> dict[str, str | None]:
+    """The index columns that follow from a session's state; None takes the session off an index."""
+    queued = made.billing in _QUEUED and made.run_id is None
+    reason = made.reasons[0] if made.reasons else ""
+    return {
+        "gsi1pk": keys.visible_to(made.issuer_id, made.emsp_party) if made.available_at_utc else None,
+        "gsi1sk": f"{sort_instant(made.available_at_utc)}#{made.cdr_ref}" if made.available_at_utc else None,
+        "gsi2pk": keys.unbilled(made.issuer_id, made.contract_id or "-") if queued else None,
+        "gsi2sk": f"{made.billing.value}#{reason}#{sort_instant(made.stop_utc)}#{made.cdr_ref}" if queued else None,
+        "gsi3pk": keys.by_evse(made.issuer_id, made.evse_id) if made.evse_id else None,
+        "gsi3sk": f"{sort_instant(made.start_utc)}#{made.cdr_ref}" if made.evse_id else None,
+    }
+
+
+def unbilled_refs(
+    db: Database, issuer_id: str, contract_id: str | None, billing: Billing, *, stop_before: datetime | None = None
+) -> Iterator[str]:
+    """References of sessions in no run, by contract and state; verified ones in order of their stop."""
+    pk = keys.unbilled(issuer_id, contract_id or "-")
+    if billing is Billing.VERIFIED and stop_before is not None:
+        rows: Iterable[Row] = db.rows(
+            Table.CLEARING, pk, index="gsi2", after="VERIFIED##", before=f"VERIFIED##{sort_instant(stop_before)}"
+        )
+    else:
+        rows = db.rows(Table.CLEARING, pk, index="gsi2", prefix=f"{billing.value}#")
+    for row in rows:
+        yield row["pk"].split("#CDR#", 1)[1]
+
+
+def refs_of_evse(db: Database, issuer_id: str, evse_id: str) -> Iterator[str]:
+    """References of all sessions of an EVSE in order of their start."""
+    for row in db.rows(Table.CLEARING, keys.by_evse(issuer_id, evse_id), index="gsi3"):
+        yield row["pk"].split("#CDR#", 1)[1]
+
+
+def visible_refs(
+    db: Database, issuer_id: str, party: str, *, after: datetime, before: datetime
+) -> Iterator[tuple[str, str]]:
+    """(sort key, reference) of what an eMSP may read, in order of becoming visible."""
+    pk = keys.visible_to(issuer_id, party)
+    for row in db.rows(Table.CLEARING, pk, index="gsi1", after=sort_instant(after), before=sort_instant(before)):
+        yield row["gsi1sk"], row["pk"].split("#CDR#", 1)[1]
+
+
+# ---- ratings -------------------------------------------------------------------------------------------------------
+def rating_put(made: Rating) -> Put:
+    """One rating of a session; never changed."""
+    return Put(Table.CLEARING, keys.rating_version(made.issuer_id, made.cdr_ref, made.version), made.dump())
+
+
+def rating(db: Database, issuer_id: str, cdr_ref: str, version: int) -> Rating | None:
+    """One rating or None."""
+    row = db.get(Table.CLEARING, keys.rating_version(issuer_id, cdr_ref, version))
+    return Rating.load(row) if row else None
+
+
+def ratings(db: Database, issuer_id: str, wanted: Iterable[tuple[str, int]]) -> dict[str, Rating]:
+    """Ratings by reference, one version each."""
+    found = db.get_many(
+        Table.CLEARING, [keys.rating_version(issuer_id, ref, version) for ref, version in wanted], consistent=False
+    )
+    return {row["cdr_ref"]: Rating.load(row) for row in found.values()}
+
+
+# ---- claims --------------------------------------------------------------------------------------------------------
+def claim_put(issuer_id: str, kind: str, value: str, owner: str) -> Put:
+    """Own a thing that only one CDR may own."""
+    return Put(Table.CLEARING, keys.claim(issuer_id, kind, value), {"issuer_id": issuer_id, "owner": owner})
+
+
+def claim_takeover(issuer_id: str, kind: str, value: str, owner: str, before: str) -> Update:
+    """Take a claim over from the CDR that was credited."""
+    key = keys.claim(issuer_id, kind, value)
+    return Update(Table.CLEARING, key, put={"owner": owner}, when=(When("owner", "=", before),))
+
+
+def claim_owner(db: Database, issuer_id: str, kind: str, value: str) -> str | None:
+    """Who owns a thing, or None."""
+    row = db.get(Table.CLEARING, keys.claim(issuer_id, kind, value))
+    return str(row["owner"]) if row else None
+
+
+def run_in_window(issuer_id: str, run_id: str) -> Check:
+    """The condition under which a member may still change (rules.md 6)."""
+    return Check(Table.CLEARING, keys.run(issuer_id, run_id), (When("state", "=", "WINDOW"),))
+
+
+def key_of(made: Session) -> Key:
+    """A session's key."""
+    return keys.session(made.issuer_id, made.cdr_ref)
+
+
+def _item(made: Session) -> Row:
+    return made.dump() | {k: v for k, v in index_columns(made).items() if v is not None}
