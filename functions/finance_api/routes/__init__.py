@@ -1,5 +1,5 @@
 """One file per room; ``ROUTERS`` lists them all."""
 
-from functions.finance_api.routes import contracts
+from functions.finance_api.routes import contracts, partners
 
-ROUTERS = (contracts.router,)
+ROUTERS = (contracts.router, partners.router)

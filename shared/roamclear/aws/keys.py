@@ -115,9 +115,24 @@ def evse(issuer_id: str, evse_id: str) -> Key:
     return Key(f"{issuer_id}#EVSE#{evse_id}", "HEAD")
 
 
-def assignment(issuer_id: str, evse_id: str, from_at: datetime) -> Key:
-    """One assignment of an EVSE to a payout account from an instant."""
-    return Key(f"{issuer_id}#EVSE#{evse_id}", f"ASSIGNED#{sort_instant(from_at)}")
+def assignment(issuer_id: str, evse_id: str, number: int) -> Key:
+    """One entry of an EVSE's assignment history, in the order of recording; never changed."""
+    return Key(f"{issuer_id}#EVSE#{evse_id}", f"ASSIGNED#{number:06d}")
+
+
+def assignment_requests(issuer_id: str, state: str) -> str:
+    """Index partition of assignments that need a second person, by state (gsi1; sort key = asked at#id)."""
+    return f"{issuer_id}#ASSIGNMENTREQUESTS#{state}"
+
+
+def assignment_request(issuer_id: str, request_id: str) -> Key:
+    """An assignment that needs a second person."""
+    return Key(f"{issuer_id}#ASSIGNMENTREQUEST#{request_id}", "HEAD")
+
+
+def assignment_policy(issuer_id: str) -> Key:
+    """From where on an assignment needs a second person."""
+    return Key(f"{issuer_id}#ASSIGNMENTPOLICY", "HEAD")
 
 
 def evses(issuer_id: str) -> str:
@@ -143,6 +158,11 @@ def account(issuer_id: str, account_id: str) -> Key:
 def account_version(issuer_id: str, account_id: str, version: int) -> Key:
     """One version of a payout account; never changed."""
     return Key(accounts(issuer_id), f"{account_id}#V#{version:06d}")
+
+
+def account_proposal(issuer_id: str, account_id: str) -> Key:
+    """A change of a payout account that waits for a second person."""
+    return Key(accounts(issuer_id), f"{account_id}#PROPOSAL")
 
 
 # ---- clearing: sessions --------------------------------------------------------------------------------------------
@@ -338,19 +358,34 @@ def payout(issuer_id: str, payout_id: str) -> Key:
     return Key(f"{issuer_id}#PAYOUT#{payout_id}", "HEAD")
 
 
-def payout_line(issuer_id: str, payout_id: str, cdr_ref: str) -> Key:
-    """A session's share inside a payout."""
-    return Key(f"{issuer_id}#PAYOUT#{payout_id}", f"LINE#{cdr_ref}")
+def accrued(issuer_id: str, account_id: str, group: str, stop: datetime, cdr_ref: str) -> Key:
+    """A locked session's share of an account, in the group (run) that brought it; written once."""
+    return Key(f"{issuer_id}#ACCRUED#{account_id}#{group}", f"{sort_instant(stop)}#{cdr_ref}")
 
 
-def accrued(issuer_id: str, account_id: str, stop: datetime, cdr_ref: str) -> Key:
-    """A locked session's share that waits for its payout."""
-    return Key(f"{issuer_id}#ACCRUED#{account_id}", f"{sort_instant(stop)}#{cdr_ref}")
+def accrual(issuer_id: str, account_id: str, group: str) -> Key:
+    """The sum of a group of shares; a payout claims whole groups."""
+    return Key(f"{issuer_id}#ACCRUALS#{account_id}", group)
+
+
+def parked(issuer_id: str, stop: datetime, cdr_ref: str) -> Key:
+    """A billed session whose EVSE had no account at the lock."""
+    return Key(f"{issuer_id}#PARKED", f"{sort_instant(stop)}#{cdr_ref}")
+
+
+def payout_balance(issuer_id: str, account_id: str, currency: str) -> Key:
+    """What an account carries over, and the number of its last payout."""
+    return Key(f"{issuer_id}#PAYOUTBALANCES", f"{account_id}#{currency}")
 
 
 def payouts(issuer_id: str) -> str:
-    """Index partition of payouts (gsi1; sort key = period#id)."""
+    """Index partition of payouts (gsi1; sort key = issue date#id)."""
     return f"{issuer_id}#PAYOUTS"
+
+
+def payable(issuer_id: str) -> str:
+    """Index partition of payouts that wait for a batch (gsi2, sparse; sort key = issue date#id)."""
+    return f"{issuer_id}#PAYABLE"
 
 
 def end_to_end(issuer_id: str, end_to_end_id: str) -> Key:

@@ -1,0 +1,62 @@
+"""Rows of credentials: one by the token's hash (the request's way in), one by issuer and id (the administrator's)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roamclear.aws import keys
+from roamclear.kernel.context import Database
+from roamclear.kernel.time import sort_instant
+from roamclear.kernel.writes import Put, Table, Update, When
+from roamclear.partners.model import Credential, CredentialStatus
+
+
+def find(db: Database, token_hash: str) -> Credential | None:
+    """The credential of a token; read consistently, so that a revoked one is dead at once."""
+    row = db.get(Table.IDENTITY, keys.credential(token_hash))
+    return Credential.load(row) if row else None
+
+
+def hash_of(db: Database, issuer_id: str, credential_id: str) -> str | None:
+    """The hash of the token a credential has now."""
+    row = db.get(Table.IDENTITY, keys.credential_head(issuer_id, credential_id))
+    return str(row["token_hash"]) if row else None
+
+
+def hashes(db: Database, issuer_id: str) -> Iterator[str]:
+    """The hashes of all credentials of an issuer."""
+    for row in db.rows(Table.IDENTITY, keys.credentials(issuer_id), consistent=True):
+        yield str(row["token_hash"])
+
+
+def create_puts(made: Credential) -> list[Put]:
+    """A new credential and its place in the issuer's list."""
+    return [
+        Put(Table.IDENTITY, keys.credential(made.token_hash), made.dump()),
+        Put(Table.IDENTITY, keys.credential_head(made.issuer_id, made.credential_id), _head(made)),
+    ]
+
+
+def replace_writes(made: Credential, old: Credential) -> list[Put | Update]:
+    """The same credential under another token: the old token dies in the same transaction."""
+    head = keys.credential_head(made.issuer_id, made.credential_id)
+    return [
+        Put(Table.IDENTITY, keys.credential(made.token_hash), made.dump()),
+        revoke_update(old, made),
+        Update(Table.IDENTITY, head, put=_head(made), when=(When("token_hash", "=", old.token_hash),)),
+    ]
+
+
+def revoke_update(old: Credential, by: Credential) -> Update:
+    """Kill a token; ``by`` carries the instant."""
+    at = by.revoked_at_utc or by.issued_at_utc
+    return Update(
+        Table.IDENTITY,
+        keys.credential(old.token_hash),
+        put={"status": CredentialStatus.REVOKED.value, "revoked_at_utc": sort_instant(at)},
+        when=(When("status", "<>", CredentialStatus.REVOKED.value),),
+    )
+
+
+def _head(made: Credential) -> dict[str, str]:
+    return {"issuer_id": made.issuer_id, "token_hash": made.token_hash, "partner_id": made.partner_id}
