@@ -89,12 +89,7 @@ def _quantity(value: Decimal) -> int | Decimal:
 
 
 def _step(step: TraceStep) -> dict[str, Any]:
-    shown = {name: getattr(step, name) for name in type(step).model_fields}
-    return {
-        name: amount(value) if isinstance(value, Decimal) else value
-        for name, value in shown.items()
-        if value is not None and value != ""
-    }
+    return {name: amount(value) if isinstance(value, Decimal) else value for name, value in step.dump().items()}
 
 
 def _verification(verification: Verification) -> dict[str, Any]:

@@ -6,32 +6,31 @@ the room; the only rounding of money is ``rounding.round_components``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, localcontext
 from zoneinfo import ZoneInfo
 
 from roamclear.kernel.time import zone
-from roamclear.rating.exact import EXACT, SECONDS_PER_HOUR, WH_PER_KWH
+from roamclear.rating.exact import EXACT
 from roamclear.rating.model import EPOCH, NOT_APPLICABLE, ChargeRecord, OnSpan, Period, Rating, Tariff, TraceStep
+from roamclear.rating.moments import Moment, last_moment, moment_of, wall_end_s
 from roamclear.rating.segments import Kind, Segment, apply_steps
-from roamclear.rating.selection import EXPIRES, RESERVATION, Moment, Rule, TariffRules, last_moment, moment_of
+from roamclear.rating.selection import EXPIRES, RESERVATION, Rule, TariffRules, rules_of
 from roamclear.rating.sums import assemble
 
 SPANS = "PERIOD_SPANS_PRICE_CHANGE"
 UNPRICED = "UNPRICED_DIMENSION"
 _ONE = Decimal(1)
 _ZERO = Decimal(0)
-_CHARGING: tuple[tuple[str, Kind, Decimal], ...] = (
-    ("ENERGY", "ENERGY", WH_PER_KWH),
-    ("TIME", "TIME", SECONDS_PER_HOUR),
-    ("PARKING_TIME", "PARKING", SECONDS_PER_HOUR),
-)
+_CHARGING: tuple[tuple[str, Kind], ...] = (("ENERGY", "ENERGY"), ("TIME", "TIME"), ("PARKING_TIME", "PARKING"))
 _SESSION_DIMENSIONS = frozenset(("ENERGY", "TIME", "PARKING_TIME"))
-_MEASURED_ONLY = frozenset(
-    ("MAX_CURRENT", "MIN_CURRENT", "MAX_POWER", "MIN_POWER", "FLAT", "CURRENT", "POWER", "STATE_OF_CHARGE")
-) | {"ENERGY_IMPORT", "ENERGY_EXPORT"}
+_PRICED = _SESSION_DIMENSIONS | {"RESERVATION_TIME"}
+_KNOWN = _PRICED | {
+    *("MAX_CURRENT", "MIN_CURRENT", "MAX_POWER", "MIN_POWER", "FLAT"),
+    *("CURRENT", "POWER", "ENERGY_IMPORT", "ENERGY_EXPORT", "STATE_OF_CHARGE"),
+}
 PickTariff = Callable[[Period], TariffRules | None]
 
 
@@ -55,7 +54,7 @@ def rate(
     Raises:
         InvalidInput: the zone is unknown.
     """
-    rules = TariffRules(tariff)
+    rules = rules_of(tariff)
     return price_session(
         charge, lambda period: rules, rules, time_zone=time_zone, on_span=on_span, flat_needs_energy=flat_needs_energy
     )
@@ -76,9 +75,9 @@ def price_session(
         run.walk(pick)
         if flat_needs_energy and run.energy_kwh <= 0:
             run.drop_flat()
-        steps = apply_steps(run.segments)
+        steps, billed = apply_steps(run.segments)
         flags = [*run.flags, *_tariff_flags(charge, limits.tariff)]
-        rating = assemble(charge, limits, run.segments, steps, run.notes, flags)
+        rating = assemble(charge, limits, run.segments, steps, billed, run.notes, flags)
     if on_span == OnSpan.HOLD and SPANS in rating.flags:
         return rating.model_copy(update={"hold_reasons": (SPANS,)})
     return rating
@@ -103,8 +102,25 @@ def _tariff_flags(charge: ChargeRecord, tariff: Tariff) -> list[str]:
     return flags
 
 
-def _ends(periods: Sequence[Period], session_end: datetime) -> list[datetime]:
-    return [*(p.start for p in periods[1:]), max(session_end, periods[-1].start)]
+@dataclass(slots=True)
+class _Stay:
+    """One period at work: where it begins, and its last moment, which is looked at only where it could matter."""
+
+    index: int
+    rules: TariffRules
+    start: Moment
+    begin: datetime
+    end: datetime
+    local_end: datetime
+    zone: ZoneInfo
+    session_start: datetime
+    drawn_kwh: Decimal
+
+    def last(self) -> Moment | None:
+        """The last moment of the period, None for a period without length."""
+        if self.end <= self.begin:
+            return None
+        return last_moment(self.start, self.end, self.zone, self.session_start, self.drawn_kwh)
 
 
 @dataclass(slots=True)
@@ -125,19 +141,20 @@ class _Run:
         """Look up every dimension of every period."""
         periods = self.charge.periods
         begin = self.charge.start if self.charge.start != EPOCH else periods[0].start
-        for index, (period, end) in enumerate(zip(periods, _ends(periods, self.charge.end), strict=True)):
+        bounds = [*(p.start for p in periods), max(self.charge.end, periods[-1].start)]
+        local = [bound.astimezone(self.zone) for bound in bounds]
+        for index, period in enumerate(periods):
             volumes = self._volumes(index, period)
             drawn = volumes.get("ENERGY", _ZERO)
             rules = pick(period)
             if rules is not None:
-                start = moment_of(period.start, self.zone, begin, self.energy_kwh, period)
-                last = None
-                if end > period.start:
-                    last = last_moment(start, end, self.zone, begin, drawn)
-                self._price_charging(index, rules, volumes, start, last)
-                self._price_reserved(index, rules, volumes, start, last)
-                self._price_flat(index, rules, volumes, start)
-            elif volumes:
+                start = moment_of(period.start, local[index], begin, self.energy_kwh, volumes)
+                end = bounds[index + 1]
+                stay = _Stay(index, rules, start, period.start, end, local[index + 1], self.zone, begin, drawn)
+                self._price_charging(stay, volumes)
+                self._price_reserved(stay, volumes)
+                self._price_flat(stay, volumes)
+            elif not _PRICED.isdisjoint(volumes):
                 self._note("NO_TARIFF", index, "no tariff is named for this period: free")
             self.energy_kwh += drawn
 
@@ -152,57 +169,62 @@ class _Run:
         found: dict[str, Decimal] = {}
         for dimension in period.dimensions:
             name = dimension.type
-            if name in _SESSION_DIMENSIONS or name == "RESERVATION_TIME":
-                found[name] = found[name] + dimension.volume if name in found else dimension.volume
-            elif name not in _MEASURED_ONLY:
+            if name not in _KNOWN:
                 self._note("UNKNOWN_DIMENSION", index, f"dimension {name} has no price in OCPI: free")
+            elif name in found and name in _PRICED:
+                found[name] += dimension.volume
+            else:
+                found[name] = dimension.volume
         return found
 
-    def _price_charging(
-        self, index: int, rules: TariffRules, volumes: dict[str, Decimal], start: Moment, last: Moment | None
-    ) -> None:
-        for dimension, kind, scale in _CHARGING:
+    def _price_charging(self, stay: _Stay, volumes: dict[str, Decimal]) -> None:
+        rules = stay.rules
+        until_s = -1
+        for dimension, kind in _CHARGING:
             volume = volumes.get(dimension)
             if not volume:
                 continue
-            rule = rules.choose(dimension, start)
-            if last is not None and rules.choose(dimension, last) is not rule:
-                self._spans(index, dimension, rule)
-            self._add(index, kind, rules, rule, start, volume * scale)
+            rule, steady_s = rules.find(dimension, stay.start)
+            if until_s < 0:
+                until_s = wall_end_s(stay.start.local, stay.local_end)
+            if until_s > steady_s:
+                last = stay.last()
+                if last is not None and rules.choose(dimension, last) is not rule:
+                    self._spans(stay.index, dimension, rule)
+            self._add(stay, kind, rule, volume)
 
-    def _price_reserved(
-        self, index: int, rules: TariffRules, volumes: dict[str, Decimal], start: Moment, last: Moment | None
-    ) -> None:
+    def _price_reserved(self, stay: _Stay, volumes: dict[str, Decimal]) -> None:
         hours = volumes.get("RESERVATION_TIME")
+        if hours is None and not self.expired:
+            return
         if hours:
-            rule = rules.choose_reserved_time(start, expired=self.expired)
-            if last is not None and rules.choose_reserved_time(last, expired=self.expired) is not rule:
-                self._spans(index, "RESERVATION_TIME", rule)
-            self._add(index, "RESERVATION", rules, rule, start, hours * SECONDS_PER_HOUR)
-        wanted = [RESERVATION] if "RESERVATION_TIME" in volumes else []
+            rule, last = stay.rules.choose_reserved_time(stay.start, expired=self.expired), stay.last()
+            if last is not None and stay.rules.choose_reserved_time(last, expired=self.expired) is not rule:
+                self._spans(stay.index, "RESERVATION_TIME", rule)
+            self._add(stay, "RESERVATION", rule, hours)
+        wanted = [RESERVATION] if hours is not None else []
         for kind in [*wanted, *([EXPIRES] if self.expired else [])]:
-            fee = None if kind in self.reserved_flats else rules.choose("FLAT", start, kind)
+            fee = None if kind in self.reserved_flats else stay.rules.choose("FLAT", stay.start, kind)
             if fee is not None:
                 self.reserved_flats.add(kind)
-                self._add(index, "RESERVATION_FLAT", rules, fee, start, _ONE)
+                self._add(stay, "RESERVATION_FLAT", fee, _ONE)
 
-    def _price_flat(self, index: int, rules: TariffRules, volumes: dict[str, Decimal], start: Moment) -> None:
+    def _price_flat(self, stay: _Stay, volumes: dict[str, Decimal]) -> None:
         """The session's flat fee, once; a period of mere reservation is not yet the session."""
-        is_reservation = "RESERVATION_TIME" in volumes and len(volumes) == 1
-        if self.has_flat or is_reservation or (self.expired and self.reserved_flats):
+        if self.has_flat or (self.expired and self.reserved_flats):
             return
-        rule = rules.choose("FLAT", start)
+        if "RESERVATION_TIME" in volumes and volumes.keys().isdisjoint(_SESSION_DIMENSIONS):
+            return
+        rule = stay.rules.choose("FLAT", stay.start)
         if rule is not None:
             self.has_flat = True
-            self._add(index, "FLAT", rules, rule, start, _ONE)
+            self._add(stay, "FLAT", rule, _ONE)
 
-    def _add(
-        self, index: int, kind: Kind, rules: TariffRules, rule: Rule | None, moment: Moment, measured: Decimal
-    ) -> None:
+    def _add(self, stay: _Stay, kind: Kind, rule: Rule | None, volume: Decimal) -> None:
         if rule is None:
-            self._note(UNPRICED, index, f"no component of tariff {rules.tariff.id} prices {kind} here: free")
+            self._note(UNPRICED, stay.index, f"no component of tariff {stay.rules.tariff.id} prices {kind} here: free")
             return
-        self.segments.append(Segment(kind, index, rule, rules.tariff, moment, measured, measured))
+        self.segments.append(Segment(kind, stay.index, rule, stay.rules.tariff, stay.start, volume))
 
     def _spans(self, index: int, dimension: str, rule: Rule | None) -> None:
         by = "no component" if rule is None else f"element {rule.element}"
@@ -211,4 +233,4 @@ class _Run:
     def _note(self, code: str, index: int | None, text: str) -> None:
         if code not in self.flags:
             self.flags.append(code)
-        self.notes.append(TraceStep(kind="NOTE", rule=code, period=index, text=text))
+        self.notes.append(TraceStep(kind="NOTE", rule=code, period=index, remark=text))

@@ -9,7 +9,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal, NamedTuple
+
+from pydantic import SkipValidation
 
 from roamclear.kernel.money import Money
 from roamclear.kernel.record import Record
@@ -218,7 +220,7 @@ Component = Literal["ENERGY", "FLAT", "TIME", "PARKING", "RESERVATION", "CAP"]
 Unit = Literal["kWh", "h", "1"]
 
 
-class RatingLine(Record):
+class RatingLine(NamedTuple):
     """One component at one unit price. ``amount`` is net and exact to 34 digits; ``vat`` in percent, None = none."""
 
     component: Component
@@ -230,6 +232,10 @@ class RatingLine(Record):
     bracket: str = ""
     tariff_id: str = ""
 
+    def dump(self) -> dict[str, Any]:
+        """Plain values, like ``Record.dump``."""
+        return {name: value for name, value in zip(self._fields, self, strict=True) if value is not None}
+
 
 class RatedLine(Record):
     """A rating line whose amount was rounded half-up to minor units, once (rules.md 7)."""
@@ -238,25 +244,50 @@ class RatedLine(Record):
     net: Money
 
 
-class TraceStep(Record):
-    """One line of the hand calculation.
+class TraceStep(NamedTuple):
+    """One line of the hand calculation; plain tuples, because a session has dozens of them.
 
-    ``SEGMENT``: quantity x unit price = amount; ``STEP``: how a total was rounded up to a step; ``LIMIT``: how a price
-    limit moved a total; ``NOTE``: something a reader must know, its code in ``rule``.
+    ``SEGMENT``: quantity x unit price = amount; ``STEP``: how a total was rounded up to a step (small units: Wh or s);
+    ``LIMIT``: how a price limit moved a total; ``NOTE``: something a reader must know, its code in ``rule``.
     """
 
     kind: Literal["SEGMENT", "STEP", "LIMIT", "NOTE"]
-    text: str
     rule: str = ""
     component: str = ""
     period: int | None = None
-    at_local: str | None = None
+    at: datetime | None = None
     measured: Decimal | None = None
     quantity: Decimal | None = None
     unit: str | None = None
     unit_price: Decimal | None = None
     amount: Decimal | None = None
     vat: Decimal | None = None
+    remark: str = ""
+
+    @property
+    def at_local(self) -> str | None:
+        """The moment that chose the component, on the EVSE's wall clock with its offset."""
+        return None if self.at is None else self.at.isoformat()
+
+    @property
+    def text(self) -> str:
+        """The step in words and figures, as one would write it by hand."""
+        if self.kind != "SEGMENT" or self.quantity is None or self.unit_price is None or self.amount is None:
+            return self.remark
+        quantity, unit = f"{self.quantity:.10f}".rstrip("0").rstrip("."), self.unit or ""
+        if unit == "h":
+            # Hours after a step seldom end; seconds do.
+            seconds = f"{self.quantity * 3600:.4f}".rstrip("0").rstrip(".")
+            quantity, unit = seconds, "s / 3600"
+        label = f" ({self.remark})" if self.remark else ""
+        return f"{quantity} {unit} x {self.unit_price:f} = {self.amount:.10f}".rstrip("0").rstrip(".") + label
+
+    def dump(self) -> dict[str, Any]:
+        """Plain values for storing and printing, the words included."""
+        told = self._asdict()
+        del told["at"], told["remark"]
+        told |= {"at_local": self.at_local, "text": self.text}
+        return {name: value for name, value in told.items() if value is not None and value != ""}
 
 
 class Billed(Record):
@@ -288,11 +319,17 @@ class Rating(Record):
     subtotals: Subtotals
     subtotals_incl_vat: Subtotals
     billed: Billed
-    lines: tuple[RatingLine, ...]
-    trace: tuple[TraceStep, ...]
+    # Made by this room alone, so they are not checked field by field again: that would cost more than pricing.
+    lines: SkipValidation[tuple[RatingLine, ...]]
+    trace: SkipValidation[tuple[TraceStep, ...]]
     flags: tuple[str, ...] = ()
     hold_reasons: tuple[str, ...] = ()
     line_id: str | None = None
+
+    def dump(self) -> dict[str, Any]:
+        """Plain values for storing; lines and trace as objects."""
+        told = super().dump()
+        return told | {"lines": [x.dump() for x in self.lines], "trace": [x.dump() for x in self.trace]}
 
 
 class Mismatch(Record):

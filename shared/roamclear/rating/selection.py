@@ -7,157 +7,117 @@ an element without never prices reserved time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from zoneinfo import ZoneInfo
+from bisect import bisect_right
+from collections import OrderedDict
 
-from roamclear.rating.model import Period, PriceComponent, Restrictions, Tariff
+from roamclear.rating.model import PriceComponent, Restrictions, Tariff
+from roamclear.rating.moments import DAY_S, Moment
+from roamclear.rating.restrictions import beyond_clock, describe, matches, window_of
 
-_MICROSECOND = timedelta(microseconds=1)
-_DAY_S = 86_400
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 RESERVATION, EXPIRES = "RESERVATION", "RESERVATION_EXPIRES"
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """All that a restriction can ask for. ``energy_kwh`` is what the session has drawn so far.
-
-    ``is_limit`` marks the last instant of a period in which energy flowed: what is reached exactly at its end was not
-    reached within it, because periods are half-open.
-    """
-
-    local: datetime
-    second_of_day: int
-    weekday: int
-    duration_us: int
-    energy_kwh: Decimal
-    is_limit: bool
-    min_current: Decimal | None
-    max_current: Decimal | None
-    min_power: Decimal | None
-    max_power: Decimal | None
-
-
 class Rule:
-    """One component with the restrictions of its element, laid out for fast matching."""
+    """One component of one element."""
 
-    __slots__ = ("bracket", "component", "days", "element", "key", "kwh", "price", "rest", "until_s", "window", "wraps")
+    __slots__ = ("bracket", "component", "element", "name", "price", "tariff_id")
 
-    def __init__(self, tariff: Tariff, element: int, component: PriceComponent, restrictions: Restrictions | None):
+    def __init__(self, tariff_id: str, element: int, component: PriceComponent, bracket: str) -> None:
+        self.tariff_id = tariff_id
         self.element = element
         self.component = component
         self.price = component.price
-        self.key = (tariff.id, element, component.type)
-        self.window: int | None = None
-        self.until_s = 0
-        self.wraps = False
-        self.days: tuple[int, ...] = ()
-        self.rest: Restrictions | None = None
-        self.bracket = ""
-        if restrictions is not None:
-            self._take(restrictions)
-
-    def _take(self, r: Restrictions) -> None:
-        start, end = (r.start_minute or 0) * 60, (r.end_minute or 0) * 60 or _DAY_S
-        if (start, end) != (0, _DAY_S) and start != end:
-            self.window, self.until_s, self.wraps = start, end, end < start
-        self.days = r.weekdays
-        self.rest = r if _has_rest(r) else None
-
-    def matches(self, m: Moment) -> bool:
-        """Whether every restriction that is set holds at a moment."""
-        window = self.window
-        if window is not None:
-            now = m.second_of_day
-            if self.wraps:
-                if self.until_s <= now < window:
-                    return False
-            elif now < window or now >= self.until_s:
-                return False
-        if self.days and m.weekday not in self.days:
-            return False
-        return self.rest is None or _matches_rest(self.rest, m)
+        self.bracket = bracket
+        self.name = f"tariff {tariff_id} element {element}"
 
 
-def _has_rest(r: Restrictions) -> bool:
-    return any(
-        value is not None
-        for value in (
-            *(r.start_date, r.end_date, r.min_kwh, r.max_kwh, r.min_current, r.max_current),
-            *(r.min_power, r.max_power, r.min_duration_s, r.max_duration_s),
-        )
-    )
+#: start and end second of the local day, whether that wraps midnight, weekdays or (), the other restrictions, the rule
+_Row = tuple[int, int, bool, tuple[int, ...], Restrictions | None, Rule]
 
 
-def _matches_rest(r: Restrictions, m: Moment) -> bool:
-    if r.min_duration_s is not None and m.duration_us < r.min_duration_s * 1_000_000:
-        return False
-    if r.max_duration_s is not None and m.duration_us >= r.max_duration_s * 1_000_000:
-        return False
-    return (
-        _matches_dates(r.start_date, r.end_date, m)
-        and _matches_energy(r.min_kwh, r.max_kwh, m)
-        and _matches_range(r.min_current, r.max_current, m.min_current, m.max_current)
-        and _matches_range(r.min_power, r.max_power, m.min_power, m.max_power)
-    )
+#: rows that a stretch of a weekday leaves over, and the second of the day before which nothing can change (0: unknown)
+_Left = tuple[list[tuple[Restrictions | None, Rule]], int]
 
 
-def _matches_dates(start: date | None, end: date | None, m: Moment) -> bool:
-    if start is None and end is None:
-        return True
-    today = m.local.date()
-    return (start is None or today >= start) and (end is None or today < end)
+class _Column:
+    """The rows that price one dimension.
 
-
-def _matches_energy(minimum: Decimal | None, maximum: Decimal | None, m: Moment) -> bool:
-    drawn = m.energy_kwh
-    if minimum is not None and (drawn < minimum or (m.is_limit and drawn == minimum)):
-        return False
-    return maximum is None or drawn < maximum or (m.is_limit and drawn == maximum)
-
-
-def _matches_range(minimum: Decimal | None, maximum: Decimal | None, low: Decimal | None, high: Decimal | None) -> bool:
-    """Minimum inclusive against the period's MIN_, maximum exclusive against its MAX_ dimension.
-
-    Where the period lacks the one asked for, the other still decides what follows from it (a lowest current of 43 A
-    cannot have stayed below 32 A); where it carries neither, the restriction is passed over.
+    Between two bounds of the day nothing changes on the clock, so the rows that a stretch of a weekday leaves over are
+    found once and kept: a session asks the same stretch again and again.
     """
-    lowest = low if low is not None else high
-    highest = high if high is not None else low
-    if minimum is not None and lowest is not None and lowest < minimum:
-        return False
-    return maximum is None or highest is None or highest < maximum
+
+    __slots__ = ("_bounds", "_left", "_rows", "_steady")
+
+    def __init__(self) -> None:
+        self._rows: list[_Row] = []
+        self._bounds: list[int] = []
+        self._left: dict[int, _Left] = {}
+        self._steady = True
+
+    def add(self, row: _Row) -> None:
+        """Append a row; all are added before the first question."""
+        self._rows.append(row)
+        self._bounds = sorted({*self._bounds, *row[:2]})
+        self._steady = self._steady and row[4] is None
+
+    def find(self, m: Moment) -> tuple[Rule | None, int]:
+        """The first row that matches, and the second of the local day before which it stays so (0: unknown)."""
+        stretch = bisect_right(self._bounds, m.second_of_day)
+        left = self._left.get(stretch * 7 + m.weekday)
+        if left is None:
+            left = self._left[stretch * 7 + m.weekday] = self._on_the_clock(stretch, m.second_of_day, m.weekday)
+        for rest, rule in left[0]:
+            if rest is None or matches(rest, m):
+                return rule, left[1]
+        return None, left[1]
+
+    def _on_the_clock(self, stretch: int, now: int, weekday: int) -> _Left:
+        """Rows whose time of day and weekday match, up to the first that asks for nothing else."""
+        left: list[tuple[Restrictions | None, Rule]] = []
+        for start, end, wraps, days, rest, rule in self._rows:
+            if wraps:
+                if end <= now < start:
+                    continue
+            elif now < start or now >= end:
+                continue
+            if days and weekday not in days:
+                continue
+            left.append((rest, rule))
+            if rest is None:
+                break
+        until = self._bounds[stretch] if stretch < len(self._bounds) else DAY_S
+        return left, until if self._steady else 0
 
 
 class TariffRules:
     """A tariff's components by what they price, in the order of its elements."""
 
-    __slots__ = ("_by_dimension", "has_vat", "tariff")
+    __slots__ = ("_columns", "has_vat", "tariff")
 
     def __init__(self, tariff: Tariff) -> None:
         self.tariff = tariff
         self.has_vat = False
-        self._by_dimension: dict[tuple[str | None, str], list[Rule]] = {}
+        self._columns: dict[tuple[str | None, str], _Column] = {}
         for index, element in enumerate(tariff.elements):
-            restrictions = element.restrictions
-            kind = restrictions.reservation if restrictions is not None else None
+            r = element.restrictions
+            kind = r.reservation if r is not None else None
+            start, end, wraps = window_of(r)
+            days, rest, bracket = r.weekdays if r is not None else (), beyond_clock(r), describe(r)
             for component in element.components:
                 self.has_vat = self.has_vat or component.vat is not None
-                rule = Rule(tariff, index, component, restrictions)
-                self._by_dimension.setdefault((kind, component.type), []).append(rule)
+                rule = Rule(tariff.id, index, component, bracket)
+                column = self._columns.setdefault((kind, component.type), _Column())
+                column.add((start, end, wraps, days, rest, rule))
+
+    def find(self, dimension: str, moment: Moment) -> tuple[Rule | None, int]:
+        """``choose`` for charging, with the second of the local day before which the answer stays (0: unknown)."""
+        column = self._columns.get((None, dimension))
+        return (None, DAY_S) if column is None else column.find(moment)
 
     def choose(self, dimension: str, moment: Moment, reservation: str | None = None) -> Rule | None:
         """The component that prices a dimension (``FLAT``, ``ENERGY``, ``TIME``, ``PARKING_TIME``) at a moment."""
-        for rule in self._by_dimension.get((reservation, dimension), ()):
-            if rule.matches(moment):
-                return rule
-        return None
-
-    def prices(self, dimension: str, reservation: str | None = None) -> bool:
-        """Whether any element at all has a component for a dimension."""
-        return (reservation, dimension) in self._by_dimension
+        column = self._columns.get((reservation, dimension))
+        return None if column is None else column.find(moment)[0]
 
     def choose_reserved_time(self, moment: Moment, *, expired: bool) -> Rule | None:
         """Reserved time: the expired reservation's own TIME replaces the ordinary one where both are there."""
@@ -168,91 +128,20 @@ class TariffRules:
         return self.choose("TIME", moment, RESERVATION)
 
 
-def moment_of(
-    instant: datetime, zone: ZoneInfo, session_start: datetime, energy_kwh: Decimal, period: Period
-) -> Moment:
-    """The moment a period begins; ``energy_kwh`` is what was drawn before it."""
-    local = instant.astimezone(zone)
-    volumes: dict[str, Decimal] = {}
-    for dimension in period.dimensions:
-        if dimension.type[:4] in ("MIN_", "MAX_"):
-            volumes[dimension.type] = dimension.volume
-    get = volumes.get
-    return Moment(
-        local,
-        local.hour * 3600 + local.minute * 60 + local.second,
-        local.weekday(),
-        (instant - session_start) // _MICROSECOND,
-        energy_kwh,
-        False,
-        get("MIN_CURRENT"),
-        get("MAX_CURRENT"),
-        get("MIN_POWER"),
-        get("MAX_POWER"),
-    )
+_COMPILED: OrderedDict[int, TariffRules] = OrderedDict()
+_COMPILED_LIMIT = 256
 
 
-def last_moment(start: Moment, end: datetime, zone: ZoneInfo, session_start: datetime, drawn_kwh: Decimal) -> Moment:
-    """The last instant of a period; ``drawn_kwh`` is the energy of the period."""
-    instant = end - _MICROSECOND
-    local = instant.astimezone(zone)
-    return Moment(
-        local,
-        local.hour * 3600 + local.minute * 60 + local.second,
-        local.weekday(),
-        (instant - session_start) // _MICROSECOND,
-        start.energy_kwh + drawn_kwh,
-        drawn_kwh > 0,
-        start.min_current,
-        start.max_current,
-        start.min_power,
-        start.max_power,
-    )
+def rules_of(tariff: Tariff) -> TariffRules:
+    """The rules of a tariff; tariffs never change, so a contract's price list is laid out once per process.
 
-
-def describe(r: Restrictions | None) -> str:
-    """A bracket in the words of a price list; empty where nothing restricts.
-
-    >>> describe(Restrictions(start_minute=1320, end_minute=360, weekdays=(0, 1, 2, 3, 4)))
-    'Mon-Fri 22:00-06:00'
+    Entries are found by identity and hold their tariff, so an address cannot come to mean another one.
     """
-    if r is None:
-        return ""
-    parts = [_days(r.weekdays), _clock(r), _dates(r), *_ranges(r)]
-    return " ".join(part for part in parts if part)
-
-
-def _days(days: tuple[int, ...]) -> str:
-    if not days:
-        return ""
-    if len(days) > 2 and days == tuple(range(days[0], days[-1] + 1)):
-        return f"{_DAYS[days[0]]}-{_DAYS[days[-1]]}"
-    return ",".join(_DAYS[day] for day in days)
-
-
-def _clock(r: Restrictions) -> str:
-    if r.start_minute is None and r.end_minute is None:
-        return ""
-    start, end = r.start_minute or 0, r.end_minute or 1440
-    return f"{start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
-
-
-def _dates(r: Restrictions) -> str:
-    first = f"from {r.start_date.isoformat()}" if r.start_date else ""
-    last = f"before {r.end_date.isoformat()}" if r.end_date else ""
-    return " ".join(part for part in (first, last) if part)
-
-
-def _ranges(r: Restrictions) -> list[str]:
-    found = []
-    for name, unit, low, high in (
-        ("energy", "kWh", r.min_kwh, r.max_kwh),
-        ("current", "A", r.min_current, r.max_current),
-        ("power", "kW", r.min_power, r.max_power),
-        ("duration", "s", r.min_duration_s, r.max_duration_s),
-    ):
-        if low is not None:
-            found.append(f"{name} from {low:f} {unit}")
-        if high is not None:
-            found.append(f"{name} below {high:f} {unit}")
-    return found
+    known = _COMPILED.get(id(tariff))
+    if known is not None:
+        return known
+    made = TariffRules(tariff)
+    _COMPILED[id(tariff)] = made
+    if len(_COMPILED) > _COMPILED_LIMIT:
+        _COMPILED.popitem(last=False)
+    return made

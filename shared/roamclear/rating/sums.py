@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from roamclear.rating.exact import SECONDS_PER_HOUR, WH_PER_KWH, half_up, outward, plain
+from roamclear.rating.exact import outward, plain
 from roamclear.rating.model import (
     Billed,
     ChargeRecord,
@@ -18,29 +18,12 @@ from roamclear.rating.model import (
     Tariff,
     TaxIncluded,
     TraceStep,
-    Unit,
 )
-from roamclear.rating.segments import Kind, Segment, Step, billed_total
-from roamclear.rating.selection import TariffRules, describe
+from roamclear.rating.segments import COMPONENTS, SCALE, UNITS, Kind, Segment, Step
+from roamclear.rating.selection import Rule, TariffRules
 
 _HUNDRED = Decimal(100)
 _ZERO = Decimal(0)
-_SCALE: dict[Kind, Decimal] = {
-    "ENERGY": WH_PER_KWH,
-    "TIME": SECONDS_PER_HOUR,
-    "PARKING": SECONDS_PER_HOUR,
-    "RESERVATION": SECONDS_PER_HOUR,
-    "FLAT": Decimal(1),
-    "RESERVATION_FLAT": Decimal(1),
-}
-_UNITS: dict[Kind, Unit] = {
-    "ENERGY": "kWh",
-    "TIME": "h",
-    "PARKING": "h",
-    "RESERVATION": "h",
-    "FLAT": "1",
-    "RESERVATION_FLAT": "1",
-}
 _SMALL_UNITS: dict[Kind, str] = {"ENERGY": "Wh", "TIME": "s", "PARKING": "s", "RESERVATION": "s"}
 
 
@@ -51,19 +34,12 @@ class Amount(NamedTuple):
     incl: Decimal | None
 
 
-class _LineKey(NamedTuple):
-    kind: Kind
-    price: Decimal
-    vat: Decimal | None
-    tariff_id: str
-    element: int
-
-
 def assemble(
     charge: ChargeRecord,
     limits: TariffRules,
     segments: Sequence[Segment],
     steps: Sequence[Step],
+    billed: Mapping[Kind, Decimal],
     notes: Sequence[TraceStep],
     flags: Sequence[str],
 ) -> Rating:
@@ -84,16 +60,16 @@ def assemble(
         subtotals=_subtotals(amounts, 0),
         subtotals_incl_vat=_subtotals(amounts, 1),
         billed=Billed(
-            energy_wh=billed_total(segments, "ENERGY"),
-            time_s=billed_total(segments, "TIME"),
-            parking_s=billed_total(segments, "PARKING"),
-            reservation_s=billed_total(segments, "RESERVATION"),
+            energy_wh=outward(billed.get("ENERGY", _ZERO)),
+            time_s=outward(billed.get("TIME", _ZERO)),
+            parking_s=outward(billed.get("PARKING", _ZERO)),
+            reservation_s=outward(billed.get("RESERVATION", _ZERO)),
         ),
         lines=tuple(lines),
         trace=(
             *(_segment_step(s) for s in segments),
             *(_step_step(s) for s in steps),
-            *(TraceStep(kind="LIMIT", rule=code, text=text) for code, text in moved),
+            *(TraceStep(kind="LIMIT", rule=code, remark=text) for code, text in moved),
             *notes,
         ),
         flags=tuple(dict.fromkeys(kept)),
@@ -116,43 +92,32 @@ def _taxed(stated: Decimal, vat: Decimal | None, mode: TaxIncluded) -> Amount:
 
 
 def _lines(segments: Sequence[Segment]) -> tuple[list[RatingLine], list[tuple[Component, Amount]]]:
-    """One line per component, unit price, VAT rate and element; quantities are summed before anything is divided."""
-    totals: dict[_LineKey, Decimal] = {}
-    first: dict[_LineKey, Segment] = {}
+    """One line per component of an element; quantities are summed before anything is divided."""
+    grouped: dict[tuple[Kind, Rule], list[Segment]] = {}
     for s in segments:
-        key = _LineKey(s.kind, s.rule.price, s.rule.component.vat, s.tariff.id, s.rule.element)
-        if key in totals:
-            totals[key] += s.billed
-        else:
-            totals[key] = s.billed
-            first[key] = s
+        grouped.setdefault((s.kind, s.rule), []).append(s)
     lines, amounts = [], []
-    for key, quantity in totals.items():
-        segment = first[key]
-        scale = _SCALE[key.kind]
-        amount = _taxed(quantity * key.price / scale, key.vat, segment.tariff.tax_included)
-        amounts.append((segment.component, amount))
-        line_amount = amount.excl if amount.excl is not None else amount.incl
+    for (kind, rule), members in grouped.items():
+        scale, price = SCALE[kind], rule.price
+        volume = surplus = _ZERO
+        for s in members:
+            volume += s.volume
+            surplus += s.surplus
+        quantity, stated = volume, volume * price
+        if surplus:
+            small = volume * scale + surplus
+            quantity, stated = small / scale, small * price / scale
+        vat = rule.component.vat
+        amount = _taxed(stated, vat, members[0].tariff.tax_included)
+        net = amount.excl if amount.excl is not None else stated
+        amounts.append((COMPONENTS[kind], amount))
         lines.append(
             RatingLine(
-                component=segment.component,
-                quantity=outward(quantity / scale),
-                unit=_UNITS[key.kind],
-                unit_price=key.price,
-                amount=outward(line_amount if line_amount is not None else _ZERO),
-                vat=key.vat,
-                bracket=_bracket(segment),
-                tariff_id=key.tariff_id,
+                *(COMPONENTS[kind], outward(quantity), UNITS[kind], price, outward(net)),
+                *(vat, rule.bracket, rule.tariff_id),
             )
         )
     return lines, amounts
-
-
-def _bracket(segment: Segment) -> str:
-    rule = segment.rule
-    if not rule.bracket:
-        rule.bracket = describe(segment.tariff.elements[rule.element].restrictions)
-    return rule.bracket
 
 
 def _sum(amounts: Iterable[Amount]) -> Amount:
@@ -165,11 +130,18 @@ def _sum(amounts: Iterable[Amount]) -> Amount:
 
 
 def _subtotals(amounts: Sequence[tuple[Component, Amount]], side: int) -> Subtotals:
-    sums: dict[str, Decimal | None] = dict.fromkeys(("ENERGY", "TIME", "PARKING", "FLAT", "RESERVATION"), _ZERO)
+    sums: dict[Component, Decimal | None] = {}
     for component, amount in amounts:
-        before, more = sums[component], amount[side]
+        before, more = sums.get(component, _ZERO), amount[side]
         sums[component] = None if before is None or more is None else before + more
-    return Subtotals(**{name.lower(): _out(value) for name, value in sums.items()})
+    get = sums.get
+    return Subtotals(
+        energy=_out(get("ENERGY", _ZERO)),
+        time=_out(get("TIME", _ZERO)),
+        parking=_out(get("PARKING", _ZERO)),
+        flat=_out(get("FLAT", _ZERO)),
+        reservation=_out(get("RESERVATION", _ZERO)),
+    )
 
 
 def _limited(raw: Amount, limits: TariffRules, segments: Sequence[Segment]) -> tuple[Amount, list[tuple[str, str]]]:
@@ -228,43 +200,32 @@ def _cap_line(amount: Decimal, tariff: Tariff, moved: Sequence[tuple[str, str]])
 
 
 def _segment_step(s: Segment) -> TraceStep:
-    scale, component = _SCALE[s.kind], s.rule.component
-    amount = outward(s.billed * component.price / scale)
-    bracket = _bracket(s)
+    rule, kind, volume = s.rule, s.kind, s.volume
     return TraceStep(
-        kind="SEGMENT",
-        text=f"{_hand(s)} x {component.price:f} = {plain(half_up(amount, 10))}" + (f" ({bracket})" if bracket else ""),
-        rule=f"tariff {s.tariff.id} element {s.rule.element}",
-        component=s.component,
-        period=s.period,
-        at_local=s.moment.local.isoformat(),
-        measured=outward(s.measured / scale),
-        quantity=outward(s.billed / scale),
-        unit=_UNITS[s.kind],
-        unit_price=component.price,
-        amount=amount,
-        vat=component.vat,
+        "SEGMENT",
+        rule.name,
+        COMPONENTS[kind],
+        s.period,
+        s.moment.local,
+        volume,
+        outward(s.quantity()) if s.surplus else volume,
+        UNITS[kind],
+        rule.price,
+        outward(s.amount()) if s.surplus else volume * rule.price,
+        rule.component.vat,
+        rule.bracket,
     )
 
 
-def _hand(s: Segment) -> str:
-    """The quantity as one would type it: hours from their seconds, which are always finite."""
-    if s.kind == "ENERGY":
-        return f"{plain(s.billed / WH_PER_KWH)} kWh"
-    if s.kind in _SMALL_UNITS:
-        return f"{plain(s.billed)} s / 3600"
-    return "1"
-
-
 def _step_step(s: Step) -> TraceStep:
-    unit = _SMALL_UNITS[s.kind]
-    before, after = plain(s.measured), plain(s.billed)
+    unit, size = _SMALL_UNITS[s.kind], s.rule.component.step_size
     return TraceStep(
         kind="STEP",
-        text=f"{s.kind} {before} {unit} -> {after} {unit} in steps of {s.step_size} {unit}, the last segment takes it",
-        rule=f"tariff {s.rule.key[0]} element {s.rule.element}",
+        rule=s.rule.name,
         component=s.kind,
         measured=outward(s.measured),
         quantity=outward(s.billed),
         unit=unit,
+        remark=f"{s.kind} {plain(s.measured)} {unit} -> {plain(s.billed)} {unit} in steps of {size} {unit}; "
+        "the last segment takes the difference",
     )
