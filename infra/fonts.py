@@ -8,6 +8,7 @@ alone; an up-to-date folder is left as it is.
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from importlib import metadata
 from importlib.resources import files
@@ -61,7 +62,8 @@ def _freeze(target: Path, weight: int) -> None:
         subsetter.subset(font)
         static = instantiateVariableFont(font, {"wght": weight, "wdth": 100}, updateFontNames=False)
         _name(static, "Bold" if weight > 500 else "Regular")
-        part = target.with_suffix(".part")
+        # Two builders at once (parallel tests) must not share a file: each renames its own into place.
+        part = target.with_suffix(f".{os.getpid()}.part")
         static.save(part)
     part.replace(target)
 

@@ -171,10 +171,10 @@ def _payout_box(canvas: Canvas, statement: PayoutStatement) -> None:
 def _columns(language: Language) -> tuple[Column, ...]:
     return (
         Column(word("st.stop", language), 250),
-        Column(word("st.evse", language), 330),
+        Column(word("st.evse", language), 310),
         Column(word("st.energy", language), 130, "R"),
         Column(word("st.gross", language), 160, "R"),
-        Column(word("st.fee", language), 150, "R"),
+        Column(word("st.fee", language), 170, "R"),
         Column(word("st.commission", language), 180, "R"),
         Column(word("st.share", language), 150, "R"),
         Column(word("st.vat", language), 130, "R"),

@@ -350,7 +350,7 @@ def sixty() -> InvoiceDocument:
 def hostile() -> InvoiceDocument:
     """Long names, odd characters, no logo, no footer, a bright brand, a draft."""
     party = Party(
-        name="Απόστολος Δημητρακόπουλος & Συνεργάτες Διαχείριση Σταθμών Φόρτισης Ηλεκτρικών Οχημάτων Ανώνυμη Εταιρεία 充電",
+        name="Απόστολος Δημητρακόπουλος & Συνεργάτες Διαχείριση Σταθμών Φόρτισης Ηλεκτρικών Οχημάτων Ανώνυμη Ε. 充電",
         address_lines=("Λεωφόρος Βασιλίσσης Σοφίας και Αλεξάνδρου Παπαναστασίου 1234, 3ος όροφος, γραφείο 17Β",),
         postcode="115 26", city="Αθήνα", country="GR", vat_id="EL094259216",
         electronic_address="EL094259216", electronic_scheme="9933",

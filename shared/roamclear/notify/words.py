@@ -1,0 +1,111 @@
+"""What mails say, one row per phrase, one column per language (EN, DE, FR, NL)."""
+
+from __future__ import annotations
+
+from roamclear.notify.model import MailLanguage
+
+_COLUMNS = (MailLanguage.EN, MailLanguage.DE, MailLanguage.FR, MailLanguage.NL)
+
+_ROWS: dict[str, tuple[str, str, str, str]] = {
+    "greeting": ("Hello {partner},", "Guten Tag {partner},", "Bonjour {partner},", "Beste {partner},"),
+    "closing": ("Kind regards", "Freundliche Grüße", "Cordialement", "Met vriendelijke groet"),
+    "copy": ("COPY", "KOPIE", "COPIE", "KOPIE"),
+    "WINDOW_OPENED.subject": (
+        "Sessions {period}: please review until {closes}",
+        "Ladevorgänge {period}: bitte prüfen bis {closes}",
+        "Sessions {period} : à contrôler avant le {closes}",
+        "Sessies {period}: graag controleren tot {closes}",
+    ),
+    "WINDOW_OPENED.text": (
+        "The list of charging sessions for {period} is open for your review. What you do not dispute until {closes} "
+        "({zone}) counts as accepted and is invoiced.",
+        "Die Liste der Ladevorgänge für {period} liegt zur Prüfung bereit. Was Sie bis {closes} ({zone}) nicht "
+        "beanstanden, gilt als anerkannt und wird abgerechnet.",
+        "La liste des sessions de recharge pour {period} est ouverte à votre contrôle. Ce que vous ne contestez pas "
+        "avant le {closes} ({zone}) est réputé accepté et sera facturé.",
+        "De lijst met laadsessies voor {period} staat ter controle open. Wat u niet vóór {closes} ({zone}) betwist, "
+        "geldt als aanvaard en wordt gefactureerd.",
+    ),
+    "WINDOW_CLOSING.subject": (
+        "Reminder: review of {period} ends on {closes}",
+        "Erinnerung: Prüfung von {period} endet am {closes}",
+        "Rappel : le contrôle de {period} se termine le {closes}",
+        "Herinnering: controle van {period} eindigt op {closes}",
+    ),
+    "WINDOW_CLOSING.text": (
+        "The review of the sessions of {period} ends on {closes} ({zone}). After that instant no dispute can be filed.",
+        "Die Prüfung der Ladevorgänge von {period} endet am {closes} ({zone}). Danach sind keine Beanstandungen mehr "
+        "möglich.",
+        "Le contrôle des sessions de {period} se termine le {closes} ({zone}). Ensuite, aucune contestation ne peut "
+        "être déposée.",
+        "De controle van de sessies van {period} eindigt op {closes} ({zone}). Daarna kan niets meer worden betwist.",
+    ),
+    "WINDOW_CLOSED.subject": (
+        "Sessions {period}: review closed",
+        "Ladevorgänge {period}: Prüfung beendet",
+        "Sessions {period} : contrôle terminé",
+        "Sessies {period}: controle gesloten",
+    ),
+    "WINDOW_CLOSED.text": (
+        "The review of {period} closed on {closes} ({zone}). The list is locked; your invoice follows.",
+        "Die Prüfung von {period} endete am {closes} ({zone}). Die Liste ist gesperrt; Ihre Rechnung folgt.",
+        "Le contrôle de {period} s'est terminé le {closes} ({zone}). La liste est verrouillée ; votre facture suit.",
+        "De controle van {period} sloot op {closes} ({zone}). De lijst is vergrendeld; uw factuur volgt.",
+    ),
+    "INVOICE_PACKAGE.subject": (
+        "Document {number} for {period}",
+        "Beleg {number} für {period}",
+        "Document {number} pour {period}",
+        "Document {number} voor {period}",
+    ),
+    "INVOICE_PACKAGE.text": (
+        "Here is document {number} for the charging sessions of {period}, with the list of all sessions behind it.",
+        "Hier ist der Beleg {number} für die Ladevorgänge von {period} mit der Liste aller zugehörigen Vorgänge.",
+        "Voici le document {number} pour les sessions de recharge de {period}, avec la liste de toutes les sessions.",
+        "Hierbij document {number} voor de laadsessies van {period}, met de lijst van alle bijbehorende sessies.",
+    ),
+    "PAYOUT_STATEMENT.subject": (
+        "Payout statement {number} for {period}",
+        "Auszahlungsabrechnung {number} für {period}",
+        "Relevé de versement {number} pour {period}",
+        "Uitbetalingsoverzicht {number} voor {period}",
+    ),
+    "PAYOUT_STATEMENT.text": (
+        "Here is your payout statement {number} for {period}, session by session.",
+        "Hier ist Ihre Auszahlungsabrechnung {number} für {period}, Vorgang für Vorgang.",
+        "Voici votre relevé de versement {number} pour {period}, session par session.",
+        "Hierbij uw uitbetalingsoverzicht {number} voor {period}, sessie voor sessie.",
+    ),
+    "row.sessions": ("Sessions", "Ladevorgänge", "Sessions", "Sessies"),
+    "row.amount": ("Amount", "Betrag", "Montant", "Bedrag"),
+    "row.opens": ("Open since", "Offen seit", "Ouvert depuis", "Open sinds"),
+    "row.closes": ("Closes", "Ende", "Clôture", "Sluit"),
+    "row.disputed": ("Disputed", "Beanstandet", "Contestées", "Betwist"),
+    "row.number": ("Document", "Beleg", "Document", "Document"),
+    "row.due": ("Due date", "Fällig am", "Échéance", "Vervaldatum"),
+    "row.payout": ("Payout date", "Auszahlungstag", "Date de versement", "Uitbetalingsdatum"),
+    "row.reference": ("Payment reference", "Verwendungszweck", "Référence", "Betalingskenmerk"),
+    "button.WINDOW_OPENED": ("Review the sessions", "Ladevorgänge prüfen", "Contrôler les sessions", "Controleren"),
+    "button.WINDOW_CLOSING": ("Review the sessions", "Ladevorgänge prüfen", "Contrôler les sessions", "Controleren"),
+    "button.WINDOW_CLOSED": ("See the list", "Liste ansehen", "Voir la liste", "Lijst bekijken"),
+    "button.INVOICE_PACKAGE": ("Open the document", "Beleg öffnen", "Ouvrir le document", "Document openen"),
+    "button.PAYOUT_STATEMENT": ("Open the statement", "Abrechnung öffnen", "Ouvrir le relevé", "Overzicht openen"),
+    "files": ("Files", "Dateien", "Fichiers", "Bestanden"),
+    "too_large": (
+        "These files are too large for a mail and wait behind a link:",
+        "Diese Dateien sind für eine E-Mail zu groß und liegen hinter einem Link:",
+        "Ces fichiers sont trop volumineux pour un courriel ; voici leurs liens :",
+        "Deze bestanden zijn te groot voor een e-mail en staan achter een link:",
+    ),
+}
+
+_WORDS = {language: {key: row[place] for key, row in _ROWS.items()} for place, language in enumerate(_COLUMNS)}
+
+
+def phrase(key: str, language: MailLanguage, **values: str) -> str:
+    """The phrase of a key with its values filled in.
+
+    >>> phrase("greeting", MailLanguage.DE, partner="Fahrstrom AG")
+    'Guten Tag Fahrstrom AG,'
+    """
+    return _WORDS[language][key].format(**values)
