@@ -277,6 +277,10 @@ def link(token_hash: str) -> Key:
     return Key(f"{PLATFORM}#LINK#{token_hash}", "LINK")
 
 
+#: The secret that mailed links are made with; the table's key encrypts it at rest.
+LINK_SECRET = Key(f"{PLATFORM}#LINKSECRET", "HEAD")
+
+
 # ---- clearing: journal, outbox, bank, payouts ----------------------------------------------------------------------
 def exception(issuer_id: str, kind: str, subject: str) -> Key:
     """A row of the exception journal, once per kind and subject."""

@@ -16,6 +16,8 @@ MAX_DIGITS = 34
 
 def _number(text: str) -> Decimal:
     value = Decimal(text)
+    if len(text) <= MAX_DIGITS and "e" not in text and "E" not in text:
+        return value
     if len(value.as_tuple().digits) > MAX_DIGITS or abs(value.adjusted()) > MAX_DIGITS:
         raise InvalidInput(f"a number has more than {MAX_DIGITS} digits", field="body")
     return value

@@ -1,0 +1,1 @@
+"""The public OCPI endpoint of partners."""

@@ -1,0 +1,117 @@
+"""What passes between the OCPI routes and their use cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+from roamclear.cdrs.model import Receipt
+from roamclear.kernel.record import Record
+
+VERSIONS = ("2.2.1", "2.1.1", "2.3.0")
+#: API Gateway and Lambda take 6 MB; partners get less (rules.md 11).
+BODY_LIMIT_BYTES = 4_000_000
+#: A row of a table holds 400 KB; what is larger after compression is kept in several rows.
+ROW_LIMIT_BYTES = 350_000
+
+
+class Code(IntEnum):
+    """OCPI status codes (OCPI status_codes)."""
+
+    OK = 1000
+    CLIENT = 2000
+    INVALID = 2001
+    UNKNOWN_LOCATION = 2003
+    SERVER = 3000
+    PEER_UNUSABLE = 3001
+    VERSION = 3002
+    NO_ENDPOINTS = 3003
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A body with what is needed to keep it: the OCPI version of its path and its ids."""
+
+    version: str
+    body: bytes
+    correlation_id: str = ""
+    request_id: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message that was not taken and why; ``http_status`` is 200 once it could be parsed (OCPI status_codes)."""
+
+    reason: str
+    field: str = ""
+    code: Code = Code.INVALID
+    http_status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A CDR that is known now, for the first time or again."""
+
+    receipt: Receipt
+    party: str
+    cdr_id: str
+
+
+class IngestEntry(Record):
+    """A refused message of a known partner; ``raw`` is zlib of the first part, ``parts`` counts further rows."""
+
+    issuer_id: str
+    partner_id: str
+    credential_id: str
+    module: str
+    ocpi_version: str
+    received_at_utc: datetime
+    sha256: str
+    size_bytes: int
+    raw: bytes
+    parts: int = 0
+    party: str = ""
+    object_id: str = ""
+    reason: str
+    field: str = ""
+    http_status: int
+    ocpi_code: int
+    correlation_id: str = ""
+
+
+class StoredObject(Record):
+    """A Location or Tariff as its owner last described it; ``raw`` is zlib of its JSON, ``revision`` counts writes."""
+
+    issuer_id: str
+    party: str
+    object_id: str
+    partner_id: str
+    ocpi_version: str
+    received_at_utc: datetime
+    last_updated_utc: datetime | None = None
+    raw: bytes
+    revision: int = 1
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """What a caller of a Sender interface asked for; both instants bound ``available_at``, the second exclusively."""
+
+    date_from: datetime | None = None
+    date_to: datetime | None = None
+    offset: int = 0
+    limit: int = 50
+    position: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """One page: bodies as JSON bytes, the count of all that match, and where the next page begins."""
+
+    bodies: list[bytes] = field(default_factory=list)
+    total: int = 0
+    limit: int = 50
+    position: str | None = None

@@ -1,0 +1,178 @@
+"""The Sender interfaces: paginated lists of CDRs and Tariffs for eMSPs (OCPI transport, pagination; rules.md 4)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import heapq
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.model import Original
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import InvalidInput
+from roamclear.kernel.time import parse_instant, sort_instant
+from roamclear.ocpi import counting, store
+from roamclear.ocpi.intake import body_of
+from roamclear.ocpi.model import ListPage, ListQuery
+from roamclear.partners.model import Credential
+
+#: The most objects of a page (``X-Limit``) and bytes of its bodies: Lambda answers carry 6 MB.
+MAX_LIMIT = 100
+MAX_BYTES = 4_500_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_OFFSET = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page begins: after ``last``; ``count`` objects lie between the query's start and ``counted_to``."""
+
+    last: str
+    counted_to: datetime
+    count: int
+
+    def encode(self) -> str:
+        """The opaque text of a ``Link``."""
+        text = json.dumps([self.last, sort_instant(self.counted_to), self.count])
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> Position:
+        """Read what ``encode`` wrote; anything else is ``InvalidInput``."""
+        try:
+            padded = text[:1000] + "=" * (-len(text[:1000]) % 4)
+            last, counted_to, count = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+            if not isinstance(last, str) or type(count) is not int or not 0 <= count <= _MAX_OFFSET:
+                raise ValueError
+            last.encode()
+            return cls(last, parse_instant(counted_to), count)
+        except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+            raise InvalidInput("position is none of ours", field="position") from error
+
+
+def cdr_page(ctx: Context, credential: Credential, query: ListQuery) -> ListPage:
+    """The CDRs whose token belongs to the caller, by the instant they became visible, unchanged.
+
+    ``date_from`` is inclusive, ``date_to`` exclusive; the order is stable. A page may hold fewer than asked for.
+    """
+    limit = min(query.limit, MAX_LIMIT)
+    parties, issuer_id = credential.emsp_parties, credential.issuer_id
+    bounds = _bounds(ctx, issuer_id, parties, query)
+    if bounds is None:
+        return ListPage(limit=MAX_LIMIT)
+    start, end = bounds
+    position = Position.decode(query.position) if query.position else None
+    counted_to, counted, total = _total(ctx, issuer_id, parties, start, end, position)
+    first: str | None = sort_instant(start)
+    if position is not None:
+        first = max(sort_instant(start), position.last + "\x00")
+    elif query.offset:
+        first = _seek(ctx, issuer_id, parties, start, end, query.offset)
+    if first is None:
+        return ListPage(total=total, limit=MAX_LIMIT)
+    found = _merged(ctx, issuer_id, parties, first, sort_instant(end), limit + 1)
+    bodies, last = _bodies(ctx, issuer_id, found[:limit])
+    following = None
+    if last is not None and last != found[-1]:
+        following = Position(last, counted_to, counted).encode()
+    return ListPage(bodies, total, MAX_LIMIT, following)
+
+
+def tariff_page(ctx: Context, credential: Credential, query: ListQuery) -> ListPage:
+    """The tariffs of the issuer's CPOs for an eMSP, by their last change."""
+    if not credential.emsp_parties:
+        return ListPage(limit=MAX_LIMIT)
+    limit = min(query.limit, MAX_LIMIT)
+    after = sort_instant(max(query.date_from or _EPOCH, _EPOCH))
+    before = sort_instant(query.date_to) if query.date_to else "9999"
+    if after >= before:
+        return ListPage(limit=MAX_LIMIT)
+    total = store.tariff_count(ctx.db, credential.issuer_id, after=after, before=before)
+    position = Position.decode(query.position) if query.position else None
+    skip = 0 if position else min(query.offset, total)
+    first = max(after, position.last + "\x00") if position else after
+    found = store.tariff_keys(ctx.db, credential.issuer_id, after=first, before=before, limit=skip + limit + 1)[skip:]
+    bodies = [zlib.decompress(o.raw) for o in store.objects(ctx.db, [key for _, key in found[:limit]])]
+    following = None
+    if len(found) > limit:
+        following = Position(found[limit - 1][0], _EPOCH, 0).encode()
+    return ListPage(bodies, total, MAX_LIMIT, following)
+
+
+def _bounds(ctx: Context, issuer_id: str, parties: Sequence[str], query: ListQuery) -> tuple[datetime, datetime] | None:
+    """The asked-for bounds, cut to where anything can be; None where nothing can."""
+    keys = [k for party in parties if (k := store.first_visible(ctx.db, issuer_id, party)) is not None]
+    if not keys:
+        return None
+    earliest = parse_instant(min(keys).split("#", 1)[0])
+    start = max(query.date_from or _EPOCH, earliest)
+    # Nothing becomes visible in the future; the spare day covers clocks that disagree.
+    end = min(query.date_to or ctx.now() + timedelta(days=1), ctx.now() + timedelta(days=1))
+    return (start, end) if start < end else None
+
+
+def _total(
+    ctx: Context,
+    issuer_id: str,
+    parties: Sequence[str],
+    start: datetime,
+    end: datetime,
+    position: Position | None,
+) -> tuple[datetime, int, int]:
+    """(instant, count before it, count of all): later pages go on from what the first one counted."""
+    border = min(max(counting.settled(ctx), start), end)
+    counted = 0
+    begin = start
+    if position is not None and start <= position.counted_to <= end:
+        begin, counted = position.counted_to, position.count
+        border = max(border, begin)
+    counted += sum(s.count for s in counting.segments(ctx, issuer_id, parties, begin, border))
+    young = sum(s.count for s in counting.segments(ctx, issuer_id, parties, border, end))
+    return border, counted, counted + young
+
+
+def _seek(
+    ctx: Context, issuer_id: str, parties: Sequence[str], start: datetime, end: datetime, offset: int
+) -> str | None:
+    """The sort key of the object at a bare offset, found through the counts; None beyond the end."""
+    stretches = counting.segments(ctx, issuer_id, parties, start, end)
+    while stretches:
+        head, *stretches = stretches
+        if offset >= head.count:
+            offset -= head.count
+        elif head.is_day:
+            stretches = counting.hours_of(ctx, issuer_id, parties, head) + stretches
+        else:
+            after, before = sort_instant(head.start), sort_instant(head.end)
+            found = _merged(ctx, issuer_id, parties, after, before, offset + 1)
+            return found[offset] if len(found) > offset else None
+    return None
+
+
+def _merged(ctx: Context, issuer_id: str, parties: Sequence[str], after: str, before: str, limit: int) -> list[str]:
+    lists = [store.visible(ctx.db, issuer_id, p, after=after, before=before, limit=limit) for p in parties]
+    return list(heapq.merge(*lists))[:limit] if len(lists) != 1 else lists[0]
+
+
+def _bodies(ctx: Context, issuer_id: str, sort_keys: Sequence[str]) -> tuple[list[bytes], str | None]:
+    """The bodies of one page as far as they fit into an answer, and the last sort key they cover."""
+    refs = [key.split("#", 1)[1] for key in sort_keys]
+    found = cdrs.originals(ctx, issuer_id, refs)
+    bodies: list[bytes] = []
+    size = 0
+    last: str | None = None
+    for key, ref in zip(sort_keys, refs, strict=True):
+        original: Original | None = found.get(ref) or cdrs.original(ctx, issuer_id, ref)
+        body = body_of(original) if original is not None else b""
+        if bodies and size + len(body) > MAX_BYTES:
+            break
+        if body:
+            bodies.append(body)
+            size += len(body)
+        last = key
+    return bodies, last

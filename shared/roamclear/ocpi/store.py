@@ -1,0 +1,164 @@
+"""Rows of the endpoint: refused messages, sandbox CDRs, Locations and Tariffs, and what an eMSP may read."""
+
+from __future__ import annotations
+
+import calendar
+import zlib
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from roamclear.aws import keys
+from roamclear.cdrs.model import Original, Receipt
+from roamclear.kernel.context import Context, Database, Row
+from roamclear.kernel.errors import ConditionFailed
+from roamclear.kernel.time import sort_instant
+from roamclear.kernel.writes import ABSENT, Key, Put, Table, When
+from roamclear.ocpi.model import ROW_LIMIT_BYTES, IngestEntry, StoredObject
+
+_SANDBOX_DAYS = 30
+
+
+# ---- refused messages ----------------------------------------------------------------------------------------------
+def log_refused(db: Database, entry: IngestEntry, body: bytes) -> None:
+    """Keep a refused body byte for byte, the head row last; the same message at the same instant is one row."""
+    packed = zlib.compress(body, 3)
+    pieces = [packed[at : at + ROW_LIMIT_BYTES] for at in range(0, len(packed), ROW_LIMIT_BYTES)]
+    key = keys.ingest_log(entry.issuer_id, entry.partner_id, entry.received_at_utc, entry.sha256)
+    for number, piece in enumerate(pieces[1:], start=1):
+        part = Key(f"{key.pk}#PARTS", f"{key.sk}#{number:03d}")
+        db.write(Put(Table.INTAKE, part, {"issuer_id": entry.issuer_id, "raw": piece}, when=()))
+    kept = entry.model_copy(update={"raw": pieces[0], "parts": len(pieces) - 1})
+    db.write(Put(Table.INTAKE, key, {"kind": "INGEST", **kept.dump()}, when=()))
+
+
+def refused(db: Database, issuer_id: str, partner_id: str, day: datetime) -> Iterator[IngestEntry]:
+    """The refused messages of a partner on a UTC day, newest first."""
+    pk = keys.ingest_log(issuer_id, partner_id, day, "").pk
+    for row in db.rows(Table.INTAKE, pk, forward=False):
+        yield IngestEntry.load(row)
+
+
+def refused_body(db: Database, entry: IngestEntry) -> bytes:
+    """The whole body of a refused message."""
+    key = keys.ingest_log(entry.issuer_id, entry.partner_id, entry.received_at_utc, entry.sha256)
+    rest = [r["raw"] for r in db.rows(Table.INTAKE, f"{key.pk}#PARTS", prefix=f"{key.sk}#")] if entry.parts else []
+    return zlib.decompress(b"".join([entry.raw, *rest]))
+
+
+# ---- sandbox -------------------------------------------------------------------------------------------------------
+def sandbox_receive(ctx: Context, body: Original) -> Receipt:
+    """A CDR of a sandbox credential: answered like a real one, seen by nobody else, forgotten after 30 days."""
+    expires = calendar.timegm((ctx.now() + timedelta(days=_SANDBOX_DAYS)).utctimetuple())
+    item = body.dump() | {"expires_at": expires}
+    try:
+        ctx.db.write(Put(Table.INTAKE, keys.sandbox_cdr(body.issuer_id, body.cdr_ref), item, when=ABSENT))
+    except ConditionFailed as lost:
+        same = lost.current is not None and lost.current.get("content_hash") == body.content_hash
+        return Receipt.REPEAT if same else Receipt.CONFLICT
+    return Receipt.NEW
+
+
+def sandbox_original(db: Database, issuer_id: str, cdr_ref: str) -> Original | None:
+    """A sandbox CDR or None."""
+    row = db.get(Table.INTAKE, keys.sandbox_cdr(issuer_id, cdr_ref))
+    return Original.load(row) if row else None
+
+
+# ---- locations and tariffs -----------------------------------------------------------------------------------------
+def location(db: Database, issuer_id: str, party: str, location_id: str) -> StoredObject | None:
+    """A Location or None."""
+    return _object(db.get(Table.INTAKE, keys.location(issuer_id, party, location_id)))
+
+
+def tariff(db: Database, issuer_id: str, party: str, tariff_id: str) -> StoredObject | None:
+    """A Tariff or None."""
+    return _object(db.get(Table.INTAKE, keys.tariff(issuer_id, party, tariff_id)))
+
+
+def save_location(db: Database, made: StoredObject) -> None:
+    """Write a Location over exactly the revision that was read."""
+    key = keys.location(made.issuer_id, made.party, made.object_id)
+    db.write(Put(Table.INTAKE, key, {"kind": "LOCATION", **made.dump()}, when=_over(made)))
+
+
+def save_tariff(db: Database, made: StoredObject) -> None:
+    """Write a Tariff over exactly the revision that was read; a deleted one leaves the list."""
+    key = keys.tariff(made.issuer_id, made.party, made.object_id)
+    changed = sort_instant(made.last_updated_utc or made.received_at_utc)
+    index = {
+        "gsi1pk": keys.tariffs(made.issuer_id),
+        "gsi1sk": f"{changed}#{made.party}*{made.object_id.upper()}",
+    }
+    item = {"kind": "TARIFF", **made.dump(), **({} if made.deleted else index)}
+    db.write(Put(Table.INTAKE, key, item, when=_over(made)))
+
+
+def tariff_keys(
+    db: Database, issuer_id: str, *, after: str, before: str, limit: int | None = None
+) -> list[tuple[str, Key]]:
+    """(sort key, key) of the tariffs of an issuer between bounds, by their last change."""
+    page = db.page(Table.INTAKE, keys.tariffs(issuer_id), index="gsi1", after=after, before=before, limit=limit)
+    return [(row["gsi1sk"], Key(row["pk"], row["sk"])) for row in page.rows]
+
+
+def tariff_count(db: Database, issuer_id: str, *, after: str, before: str) -> int:
+    """How many tariffs lie between bounds."""
+    return db.count(Table.INTAKE, keys.tariffs(issuer_id), index="gsi1", after=after, before=before)
+
+
+def objects(db: Database, wanted: list[Key]) -> list[StoredObject]:
+    """Rows by key in the order asked for."""
+    found = db.get_many(Table.INTAKE, wanted)
+    return [StoredObject.load(found[key]) for key in wanted if key in found]
+
+
+def _object(row: Row | None) -> StoredObject | None:
+    return StoredObject.load(row) if row else None
+
+
+def _over(made: StoredObject) -> tuple[When, ...]:
+    return ABSENT if made.revision == 1 else (When("revision", "=", made.revision - 1),)
+
+
+# ---- what an eMSP may read -----------------------------------------------------------------------------------------
+def visible(
+    db: Database, issuer_id: str, party: str, *, after: str, before: str, limit: int | None = None
+) -> list[str]:
+    """Sort keys (instant#reference) of what an eMSP may read, from one text (inclusive) to another (exclusive)."""
+    pk = keys.visible_to(issuer_id, party)
+    if after >= before:
+        return []
+    if limit is not None:
+        page = db.page(Table.CLEARING, pk, index="gsi1", after=after, before=before, limit=limit)
+        if len(page.rows) >= limit or page.next is None:
+            return [row["gsi1sk"] for row in page.rows][:limit]
+    return [row["gsi1sk"] for row in db.rows(Table.CLEARING, pk, index="gsi1", after=after, before=before)][:limit]
+
+
+def first_visible(db: Database, issuer_id: str, party: str) -> str | None:
+    """The sort key of the first thing an eMSP could ever read."""
+    page = db.page(Table.CLEARING, keys.visible_to(issuer_id, party), index="gsi1", limit=1)
+    return str(page.rows[0]["gsi1sk"]) if page.rows else None
+
+
+def count_visible(db: Database, issuer_id: str, party: str, *, after: str, before: str) -> int:
+    """How many an eMSP may read between two texts; costs a read of their index rows."""
+    if after >= before:
+        return 0
+    return db.count(Table.CLEARING, keys.visible_to(issuer_id, party), index="gsi1", after=after, before=before)
+
+
+def counts(db: Database, issuer_id: str, party: str, *, first: str, last: str) -> dict[str, int]:
+    """Stored counts of finished days (``2026-10-01``) or hours of a day (``2026-10-01T07``), both bounds inclusive."""
+    pk = keys.day_count(issuer_id, party, first).pk
+    rows = db.rows(Table.INTAKE, pk, after=first, before=last + "~")
+    return {row["sk"]: int(row["count"]) for row in rows}
+
+
+def save_count(db: Database, issuer_id: str, party: str, name: str, count: int) -> None:
+    """Keep the count of a finished day or hour, once for ever."""
+    row = Put(Table.INTAKE, keys.day_count(issuer_id, party, name), {"issuer_id": issuer_id, "count": count})
+    try:
+        db.write(row)
+    except ConditionFailed:
+        return
