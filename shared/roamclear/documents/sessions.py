@@ -46,19 +46,22 @@ def write_xlsx(
     """
     source, tally, parts = iter(rows), Tally(export.currency), list[ExportPart]()
     ahead = next(source, None)
-    while True:
-        index = len(parts) + 1
-        path = folder / f"{name}.part-{index}.xlsx"
-        book = _Book(export, path, index)
-        ahead = book.sessions(ahead, source, rows_per_part, tally)
-        last = ahead is None
-        book.adjustments(adjustments if last else (), tally)
-        book.excluded(excluded if last else ())
-        if last:
-            check_total(export, tally)
-        parts.append(book.close(tally, last=last))
-        if last:
-            return _named(parts, folder, name)
+    last = False
+    try:
+        while not last:
+            with _Book(export, folder / f"{name}.part-{len(parts) + 1}.xlsx", len(parts) + 1) as book:
+                ahead = book.sessions(ahead, source, rows_per_part, tally)
+                last = ahead is None
+                book.adjustments(adjustments if last else (), tally)
+                book.excluded(excluded if last else ())
+                if last:
+                    check_total(export, tally)
+                parts.append(book.finish(tally, last=last))
+    except BaseException:
+        for part in parts:
+            Path(part.path).unlink(missing_ok=True)
+        raise
+    return _named(parts, folder, name)
 
 
 def _named(parts: list[ExportPart], folder: Path, name: str) -> list[ExportPart]:
@@ -212,7 +215,16 @@ class _Book:
             sheet.set_column(place, place, width)
             _must(sheet.write_string(0, place, title, self.head))
 
-    def close(self, tally: Tally, *, last: bool) -> ExportPart:
+    def __enter__(self) -> _Book:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """After a failure the spool files are closed and nothing half-written stays."""
+        if kind is not None:
+            self.book.close()
+            self.path.unlink(missing_ok=True)
+
+    def finish(self, tally: Tally, *, last: bool) -> ExportPart:
         """Write Summary and Read me, close the file."""
         self._summary(tally, last=last)
         sheet = self.sheet["Read me"]

@@ -285,6 +285,22 @@ def write_statement_xlsx(
         "head": book.add_format({"bold": True, "font_color": "#FFFFFF", "bg_color": "#3A4754"}),
         "text": book.add_format({"num_format": "@"}),
     }
+    try:
+        _sheets(book, statement, rows, excluded, forms)
+    except BaseException:
+        book.close()
+        target.unlink(missing_ok=True)
+        raise
+    book.close()
+
+
+def _sheets(
+    book: Any,
+    statement: PayoutStatement,
+    rows: Sequence[PayoutRow],
+    excluded: Sequence[PayoutExcluded],
+    forms: dict[str, Any],
+) -> None:
     _fill(book.add_worksheet("Statement"), ("Item", f"Amount {statement.currency}"), _head_rows(statement), forms)
     money = [f"{name} {statement.currency}" for name in ("Gross", "Fee", "Commission", "Share", "VAT", "Net")]
     _fill(
@@ -295,7 +311,6 @@ def write_statement_xlsx(
     )
     heads = ("CDR id", "EVSE id", "Stop (local)", "Zone", "Reason", f"Amount {statement.currency}")
     _fill(book.add_worksheet("Under review"), heads, (_excluded_cells(row) for row in excluded), forms)
-    book.close()
 
 
 def _head_rows(statement: PayoutStatement) -> Iterator[tuple[object, ...]]:
