@@ -11,16 +11,17 @@ from infra.assets import LAYERS, ROOT, build_code, empty_layer
 from infra.settings import StageSettings, settings_for
 
 
-def build(stage: str, outdir: Path, *, nag: bool = True, placeholder_layers: bool = False) -> None:
-    """Write the assembly of one stage.
+def build(stage: str, outdir: Path, *, placeholder_layers: bool = False) -> None:
+    """Write the assembly of one stage; a cdk-nag finding without its acknowledgement fails.
 
     Args:
         stage: local, dev or prod.
         outdir: where the assembly goes.
-        nag: check with cdk-nag AwsSolutions; a finding without its acknowledgement fails.
         placeholder_layers: take empty layers, for templates that are only looked at.
     """
+    # Seconds of imports: only when a template is written.
     from aws_cdk import App, Environment, Tags, Validations
+    from cdk_nag import AwsSolutionsChecks
 
     from infra.stacks.data_stack import DataStack
     from infra.stacks.service_stack import ServiceStack
@@ -38,10 +39,7 @@ def build(stage: str, outdir: Path, *, nag: bool = True, placeholder_layers: boo
     )  # fmt: skip
     Tags.of(app).add("app", "roamclear")
     Tags.of(app).add("stage", settings.stage)
-    if nag:
-        from cdk_nag import AwsSolutionsChecks
-
-        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
 
 

@@ -1,6 +1,6 @@
 """Build the two dependency layers for Lambda (arm64) from the pinned, hashed lists; no Docker, about two seconds.
 
-    python -m infra.build_layers [--uv PATH]
+python -m infra.build_layers [--uv PATH]
 """
 
 from __future__ import annotations

@@ -106,7 +106,9 @@ def main() -> int:
     options = parser.parse_args()
     if options.check:
         found = faults(PYPROJECT.read_text())
-        print("\n".join(found + (["run `make lock` to pin the versions again"] if found else [])), end="\n" * bool(found))
+        print(
+            "\n".join(found + (["run `make lock` to pin the versions again"] if found else [])), end="\n" * bool(found)
+        )
         return 1 if found else 0
     try:
         PYPROJECT.write_text(write_pins(PYPROJECT.read_text(), closure(options.uv, upgrade=not options.keep)))

@@ -33,7 +33,9 @@ _ACCESS_LOG = {
 class HttpApi(Construct):
     """The API without its routes, so that functions may know its address."""
 
-    def __init__(self, scope: Construct, construct_id: str, settings: StageSettings, key: kms.IKey, api_id: str) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, settings: StageSettings, key: kms.IKey, api_id: str
+    ) -> None:
         super().__init__(scope, construct_id)
         self._settings = settings
         self.api = api.HttpApi(

@@ -11,6 +11,11 @@ from infra.constructs.nag import acknowledge
 from infra.settings import StageSettings
 
 
+def bucket_name(settings: StageSettings, name: str) -> str:
+    """The physical name: unique in the world by account and region."""
+    return f"{settings.prefix}-{name}-{Aws.ACCOUNT_ID}-{settings.region}"
+
+
 class Buckets(Construct):
     """Blocked, TLS only, versioned, encrypted with the stage's key, logged; some under Object Lock."""
 
@@ -39,14 +44,11 @@ class Buckets(Construct):
             "removal_policy": RemovalPolicy.RETAIN if self._settings.keep_data else RemovalPolicy.DESTROY,
         }
 
-    def _name(self, name: str) -> str:
-        return f"{self._settings.prefix}-{name}-{Aws.ACCOUNT_ID}-{self._settings.region}"
-
     def _log_bucket(self) -> s3.Bucket:
         bucket = s3.Bucket(
             self,
             "Logs",
-            bucket_name=self._name("access-logs"),
+            bucket_name=bucket_name(self._settings, "access-logs"),
             # S3 delivers access logs only to buckets with its own encryption.
             encryption=s3.BucketEncryption.S3_MANAGED,
             versioned=True,
@@ -74,9 +76,7 @@ class Buckets(Construct):
             abort_incomplete_multipart_upload_after=Duration.days(7),
         )
 
-    def _bucket(
-        self, name: str, *, lock: bool, rules: list[s3.LifecycleRule], events: bool = False
-    ) -> s3.Bucket:
+    def _bucket(self, name: str, *, lock: bool, rules: list[s3.LifecycleRule], events: bool = False) -> s3.Bucket:
         days = Duration.days(self._settings.object_lock_days)
         retention = (
             s3.ObjectLockRetention.compliance(days)
@@ -86,7 +86,7 @@ class Buckets(Construct):
         bucket = s3.Bucket(
             self,
             name.title(),
-            bucket_name=self._name(name),
+            bucket_name=bucket_name(self._settings, name),
             versioned=True,
             encryption=s3.BucketEncryption.KMS,
             encryption_key=self._key,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import Arn, ArnComponents, ArnFormat, Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.catalogue import FUNCTIONS, INDEXES, Access, Extra, FunctionSpec, Objects
+from infra.constructs.buckets import bucket_name
 from infra.constructs.nag import acknowledge, acknowledge_findings
 from infra.settings import LAMBDA_PYTHON, StageSettings
 
@@ -36,7 +36,6 @@ class Functions(Construct):
         settings: StageSettings,
         *,
         tables: dict[str, dynamodb.Table],
-        buckets: dict[str, s3.Bucket],
         key: kms.IKey,
         code: lambda_.Code,
         layers: dict[str, Path],
@@ -47,7 +46,6 @@ class Functions(Construct):
         super().__init__(scope, construct_id)
         self._settings = settings
         self._tables = tables
-        self._buckets = buckets
         self._key = key
         self._code = code
         self._failures = failures
@@ -122,7 +120,7 @@ class Functions(Construct):
             "POWERTOOLS_SERVICE_NAME": spec.name,
             "LOG_LEVEL": "INFO",
             **{f"TABLE_{name.upper()}": self._tables[name].table_name for name in spec.tables},
-            **{f"BUCKET_{name.upper()}": self._buckets[name].bucket_name for name in spec.buckets},
+            **{f"BUCKET_{name.upper()}": bucket_name(self._settings, name) for name in spec.buckets},
         }
         wanted = {
             Extra.START_CLOSE: ["CLOSE_STATE_MACHINE_ARN"],
@@ -146,7 +144,11 @@ class Functions(Construct):
             _allow("Trace", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]),
             _allow("ReportFailures", ["sqs:SendMessage"], [self._failures.queue_arn]),
             *(self._table_statement(name, access) for name, access in spec.tables.items()),
-            *(statement for name, access in spec.buckets.items() for statement in self._bucket_statements(name, access)),
+            *(
+                statement
+                for name, access in spec.buckets.items()
+                for statement in self._bucket_statements(name, access)
+            ),
             *self._extra_statements(spec),
         ]
         if spec.tables or spec.buckets:
@@ -170,12 +172,15 @@ class Functions(Construct):
         return self._tables[name].table_arn
 
     def _bucket_statements(self, name: str, access: Objects) -> list[iam.PolicyStatement]:
-        arn = self._buckets[name].bucket_arn
+        arn = self._bucket_arn(name)
         found = [_allow(f"Objects{name.title()}", list(access.value), [f"{arn}/*"])]
         if access is not Objects.PUT:
             # Without it a missing object answers 403 and cannot be told from a refused one.
             found.append(_allow(f"List{name.title()}", ["s3:ListBucket"], [arn]))
         return found
+
+    def _bucket_arn(self, name: str) -> str:
+        return f"arn:{Aws.PARTITION}:s3:::{bucket_name(self._settings, name)}"
 
     def _key_statement(self) -> iam.PolicyStatement:
         statement = _allow(
@@ -193,9 +198,7 @@ class Functions(Construct):
         found = []
         if settings.clock:
             name = self._environment["CLOCK_PARAMETER"].lstrip("/")
-            found.append(
-                _allow("ReadClock", ["ssm:GetParameter"], [_arn(self, "ssm", "parameter", name)])
-            )
+            found.append(_allow("ReadClock", ["ssm:GetParameter"], [_arn(self, "ssm", "parameter", name)]))
         if Extra.MAIL in spec.extras:
             found.append(_allow("SendMail", ["ses:SendRawEmail"], [_arn(self, "ses", "identity", "*")]))
             found[-1].add_condition("StringEquals", {"ses:FromAddress": settings.mail_sender})
@@ -215,7 +218,7 @@ class Functions(Construct):
         reasons = {"Resource::*": "X-Ray's actions have no resource to name."}
         stack = Stack.of(self)
         for name in spec.buckets:
-            arn = stack.resolve(self._buckets[name].bucket_arn)
+            arn = stack.resolve(self._bucket_arn(name))
             reasons[f"Resource::{_finding(arn)}/*"] = f"Objects of the {name} bucket have names made at run time."
         log = stack.get_logical_id(log_group.node.default_child)  # type: ignore[arg-type]
         reasons[f"Resource::<{log}.Arn>"] = "The function's own log group only."
@@ -249,8 +252,6 @@ def _finding(arn: object) -> str:
         return f"<{'.'.join(arn['Fn::GetAtt'])}>"
     if "Ref" in arn:
         return f"<{arn['Ref']}>"
-    if "Fn::ImportValue" in arn:
-        return _finding(arn["Fn::ImportValue"])
     raise ValueError(f"no name for {arn}")
 
 

@@ -18,9 +18,7 @@ class Tables(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, settings: StageSettings, key: kms.IKey) -> None:
         super().__init__(scope, construct_id)
-        self.by_name: dict[str, dynamodb.Table] = {
-            name: self._table(name, settings, key) for name in INDEXES
-        }
+        self.by_name: dict[str, dynamodb.Table] = {name: self._table(name, settings, key) for name in INDEXES}
 
     def _table(self, name: str, settings: StageSettings, key: kms.IKey) -> dynamodb.Table:
         table = dynamodb.Table(

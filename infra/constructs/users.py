@@ -47,4 +47,6 @@ class Users(Construct):
             COG8="The Plus plan costs per user and month; nothing of it is used (see COG3).",
         )
         if not settings.require_mfa:
-            acknowledge(self.pool, COG2="No real customer's data is on this stage; production requires a second factor.")
+            acknowledge(
+                self.pool, COG2="No real customer's data is on this stage; production requires a second factor."
+            )

@@ -23,7 +23,14 @@ ACCOUNT = "000000000000"
 _NAMES = {"Data": "roamclear-local-data", "Service": "roamclear-local-service"}
 _PATIENCE_S = 180
 #: What a function says whose code cannot be loaded; anything else is its own answer to an odd event.
-_NOT_LOADED = ("No module named", "cannot import name", "ImportError", "ImportModuleError", "SyntaxError", "has no attribute 'handler'")
+_NOT_LOADED = (
+    "No module named",
+    "cannot import name",
+    "ImportError",
+    "ImportModuleError",
+    "SyntaxError",
+    "has no attribute 'handler'",
+)
 
 Boto = Callable[[str], Any]
 

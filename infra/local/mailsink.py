@@ -23,7 +23,7 @@ class Sink:
         self._folder = folder
         self._numbers = itertools.count(len(list(folder.glob("*.eml"))) + 1)
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802, ARG002
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         """Keep one mail; the file appears under its name only when it is whole."""
         raw: bytes = envelope.original_content or envelope.content
         subject = str(message_from_bytes(raw, policy=SMTP).get("Subject", ""))

@@ -32,9 +32,7 @@ def require_free(port: int, hint: str) -> None:
             raise LocalError(f"Port {port} on this machine is taken by another program; {hint}") from None
 
 
-def start(
-    name: str, folder: Path, command: Sequence[str], environ: Mapping[str, str]
-) -> int:
+def start(name: str, folder: Path, command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Start a process in its own group, its output in ``<name>.log``, its pid in ``<name>.pid``."""
     folder.mkdir(parents=True, exist_ok=True)
     log = (folder / f"{name}.log").open("ab")
@@ -73,6 +71,9 @@ def stop(name: str, folder: Path, *, patience_s: float = 8.0) -> bool:
             time.sleep(0.05)
         # Workers of the group may outlive their parent; nobody else is in a group that we made.
         _signal_group(pid, signal.SIGKILL)
+        child = _CHILDREN.pop(pid, None)
+        if child is not None:
+            child.wait(timeout=patience_s)
     (folder / f"{name}.pid").unlink(missing_ok=True)
     return pid is not None
 

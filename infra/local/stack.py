@@ -1,8 +1,8 @@
 """A laptop stack: the very template of `make deploy`, running on this machine; several may stand side by side.
 
-    with LaptopStack(name="test") as stack:
-        stack.set_clock(datetime(2026, 10, 1, tzinfo=UTC))
-        answer = stack.http("GET", "/v1/runs", token=stack.token("FINANCE"))
+with LaptopStack(name="test") as stack:
+    stack.set_clock(datetime(2026, 10, 1, tzinfo=UTC))
+    answer = stack.http("GET", "/v1/runs", token=stack.token("FINANCE"))
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from constructs import Construct
 from infra.catalogue import FUNCTIONS, SCHEDULES
 from infra.constructs.alarms import LOGGED_FAULTS, Alarms
 from infra.constructs.api import HttpApi
+from infra.constructs.buckets import bucket_name
 from infra.constructs.close import CloseRun, machine_arn
 from infra.constructs.functions import Functions
 from infra.constructs.schedules import InboxEvents, Schedules, group_name, scheduler_role, target_arn
@@ -47,7 +48,6 @@ class ServiceStack(Stack):
             "Functions",
             settings,
             tables=data.tables,
-            buckets=data.buckets,
             key=data.key,
             code=lambda_.Code.from_asset(str(code)),
             layers=layers,
@@ -58,7 +58,7 @@ class ServiceStack(Stack):
         close = CloseRun(self, "CloseRun", settings, functions, data.key)
         streams = Streams(self, "Streams", settings, functions, data.tables)
         Schedules(self, "Schedules", settings, functions, role, failures)
-        InboxEvents(self, "Inbox", settings, data.buckets["inbox"].bucket_name, functions["import_bank_file"], failures)
+        InboxEvents(self, "Inbox", settings, bucket_name(settings, "inbox"), functions["import_bank_file"], failures)
         client = self._client()
         http.add_routes(functions, data.users.pool, [client])
         self._alarms(functions, close, streams, failures, http)

@@ -1,0 +1,194 @@
+"""Functions and their roles: exactly what infra/catalogue.py says, and never a change of ledger or audit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.assets import ROOT
+from infra.catalogue import BY_NAME, CLOSE_TASKS, FUNCTIONS, Access
+from tests.infra.templates import STAGES, actions_on, data, functions, listed, service, statements, text
+
+NAMES = sorted(BY_NAME)
+#: Actions for which AWS knows no resource; anything else on * is a mistake.
+WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
+CHANGES = {"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem", "dynamodb:PartiQLUpdate",
+           "dynamodb:PartiQLDelete", "dynamodb:PartiQLInsert", "dynamodb:DeleteTable", "dynamodb:UpdateTable"}  # fmt: skip
+
+
+def test_the_template_has_the_functions_of_the_catalogue() -> None:
+    assert sorted(functions("prod")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_handler_string_resolves_to_a_file_with_that_function(name: str) -> None:
+    module, _, attribute = str(functions("prod")[name]["Handler"]).rpartition(".")
+    path = ROOT / (module.replace(".", "/") + ".py")
+    assert path.is_file(), f"{path.relative_to(ROOT)} does not exist"
+    assert f"def {attribute}(" in path.read_text() or f"{attribute} = " in path.read_text()
+
+
+def test_every_function_folder_is_in_the_template() -> None:
+    folders = {p.parent.name for p in (ROOT / "functions").glob("*/handler.py")}
+    assert folders <= set(NAMES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_function_has_its_own_role(stage: str) -> None:
+    roles = [str(f["Role"]) for f in functions(stage).values()]
+    assert len(set(roles)) == len(roles)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_wildcard_actions_and_no_free_resources(name: str) -> None:
+    for statement in statements("prod", name):
+        actions = set(listed(statement["Action"]))
+        assert not [a for a in actions if "*" in a]
+        if "*" in [text(r) for r in listed(statement["Resource"])]:
+            assert actions <= WITHOUT_RESOURCE
+        assert statement["Effect"] == "Allow"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("table", ["Ledger", "Audit"])
+def test_no_function_may_change_or_delete_a_ledger_or_audit_entry(stage: str, table: str) -> None:
+    for name in NAMES:
+        found = {a for a in actions_on(stage, name, f"FnGetAttTables{table}") if a.startswith("dynamodb:")}
+        assert not found & CHANGES, name
+        assert found <= {
+            "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem",
+            "dynamodb:ConditionCheckItem", "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator",
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_ocpi_function_cannot_touch_ledger_or_documents(stage: str) -> None:
+    assert actions_on(stage, "ocpi_api", "ledger") == set()
+    for bucket in ("documents", "archive", "exports", "inbox"):
+        assert actions_on(stage, "ocpi_api", f"s3:::roamclear-{stage}-{bucket}") == set()
+    environment = functions(stage)["ocpi_api"]["Environment"]["Variables"]
+    assert not [n for n in environment if n.startswith("BUCKET_") or n == "TABLE_LEDGER"]
+    assert actions_on(stage, "ocpi_api", "FnGetAttTablesAudit") == set(Access.PUT.value)
+    assert actions_on(stage, "ocpi_api", "FnGetAttTablesClearing") == set(Access.READ.value)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_roles_hold_exactly_the_tables_and_buckets_of_the_catalogue(stage: str) -> None:
+    for spec in FUNCTIONS:
+        for table in ("Identity", "Intake", "Clearing", "Ledger", "Audit"):
+            found = {
+                a
+                for s in statements(stage, spec.name)
+                if any(
+                    f"FnGetAttTables{table}" in text(r) and "StreamArn" not in text(r) for r in listed(s["Resource"])
+                )
+                for a in listed(s["Action"])
+            }
+            expected = spec.tables.get(table.lower())
+            assert found == (set(expected.value) if expected else set()), (spec.name, table)
+        for bucket in ("documents", "inbox", "exports", "archive"):
+            found = actions_on(stage, spec.name, f"s3:::roamclear-{stage}-{bucket}-") - {"s3:ListBucket"}
+            expected_objects = spec.buckets.get(bucket)
+            assert found == (set(expected_objects.value) if expected_objects else set()), (spec.name, bucket)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_nobody_deletes_objects_or_lifts_retention(stage: str) -> None:
+    for name in NAMES:
+        actions = {a for s in statements(stage, name) for a in listed(s["Action"])}
+        assert not [a for a in actions if a.startswith("s3:Delete") or "Bypass" in a or "LegalHold" in a]
+        assert not [a for a in actions if a.startswith("kms:Schedule") or a.startswith("iam:Create")]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_settings_common_to_all_functions(stage: str) -> None:
+    for name, function in functions(stage).items():
+        spec = BY_NAME[name]
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == ["arm64"]
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert function["Timeout"] == spec.timeout_s <= 900
+        assert function["MemorySize"] == spec.memory_mb
+        assert "LogGroup" in function["LoggingConfig"]
+        assert len(function["Layers"]) == (2 if spec.documents_layer else 1)
+        variables = function["Environment"]["Variables"]
+        assert variables["ROAMCLEAR_STAGE"] == stage
+        assert variables["POWERTOOLS_SERVICE_NAME"] == name
+
+
+def test_api_functions_answer_before_the_gateway_gives_up() -> None:
+    for name in ("ocpi_api", "finance_api", "open_link"):
+        assert functions("prod")[name]["Timeout"] < 29
+
+
+def test_api_functions_carry_no_documents_layer() -> None:
+    for name in ("ocpi_api", "finance_api", "open_link"):
+        assert not BY_NAME[name].documents_layer
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_environment_name_is_one_that_the_settings_know(stage: str) -> None:
+    known = (ROOT / "shared/roamclear/aws/settings.py").read_text()
+    for function in functions(stage).values():
+        for name in function["Environment"]["Variables"]:
+            assert f'"{name}"' in known or name in {"POWERTOOLS_SERVICE_NAME", "LOG_LEVEL"}, name
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_only_stage_local_can_shift_the_clock(stage: str) -> None:
+    whole = str(service(stage).body) + str(data(stage).body)
+    has_clock = "CLOCK_PARAMETER" in whole or "clock-shift" in whole
+    assert has_clock == (stage == "local")
+    assert bool(service(stage).of_type("AWS::SSM::Parameter")) == (stage == "local")
+    reads_parameters = any("ssm:GetParameter" in str(statements(stage, name)) for name in NAMES)
+    assert reads_parameters == (stage == "local")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_logs_are_kept_for_a_while_and_encrypted(stage: str) -> None:
+    groups = service(stage).of_type("AWS::Logs::LogGroup")
+    assert len(groups) == len(NAMES) + 2
+    for name, group in groups.items():
+        assert group["RetentionInDays"] in {1, 30, 365}, name
+        assert "KmsKeyId" in group
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_asynchronous_failures_are_parked(stage: str) -> None:
+    made = service(stage)
+    configs: dict[str, Any] = made.of_type("AWS::Lambda::EventInvokeConfig")
+    assert len(configs) == len(NAMES)
+    for config in configs.values():
+        assert "AsyncFailures" in text(config["DestinationConfig"]["OnFailure"]["Destination"])
+
+
+def test_the_bootstrap_function_can_only_be_invoked_by_an_operator() -> None:
+    made = service("prod")
+    logical = next(n for n, p in made.of_type("AWS::Lambda::Function").items() if "bootstrap" in p["FunctionName"])
+    for permission in made.of_type("AWS::Lambda::Permission").values():
+        assert logical not in text(permission["FunctionName"])
+    for name in NAMES:
+        assert not actions_on("prod", name, logical)
+    for role in made.of_type("AWS::IAM::Role").values():
+        assert logical not in str(role.get("Policies", ""))
+    assert "bootstrap" not in CLOSE_TASKS
+
+
+def test_reserved_concurrency_is_for_production_only() -> None:
+    reserved = {
+        n: f["ReservedConcurrentExecutions"]
+        for n, f in functions("prod").items()
+        if "ReservedConcurrentExecutions" in f
+    }
+    assert reserved == {"sweep": 2, "start_close": 1, "import_bank_file": 2}
+    assert not any("ReservedConcurrentExecutions" in f for f in functions("dev").values())
+
+
+def test_admin_passwords_are_for_the_laptop_only() -> None:
+    for stage in STAGES:
+        (client,) = service(stage).of_type("AWS::Cognito::UserPoolClient").values()
+        flows = client["ExplicitAuthFlows"]
+        assert "ALLOW_USER_SRP_AUTH" in flows
+        assert ("ALLOW_ADMIN_USER_PASSWORD_AUTH" in flows) == (stage == "local")
+        assert client["PreventUserExistenceErrors"] == "ENABLED"
