@@ -1,0 +1,71 @@
+"""The door of the room: the EVSE register, payout accounts, and who is paid for an EVSE."""
+
+from __future__ import annotations
+
+from roamclear.evses.accounts import (
+    account,
+    account_head,
+    account_heads,
+    account_version,
+    account_versions,
+    accounts,
+    approve_account,
+    create_account,
+    deactivate_account,
+    propose_change,
+    reactivate_account,
+    refuse_change,
+)
+from roamclear.evses.assignments import (
+    approve_assignment,
+    assign,
+    assignment_requests,
+    follow_deactivation,
+    history,
+    payee,
+    refuse_assignment,
+    set_policy,
+    unassign,
+)
+from roamclear.evses.register import (
+    assigned,
+    counts,
+    evse,
+    find,
+    register_from_cdr,
+    register_location,
+    set_group,
+    unassigned,
+)
+
+__all__ = [
+    "account",
+    "account_head",
+    "account_heads",
+    "account_version",
+    "account_versions",
+    "accounts",
+    "approve_account",
+    "approve_assignment",
+    "assign",
+    "assigned",
+    "assignment_requests",
+    "counts",
+    "create_account",
+    "deactivate_account",
+    "evse",
+    "find",
+    "follow_deactivation",
+    "history",
+    "payee",
+    "propose_change",
+    "reactivate_account",
+    "refuse_assignment",
+    "refuse_change",
+    "register_from_cdr",
+    "register_location",
+    "set_group",
+    "set_policy",
+    "unassign",
+    "unassigned",
+]
