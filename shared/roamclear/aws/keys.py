@@ -56,6 +56,11 @@ def ingest_log(issuer: str, partner: str, at: datetime, sha256: str) -> Key:
     return Key(f"{issuer}#INGEST#{partner}#{stamp[:10]}", f"{stamp}#{sha256[:16]}")
 
 
+def ingest_part(head: Key, number: int) -> Key:
+    """A further part of a refused message that does not fit into one row."""
+    return Key(head.pk.replace("#INGEST#", "#INGESTPART#"), f"{head.sk}#{number:03d}")
+
+
 def location(issuer: str, party: str, location_id: str) -> Key:
     """An OCPI Location as a partner owns it."""
     return Key(f"{issuer}#LOCATION#{party}#{location_id.upper()}", "LOCATION")
