@@ -80,7 +80,7 @@ class HttpApi(Construct):
     def add_routes(
         self, functions: dict[str, lambda_.Function], pool: cognito.UserPool, clients: list[cognito.UserPoolClient]
     ) -> None:
-        """OCPI tokens are checked by the OCPI function; the JSON API needs a signed-in person; links carry their own."""
+        """The JSON API needs a signed-in person; OCPI partners and mailed links carry tokens the functions check."""
         people = authorizers.HttpJwtAuthorizer(
             "People",
             # The documented form; the laptop's template reader does not know the attribute ProviderURL.

@@ -33,14 +33,11 @@ class DataKey(Construct):
                     resources=["*"],
                 )
             )
+        groups = f"arn:{Aws.PARTITION}:logs:{settings.region}:{Aws.ACCOUNT_ID}:*"
         self._allow_service(
             "LogsEncrypt",
             f"logs.{settings.region}.amazonaws.com",
-            {
-                "ArnLike": {
-                    "kms:EncryptionContext:aws:logs:arn": f"arn:{Aws.PARTITION}:logs:{settings.region}:{Aws.ACCOUNT_ID}:*"
-                }
-            },
+            {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
         )
         for name in ("cloudwatch", "events", "scheduler"):
             self._allow_service(

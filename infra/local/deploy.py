@@ -36,7 +36,7 @@ Boto = Callable[[str], Any]
 
 
 def deploy(boto: Boto, endpoint: str, made: Assembly, api_id: str) -> dict[str, str]:
-    """Upload assets, create or update both stacks, set what the laptop's template reader leaves out; gives the outputs."""
+    """Upload assets, create or update both stacks, finish what the laptop leaves out; gives the outputs."""
     settings = settings_for("local")
     bucket = f"cdk-hnb659fds-assets-{ACCOUNT}-{settings.region}"
     _upload(boto, bucket, made, settings.region)

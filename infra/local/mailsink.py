@@ -11,7 +11,7 @@ from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.smtp import SMTP as SmtpProtocol
+from aiosmtpd import smtp
 
 _LIMIT_BYTES = 40_000_000
 
@@ -41,7 +41,7 @@ async def serve(port: int, folder: Path) -> None:
     sink = Sink(folder)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: SmtpProtocol(sink, hostname="localhost", data_size_limit=_LIMIT_BYTES, enable_SMTPUTF8=True),
+        lambda: smtp.SMTP(sink, hostname="localhost", data_size_limit=_LIMIT_BYTES, enable_SMTPUTF8=True),
         "127.0.0.1",
         port,
     )
