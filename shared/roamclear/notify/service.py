@@ -69,6 +69,8 @@ def _build(
     for attachment in attached:
         main, _, sub = attachment.content_type.partition("/")
         message.add_attachment(attachment.content, maintype=main, subtype=sub, filename=_flat(attachment.name))
+    # Set last: content headers given earlier would have moved into the first part.
+    message["Content-Language"] = language.value.lower()
     seed = facts.business_key.encode()
     for place, part in enumerate(message.walk()):
         if part.is_multipart():
@@ -87,7 +89,6 @@ def _headers(kind: MailKind, language: MailLanguage, brand: MailBrand, facts: Ma
     yield "Subject", _flat((f"{filled('copy', kind, language, facts)}: " if facts.is_copy else "") + subject)
     yield "Date", format_datetime(facts.sent_at_utc.astimezone(UTC))
     yield "Message-ID", message_id(facts.business_key, brand.sender)
-    yield "Content-Language", language.value.lower()
     yield "Auto-Submitted", "auto-generated"
 
 
