@@ -34,7 +34,7 @@ from roamclear.ledger.model import Account, Event, credit, debit
 _TRIES = 12
 #: Renders a document once with its placeholder and returns what forbids issuing it, by name.
 Proof = Callable[[InvoiceDocument], list[str]]
-_Row = tuple[Session, Rating, str]
+Row = tuple[Session, Rating, str]
 
 
 def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
@@ -48,7 +48,7 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
         return run
     issuer = identity.issuer(ctx, issuer_id)
     terms = contracts.version(ctx, issuer_id, run.contract_id, run.contract_version)
-    parts = _parts(ctx, run)
+    parts = parts_of(ctx, run)
     _to(ctx, run, RunState.LOCKED, RunState.FINALISING)
     numbers = []
     for place, rows in enumerate(parts):
@@ -62,7 +62,7 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
 
 
 def _issue_part(
-    ctx: Context, run: Run, issuer: Issuer, terms: ContractVersion, place: int, rows: list[_Row], proof: Proof
+    ctx: Context, run: Run, issuer: Issuer, terms: ContractVersion, place: int, rows: list[Row], proof: Proof
 ) -> str | None:
     """One document: checked with a placeholder, kept as a model, then numbered. None when a check refuses it."""
     key = f"{run.issuer_id}/{run.run_id}/{place}"
@@ -97,7 +97,7 @@ def _take_number(
     issuer: Issuer,
     terms: ContractVersion,
     place: int,
-    rows: list[_Row],
+    rows: list[Row],
     draft: InvoiceDocument,
     model_key: str,
 ) -> str:
@@ -174,7 +174,7 @@ def _signed(amount: Money, sign: int) -> Money:
     return amount if sign > 0 else -amount
 
 
-def _parts(ctx: Context, run: Run) -> list[list[_Row]]:
+def parts_of(ctx: Context, run: Run) -> list[list[Row]]:
     """The rows of each document; a part that sums to nothing and has no lines makes none."""
     found = list(members(ctx, run))
     ratings = cdrs.ratings(ctx, run.issuer_id, [s for s, _ in found])
@@ -187,7 +187,7 @@ def _parts(ctx: Context, run: Run) -> list[list[_Row]]:
     return [part for part in (inside, outside) if any(r[1].lines for r in part) and _sum(part) != 0]
 
 
-def _sum(rows: Iterable[_Row]) -> int:
+def _sum(rows: Iterable[Row]) -> int:
     return sum(r[1].net.amount_minor for r in rows)
 
 

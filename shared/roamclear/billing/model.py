@@ -84,6 +84,9 @@ class Run(Record):
     disputed: int = 0
     manifest: str | None = None
     numbers: tuple[str, ...] = ()
+    approval_token: str | None = None
+    approved_by: str | None = None
+    resumed: int = 0
     failed_step: str | None = None
     failure: str | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 from roamclear.billing import runs, store
 from roamclear.billing.model import LOCKED_STATES, Document
@@ -82,7 +83,7 @@ def _numbers(documents: list[Document]) -> list[Equation]:
         ordered = sorted(members, key=lambda d: d.number)
         numbers = [int(d.number.rsplit("-", 1)[1]) for d in ordered]
         found.append(_equation("numbers without gaps", series, "numbers", numbers[-1] - numbers[0] + 1, len(numbers)))
-        backward = sum(a.issue_date > b.issue_date for a, b in zip(ordered, ordered[1:], strict=False))
+        backward = sum(a.issue_date > b.issue_date for a, b in pairwise(ordered))
         found.append(_equation("numbers in date order", series, "steps back", backward, 0))
     return found
 

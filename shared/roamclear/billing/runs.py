@@ -96,12 +96,16 @@ def _period(ctx: Context, request: RunRequest, frequency: Frequency, zone: str) 
 def park(ctx: Context, issuer_id: str, run_id: str, gate: str, task_token: str) -> None:
     """Keep a task token until the gate's instant; a one-off schedule and the regular sweep both complete it."""
     run = _run(ctx, issuer_id, run_id)
+    if gate == "APPROVED":
+        columns = {"state": RunState.AWAITING_APPROVAL, "approval_token": task_token}
+        ctx.db.write(store.run_update(run, (RunState.LOCKED, RunState.AWAITING_APPROVAL), **columns))
+        return
     if gate == "OPENS":
         at = run.opens_at_utc
     elif gate == "CLOSES" and run.closes_at_utc is not None:
         at = run.closes_at_utc + LOCK_AFTER
     else:
-        raise InvalidInput("the gate is OPENS or CLOSES", field="gate")
+        raise InvalidInput("the gate is OPENS, CLOSES or APPROVED", field="gate")
     item = {"task_token": task_token, "run_id": run_id, "gate": gate}
     ctx.db.write(store.due_put(issuer_id, at, f"{run_id}#{gate}", item))
     ctx.workflows.wake_at(f"{issuer_id}.{run_id}.{gate}", at)

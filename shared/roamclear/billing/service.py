@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from roamclear.billing import store
-from roamclear.billing.issue import issue
-from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
+from collections.abc import Iterator
+from typing import Any
+
+from roamclear.audit import service as audit
+from roamclear.billing import rules, store
+from roamclear.billing.issue import Row, issue
+from roamclear.billing.issue import parts_of as parts
+from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunRequest, RunState
 from roamclear.billing.papers import final
 from roamclear.billing.runs import (
+    LOCK_AFTER,
     complete_due,
     left,
     lock,
@@ -17,7 +23,9 @@ from roamclear.billing.runs import (
     prepare,
     start_due,
 )
+from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, Session
+from roamclear.contracts import service as contracts
 from roamclear.documents.model import InvoiceDocument
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
@@ -25,10 +33,14 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import ConditionFailed, InvariantBroken, NotFound
+from roamclear.kernel.errors import ConditionFailed, Conflict, InvariantBroken, NotFound
+from roamclear.kernel.ids import rf_reference
+from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.time import local_midnight
 from roamclear.kernel.writes import Put
 
 __all__ = [
+    "Row",
     "by_reference",
     "complete_due",
     "document",
@@ -45,6 +57,7 @@ __all__ = [
     "open_documents",
     "open_window",
     "park",
+    "parts",
     "prepare",
     "replace_document",
     "run",
@@ -86,6 +99,86 @@ def effective(session: Session, of_run: Run | None) -> Billing:
     if of_run.state in INVOICED_STATES:
         return Billing.INVOICED
     return Billing.LOCKED if of_run.state in LOCKED_STATES else session.billing
+
+
+def lock_outcome(ctx: Context, issuer_id: str, run_id: str) -> dict[str, Any]:
+    """What the close does after the lock: NOT_YET before the instant, NOTHING_TO_BILL, or LOCKED."""
+    found = run(ctx, issuer_id, run_id)
+    if found.state is RunState.WINDOW and found.closes_at_utc and ctx.now() < found.closes_at_utc + LOCK_AFTER:
+        return {"outcome": "NOT_YET"}
+    found = lock(ctx, issuer_id, run_id)
+    if found.state is RunState.SETTLED or found.locked == 0:
+        return {"outcome": "NOTHING_TO_BILL"}
+    terms = contracts.version(ctx, issuer_id, found.contract_id, found.contract_version).terms
+    needs_approval = not terms.auto_issue and found.approved_by is None
+    return {"outcome": "LOCKED", "locked": found.locked, "needs_approval": needs_approval}
+
+
+def approve(ctx: Context, actor: Actor, issuer_id: str, run_id: str) -> Run:
+    """A second pair of eyes lets a run with approval go on to its documents (product.md row 55)."""
+    authorise(actor, Right.RUN_APPROVE, issuer_id)
+
+    def attempt() -> None:
+        found = run(ctx, issuer_id, run_id)
+        log = audit.entry(
+            ctx, issuer_id=issuer_id, kind="RUN", object_id=run_id, actor_id=actor.actor_id, action="APPROVED"
+        )
+        states = (RunState.LOCKED, RunState.AWAITING_APPROVAL)
+        ctx.db.transact([store.run_update(found, states, state=RunState.LOCKED, approved_by=actor.actor_id), log])
+
+    again_on_race(attempt)
+    found = run(ctx, issuer_id, run_id)
+    if found.approval_token:
+        ctx.workflows.complete(found.approval_token, {"run_id": run_id, "gate": "APPROVED"})
+    return found
+
+
+def resume(ctx: Context, actor: Actor, issuer_id: str, run_id: str) -> Run:
+    """Start a run again whose step gave up, under the next execution name; finished steps find their work done."""
+    authorise(actor, Right.RUN_PREPARE, issuer_id)
+    found = run(ctx, issuer_id, run_id)
+    if found.failed_step is None:
+        raise Conflict("no step of this run gave up", state=found.state.value)
+
+    def attempt() -> None:
+        details = {"step": found.failed_step, "attempt": found.resumed + 1}
+        log = audit.entry(
+            ctx,
+            issuer_id=issuer_id,
+            kind="RUN",
+            object_id=run_id,
+            actor_id=actor.actor_id,
+            action="RESUMED",
+            details=details,
+        )
+        columns = {"failed_step": None, "failure": None, "resumed": found.resumed + 1}
+        ctx.db.transact([store.run_update(found, (found.state,), **columns), log])
+
+    again_on_race(attempt)
+    request = RunRequest(issuer_id=issuer_id, contract_id=found.contract_id, period=found.period, kind=found.kind)
+    ctx.workflows.start_close(f"{issuer_id}.{run_id}.R{found.resumed + 1}", request.dump())
+    kind, subject = ExceptionType.RUN_FAILED, f"{run_id}#{found.failed_step}"
+    journal.resolve(ctx, issuer_id, kind, subject, by=actor.actor_id, reason="started again")
+    return run(ctx, issuer_id, run_id)
+
+
+def find_document(ctx: Context, actor: Actor, issuer_id: str, text: str) -> Document | None:
+    """The document of a number or RF reference in any spelling, for who may see it."""
+    scope = authorise(actor, Right.DOCUMENT_VIEW, issuer_id)
+    body = rf_reference.body(text) if rf_reference.is_valid(text) else text
+    found = store.document_by_reference(ctx.db, issuer_id, rules.normalised(body))
+    if found is not None:
+        require_contract(scope, found.contract_id)
+    return found
+
+
+def not_included(ctx: Context, of_run: Run) -> Iterator[Session]:
+    """Sessions of the period that are not on its documents: those that left, and those that still wait."""
+    yield from left(ctx, of_run)
+    end = local_midnight(of_run.end, of_run.zone)
+    for session in cdrs.waiting(ctx, of_run.issuer_id, of_run.contract_id):
+        if session.stop_utc < end:
+            yield session
 
 
 def fail(ctx: Context, issuer_id: str, run_id: str, step: str, reason: str) -> Run:

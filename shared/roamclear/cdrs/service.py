@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from roamclear.cdrs import store
-from roamclear.cdrs.model import Billing, Original, Rating, Receipt, Session
+from roamclear.cdrs.model import WAITING, Billing, Original, Rating, Receipt, Session
 from roamclear.cdrs.pricing import granted
 from roamclear.cdrs.processing import process, retry_contract, retry_evse, retry_waiting, sweep
 from roamclear.identity.model import Actor, Right
@@ -36,6 +36,7 @@ __all__ = [
     "trace",
     "unbilled",
     "verified_refs",
+    "waiting",
 ]
 
 
@@ -97,6 +98,13 @@ def unbilled(ctx: Context, actor: Actor, issuer_id: str, billing: Billing, contr
     refs = list(store.unbilled_refs(ctx.db, issuer_id, contract_id, billing))
     found = store.sessions(ctx.db, issuer_id, refs)
     return [found[ref] for ref in refs if ref in found and found[ref].billing is billing]
+
+
+def waiting(ctx: Context, issuer_id: str, contract_id: str) -> Iterator[Session]:
+    """Sessions of a contract that are on hold or not rated."""
+    for state in WAITING:
+        refs = list(store.unbilled_refs(ctx.db, issuer_id, contract_id, state))
+        yield from store.sessions(ctx.db, issuer_id, refs).values()
 
 
 def trace(ctx: Context, actor: Actor, issuer_id: str, cdr_ref: str) -> tuple[Original, Session | None, list[Rating]]:

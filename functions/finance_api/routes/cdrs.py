@@ -1,0 +1,75 @@
+"""CDRs: the lists Rated / On hold / Not rated, and everything known of one."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from functions.finance_api.http import Request, answer
+from roamclear.audit import service as audit
+from roamclear.billing import service as billing
+from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.model import Billing
+from roamclear.cdrs.pricing import read_trace
+from roamclear.kernel import numbers_json
+from roamclear.kernel.errors import InvalidInput
+
+router = APIGatewayHttpRouter()
+_LISTS = {"rated": Billing.VERIFIED, "on_hold": Billing.ON_HOLD, "not_rated": Billing.NOT_RATED}
+
+
+@router.get("/cdrs")
+def list_cdrs() -> Response[str]:
+    """``list`` is rated, on_hold or not_rated; ``contract`` an id, or - for CDRs of no contract."""
+    request = Request(router)
+    actor = request.actor
+    name, contract = request.query("list", "rated") or "", request.query("contract", "-")
+    if name not in _LISTS:
+        raise InvalidInput("the list is rated, on_hold or not_rated", field="list")
+    found = cdrs.unbilled(
+        request.ctx, actor, request.issuer_of(actor), _LISTS[name], None if contract == "-" else contract
+    )
+    total = sum(s.net.amount_minor for s in found if s.net)
+    return answer({"list": name, "count": len(found), "net_minor": total, "items": found})
+
+
+@router.get("/cdrs/<cdr_ref>/trace")
+def get_trace(cdr_ref: str) -> Response[str]:
+    """The body as it came, the session, its ratings with their traces, its run and what was done to it."""
+    request = Request(router)
+    actor = request.actor
+    issuer_id = request.issuer_of(actor)
+    body, session, ratings = cdrs.trace(request.ctx, actor, issuer_id, cdr_ref.replace("%2A", "*").upper())
+    run = billing.run(request.ctx, issuer_id, session.run_id) if session and session.run_id else None
+    told: dict[str, Any] = {
+        "received_at_utc": body.received_at_utc,
+        "source": body.source,
+        "route": body.route,
+        "sha256": body.sha256,
+        "raw": numbers_json.loads(zlib.decompress(body.raw)),
+        "session": session,
+        "billing": billing.effective(session, run) if session else "RECEIVED",
+        "ticks": _ticks(session),
+        "ratings": [r.dump() | {"trace": read_trace(r.trace)} for r in ratings],
+        "run": run,
+        "disputes": audit.history(request.ctx, issuer_id, "DISPUTE", session.dispute_id)
+        if session and session.dispute_id
+        else [],
+    }
+    return answer(told)
+
+
+def _ticks(session: Any) -> dict[str, bool]:
+    """The five ticks of product.md row 11."""
+    if session is None:
+        return {}
+    return {
+        "no_rule_open": not session.reasons,
+        "one_contract": session.contract_id is not None,
+        "rated_with_vat": session.net is not None and session.vat_category is not None,
+        "evse_known_and_assigned": session.account_id is not None or session.payout == "PARKED",
+        "has_end": session.stop_utc is not None,
+    }

@@ -1,0 +1,103 @@
+"""Runs, their members, documents and signed links to their files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from functions.finance_api.http import Request, answer
+from roamclear.billing import service as billing
+from roamclear.billing.model import Document
+from roamclear.kernel.errors import InvalidInput, NotFound
+
+router = APIGatewayHttpRouter()
+#: A link of the console lives an hour (product.md row 64).
+_LINK_SECONDS = 3600
+
+
+@router.get("/runs")
+def list_runs() -> Response[str]:
+    """All runs by the end of their period."""
+    request = Request(router)
+    actor = request.actor
+    return answer({"items": billing.runs(request.ctx, actor, request.issuer_of(actor))})
+
+
+@router.get("/runs/<run_id>")
+def get_run(run_id: str) -> Response[str]:
+    """One run."""
+    request = Request(router)
+    actor = request.actor
+    return answer(billing.run_for(request.ctx, actor, request.issuer_of(actor), run_id))
+
+
+@router.get("/runs/<run_id>/sessions")
+def get_members(run_id: str) -> Response[str]:
+    """The sessions of a run now, and those that left it, with the reason."""
+    request = Request(router)
+    actor = request.actor
+    run = billing.run_for(request.ctx, actor, request.issuer_of(actor), run_id)
+    members = [
+        s.dump() | {"billing": billing.effective(s, run).value, "section": section}
+        for s, section in billing.members(request.ctx, run)
+    ]
+    return answer({"run": run, "items": members, "left": list(billing.left(request.ctx, run))})
+
+
+@router.post("/runs/<run_id>/approve")
+def approve_run(run_id: str) -> Response[str]:
+    """Let a run that waits for approval go on to its documents."""
+    request = Request(router)
+    actor = request.actor
+    return answer(billing.approve(request.ctx, actor, request.issuer_of(actor), run_id))
+
+
+@router.post("/runs/<run_id>/resume")
+def resume_run(run_id: str) -> Response[str]:
+    """Start a run again whose step gave up; what was done stays done."""
+    request = Request(router)
+    actor = request.actor
+    return answer(billing.resume(request.ctx, actor, request.issuer_of(actor), run_id))
+
+
+@router.get("/invoices")
+def list_documents() -> Response[str]:
+    """Issued documents in order of issue."""
+    request = Request(router)
+    actor = request.actor
+    return answer({"items": billing.documents(request.ctx, actor, request.issuer_of(actor))})
+
+
+@router.get("/invoices/<number>")
+def get_document(number: str) -> Response[str]:
+    """A document with signed links to its files."""
+    request = Request(router)
+    actor = request.actor
+    header = billing.document_for(request.ctx, actor, request.issuer_of(actor), number)
+    return answer(header.dump() | {"files": _files(request, header)})
+
+
+def _files(request: Request, header: Document) -> list[dict[str, Any]]:
+    found = []
+    for key in request.ctx.objects.keys("documents", f"{header.issuer_id}/{header.run_id}/{header.number}"):
+        name = key.rsplit("/", 1)[1]
+        link = request.ctx.objects.link("documents", key, seconds=_LINK_SECONDS, filename=name)
+        found.append({"name": name, "link": link})
+    return found
+
+
+@router.get("/document-by-reference")
+def find_document() -> Response[str]:
+    """The document of a number or RF reference in any spelling."""
+    request = Request(router)
+    actor = request.actor
+    issuer_id = request.issuer_of(actor)
+    text = request.query("text")
+    if not text:
+        raise InvalidInput("give a number or reference", field="text")
+    found = billing.find_document(request.ctx, actor, issuer_id, text)
+    if found is None:
+        raise NotFound("no document has this number or reference")
+    return answer(found)

@@ -1,0 +1,18 @@
+"""Numbers and posts the documents of a locked run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roamclear.aws.compose import context as compose
+from roamclear.aws.observe import logger
+from roamclear.billing import service as billing
+from roamclear.packages.service import proof
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Task of the month close: {issuer_id, run_id}. All checks and one render come before the number is taken."""
+    ctx = compose()
+    run = billing.issue(ctx, event["issuer_id"], event["run_id"], proof(ctx))
+    return {"outcome": run.state.value, "numbers": list(run.numbers)}

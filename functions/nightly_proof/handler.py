@@ -1,0 +1,21 @@
+"""Recomputes the proof of rules.md 8 from stored data and retries what waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roamclear.aws.compose import context as compose
+from roamclear.aws.observe import logger
+from roamclear.facts import proof
+from roamclear.facts import service as facts
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """A schedule, nightly, or {"issuer_id": …} by hand; a broken equation is an exception and an alarm."""
+    ctx = compose()
+    found = proof.prove_all(ctx, only=event.get("issuer_id"))
+    freed = facts.nightly(ctx) if event.get("retry", True) else {}
+    broken = [e.dump() for e in found if not e.holds]
+    logger.log(40 if broken else 20, "proof", extra={"equations": len(found), "broken": broken})
+    return {"holds": not broken, "equations": [e.dump() | {"holds": e.holds} for e in found], **freed}

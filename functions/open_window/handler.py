@@ -1,0 +1,19 @@
+"""Decides the members of a run once and opens its control window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roamclear.aws.compose import context as compose
+from roamclear.aws.observe import logger
+from roamclear.billing import service as billing
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Task of the month close: {issuer_id, run_id}; NOT_YET sends the run back to its gate."""
+    ctx = compose()
+    if ctx.now() < billing.run(ctx, event["issuer_id"], event["run_id"]).opens_at_utc:
+        return {"outcome": "NOT_YET"}
+    run = billing.open_window(ctx, event["issuer_id"], event["run_id"])
+    return {"outcome": "NOTHING_TO_BILL" if run.state == "SETTLED" else "OPEN", "members": run.members}

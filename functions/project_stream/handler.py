@@ -1,0 +1,21 @@
+"""Checks and rates what came in, and hands outbox facts to the room that answers them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roamclear.aws.compose import context as compose
+from roamclear.aws.observe import logger
+from roamclear.aws.stream import new_rows
+from roamclear.facts import service as facts
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """DynamoDB stream of intake or clearing; a bad record is parked by itself and the rest goes on."""
+    ctx = compose()
+    rows = list(new_rows(event))
+    works = [(row, facts.answer if "fact" in row else facts.took_in) for row in rows]
+    done = sum(facts.isolated(ctx, row, work) for row, work in works)
+    logger.info("stream", extra={"records": len(rows), "done": done})
+    return {"batchItemFailures": []}

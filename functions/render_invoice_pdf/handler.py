@@ -1,0 +1,15 @@
+"""Draws the PDF and the XML of a run's documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roamclear.aws.compose import context as compose
+from roamclear.aws.observe import logger
+from roamclear.packages import service as packages
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Task of the month close: {issuer_id, run_id}; the same run gives the same bytes under the same keys."""
+    return {"keys": packages.render_documents(compose(), event["issuer_id"], event["run_id"])}

@@ -1,0 +1,17 @@
+"""Does what is due by the one clock and replays what was not acknowledged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roamclear.aws.compose import context as compose
+from roamclear.aws.observe import logger
+from roamclear.facts import service as facts
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """A schedule: every five minutes, and once at each stored instant."""
+    done = facts.sweep(compose())
+    logger.info("sweep", extra=done)
+    return done

@@ -1,0 +1,100 @@
+"""The mails of a run: said once each, recorded with the provider's message id (product.md row 45)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from roamclear.billing import store
+from roamclear.billing.model import Document, Run
+from roamclear.contracts import service as contracts
+from roamclear.contracts.model import Terms
+from roamclear.identity import service as identity
+from roamclear.identity.issuer import Issuer
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Unavailable
+from roamclear.notify.model import Attachment, MailBrand, MailFacts, MailKind, MailLanguage
+from roamclear.notify.service import compose
+
+
+def window_opened(ctx: Context, run: Run) -> tuple[str, ...]:
+    """Tell the eMSP that its list is readable; returns the message ids, none where the mail was not taken."""
+    facts = {
+        "sessions": run.members,
+        "amount": run.proforma,
+        "opens_at_utc": run.opened_at_utc,
+        "closes_at_utc": run.closes_at_utc,
+    }
+    return _once(ctx, run, MailKind.WINDOW_OPENED, f"{run.run_id}#OPENED", facts)
+
+
+def package(ctx: Context, run: Run, header: Document, attachments: tuple[Attachment, ...]) -> tuple[str, ...]:
+    """Send a document with its files, or links where they do not fit."""
+    facts = {
+        "document_number": header.number,
+        "amount": header.gross,
+        "due_date": header.due_date,
+        "reference": header.reference,
+        "sessions": header.sessions,
+        "attachments": attachments,
+    }
+    return _once(ctx, run, MailKind.INVOICE_PACKAGE, f"{header.number}#SENT", facts)
+
+
+def _once(ctx: Context, run: Run, kind: MailKind, key: str, facts: dict[str, Any]) -> tuple[str, ...]:
+    """Hand a mail over unless its business key was handed over before.
+
+    A crash between the hand-over and its record sends the same bytes with the same Message-ID again: receivers drop
+    the second one.
+    """
+    known = store.delivered(ctx.db, run.issuer_id, key)
+    if known is not None:
+        return tuple(known["message_ids"])
+    issuer = identity.issuer(ctx, run.issuer_id)
+    terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version).terms
+    mail = compose(kind, MailLanguage(terms.language), _brand(ctx, issuer), _facts(ctx, run, terms, key, facts))
+    try:
+        message_id = ctx.mailer.send(mail.raw, sender=mail.sender, recipients=mail.recipients)
+    except Unavailable:
+        journal.raise_once(
+            ctx,
+            run.issuer_id,
+            ExceptionType.DELIVERY_FAILED,
+            key,
+            "a mail was not taken by the mail service; it is tried again",
+            severity="HIGH",
+            partner=run.contract_id,
+        )
+        return ()
+    record = {"message_ids": [message_id], "kind": kind.value, "attached": list(mail.attached)}
+    ctx.db.write(store.delivery_put(run.issuer_id, key, record))
+    journal.resolve(
+        ctx, run.issuer_id, ExceptionType.DELIVERY_FAILED, key, by="system:mail", reason="the mail was taken"
+    )
+    return (message_id,)
+
+
+def _brand(ctx: Context, issuer: Issuer) -> MailBrand:
+    return MailBrand(
+        name=issuer.brand.name,
+        sender=ctx.mail_sender,
+        reply_to=issuer.brand.contact_email or None,
+        primary=issuer.brand.primary,
+        accent=issuer.brand.accent,
+        footer_lines=issuer.brand.footer[:6],
+    )
+
+
+def _facts(ctx: Context, run: Run, terms: Terms, key: str, facts: dict[str, Any]) -> MailFacts:
+    return MailFacts(
+        business_key=f"{run.issuer_id}#{key}",
+        recipients=terms.contact_emails,
+        sent_at_utc=ctx.now(),
+        partner_name=terms.counterparty.legal_name,
+        period_start=run.first,
+        period_end=run.end - timedelta(days=1),
+        zone=run.zone,
+        **facts,
+    )

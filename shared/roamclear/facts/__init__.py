@@ -1,0 +1,1 @@
+"""Which room answers which fact: the stream and the sweep come through here (rules.md 3). Stands above all rooms."""

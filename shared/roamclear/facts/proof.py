@@ -1,0 +1,54 @@
+"""The whole proof of rules.md 8: every room's equations over stored data, for every issuer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from roamclear.billing import proof as billing
+from roamclear.cdrs import proof as cdrs
+from roamclear.identity import service as identity
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
+from roamclear.kernel.context import Context
+from roamclear.ledger import proof as ledger_proof
+from roamclear.ledger import service as ledger
+from roamclear.ledger.proof import Equation
+from roamclear.payouts import proof as payouts
+from roamclear.reconciliation import proof as reconciliation
+
+
+def _ledger(ctx: Context, issuer_id: str) -> list[Equation]:
+    since = identity.issuer(ctx, issuer_id).created_at_utc or ctx.now()
+    return ledger_proof.balanced(ledger.entries(ctx, issuer_id, since))
+
+
+PARTS: tuple[Callable[[Context, str], list[Equation]], ...] = (
+    cdrs.equations,
+    billing.equations,
+    payouts.equations,
+    reconciliation.equations,
+    _ledger,
+)
+
+
+def prove(ctx: Context, issuer_id: str) -> list[Equation]:
+    """All equations of an issuer; each broken one is an exception once a day."""
+    found = [equation for part in PARTS for equation in part(ctx, issuer_id)]
+    for equation in found:
+        if not equation.holds:
+            journal.raise_once(
+                ctx,
+                issuer_id,
+                ExceptionType.PROOF_FAILED,
+                f"{ctx.now():%Y-%m-%d}#{equation.name}#{equation.scope}",
+                f"{equation.name} ({equation.scope}): {equation.left} is not {equation.right} {equation.unit}",
+                severity="HIGH",
+                next_action="stop the close and look: stored data contradict each other",
+            )
+    return found
+
+
+def prove_all(ctx: Context, *, only: str | None = None) -> list[Equation]:
+    """The proof of every issuer, or of one."""
+    wanted = [only] if only else identity.issuer_ids(ctx)
+    return [equation for issuer_id in wanted for equation in prove(ctx, issuer_id)]

@@ -1,0 +1,139 @@
+"""Handing outbox facts and received bodies to the room that answers them, at least once, each by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from roamclear.aws.observe import logger
+from roamclear.billing import service as billing
+from roamclear.cdrs import service as cdrs
+from roamclear.contracts import service as contracts
+from roamclear.disputes import service as disputes
+from roamclear.evses import service as evses
+from roamclear.facts import store
+from roamclear.identity import service as identity
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
+from roamclear.kernel.context import Context, Row
+from roamclear.payouts import service as payouts
+
+#: A sweep leaves alone what the stream may still be working on.
+SETTLE = timedelta(minutes=1)
+
+
+def _assigned(ctx: Context, row: Row) -> None:
+    cdrs.retry_evse(ctx, row["issuer_id"], row["payload"]["evse_id"])
+
+
+def _published(ctx: Context, row: Row) -> None:
+    cdrs.retry_contract(ctx, row["issuer_id"], row["payload"]["contract_id"])
+    for party in row["payload"].get("parties", []):
+        reason = "a contract covers the party now"
+        for kind in (ExceptionType.NO_CONTRACT, ExceptionType.AMBIGUOUS_CONTRACT):
+            journal.resolve(ctx, row["issuer_id"], kind, party, by="system:contract", reason=reason)
+
+
+def _locked(ctx: Context, row: Row) -> None:
+    payouts.accrue_run(ctx, row["issuer_id"], row["payload"]["run_id"])
+
+
+def _debited(ctx: Context, row: Row) -> None:
+    payouts.confirm_debit(ctx, row["issuer_id"], row["payload"])
+
+
+def _returned(ctx: Context, row: Row) -> None:
+    payouts.take_return(ctx, row["issuer_id"], row["payload"])
+
+
+#: A fact that is not named here has no consumer yet and is acknowledged as it is.
+CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
+    "evse.assigned": _assigned,
+    "contract.version_published": _published,
+    "run.locked": _locked,
+    "cash.debited": _debited,
+    "cash.returned": _returned,
+}
+
+
+def answer(ctx: Context, row: Row) -> None:
+    """Let the consumer of a fact do its work, then forget the fact; a crash between repeats the work harmlessly."""
+    consumer = CONSUMERS.get(row["fact"])
+    if consumer is not None:
+        consumer(ctx, row)
+    store.acknowledge(ctx.db, row)
+
+
+def took_in(ctx: Context, row: Row) -> None:
+    """What arrived at the intake table: a body, a differing body, a refused message, a location."""
+    issuer_id, pk, sk = row["issuer_id"], row["pk"], row["sk"]
+    if sk == "ORIGINAL":
+        cdrs.process(ctx, issuer_id, row["cdr_ref"])
+    elif sk.startswith("CONFLICT#"):
+        journal.raise_once(
+            ctx,
+            issuer_id,
+            ExceptionType.CDR_ID_CONFLICT,
+            f"{row['cdr_ref']}#{row['sha256'][:16]}",
+            "another content came under the id of a known CDR; the first one stays",
+            partner=row["partner_id"],
+            next_action="the CPO credits the CDR and sends a new one",
+            details={"cdr_ref": row["cdr_ref"], "sha256": row["sha256"]},
+        )
+    elif "#INGEST#" in pk:
+        journal.raise_once(
+            ctx,
+            issuer_id,
+            ExceptionType.CDR_REJECTED,
+            f"{row['partner_id']}#{sk}",
+            f"a message was refused: {row.get('message', '')}"[:500],
+            partner=row["partner_id"],
+            details={"field": str(row.get("field", "")), "sha256": str(row.get("sha256", ""))},
+        )
+    elif sk == "LOCATION":
+        evses.register_location(ctx, issuer_id, row["party"], store.location_of(row))
+
+
+def isolated(ctx: Context, row: Row, work: Callable[[Context, Row], None]) -> bool:
+    """Do one piece of work; a fault is parked with its reason and never stops the others (platform.md 3)."""
+    try:
+        work(ctx, row)
+    except Exception as error:
+        logger.exception("a record was parked", extra={"pk": row["pk"], "sk": row["sk"]})
+        journal.raise_once(
+            ctx,
+            row.get("issuer_id", "@"),
+            ExceptionType.PROCESSING_FAILED,
+            f"{row['pk']}#{row['sk']}"[:400],
+            f"processing failed with {type(error).__name__}; the sweep tries again",
+            severity="HIGH",
+            next_action="look at the log of this record",
+        )
+        return False
+    if row.get("replayed"):
+        subject = f"{row['pk']}#{row['sk']}"[:400]
+        kind = ExceptionType.PROCESSING_FAILED
+        journal.resolve(ctx, row["issuer_id"], kind, subject, by="system:sweep", reason="processed")
+    return True
+
+
+def sweep(ctx: Context) -> dict[str, int]:
+    """Everything that is due by the one clock or was left behind; it may run any number of times."""
+    done = {"facts": 0, "cdrs": 0, "due": 0, "disputes": 0}
+    for issuer_id in identity.issuer_ids(ctx):
+        for row in store.pending(ctx.db, issuer_id, ctx.now() - SETTLE):
+            done["facts"] += isolated(ctx, {**row, "replayed": True}, answer)
+        done["cdrs"] += cdrs.sweep(ctx, issuer_id)
+        done["due"] += billing.complete_due(ctx, issuer_id)
+        done["disputes"] += disputes.settle_unanswered(ctx, issuer_id)
+    return done
+
+
+def nightly(ctx: Context) -> dict[str, int]:
+    """The nightly retry of everything that waits (product.md row 12)."""
+    freed = 0
+    for issuer_id in identity.issuer_ids(ctx):
+        freed += cdrs.retry_waiting(ctx, issuer_id, None)
+        for head in contracts.heads(ctx, issuer_id):
+            freed += cdrs.retry_waiting(ctx, issuer_id, head.contract_id)
+    return {"freed": freed}

@@ -1,0 +1,1 @@
+"""Mailed links: a random token that redirects to a freshly signed address, is logged and can be revoked."""
