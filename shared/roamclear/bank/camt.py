@@ -269,6 +269,7 @@ def statement_head(current: _Open, kind: Kind, version: str, message_id: str | N
         electronic_number=xml.text_of(parts.get("ElctrncSeqNb"), 40),
         legal_number=xml.text_of(parts.get("LglSeqNb"), 40),
         created=xml.text_of(parts.get("CreDtTm"), 40),
+        created_on=xml.date_of(xml.text_of(parts.get("CreDtTm"), 40)),
         from_date=xml.date_of(xml.text(span, "FrDtTm") or xml.text(span, "FrDt")),
         to_date=xml.date_of(xml.text(span, "ToDtTm") or xml.text(span, "ToDt")),
         copy_mark=xml.text_of(parts.get("CpyDplctInd"), 10),

@@ -194,6 +194,7 @@ class StatementHead(Record):
     electronic_number: str | None = None
     legal_number: str | None = None
     created: str | None = None
+    created_on: date | None = None
     from_date: date | None = None
     to_date: date | None = None
     copy_mark: str | None = None

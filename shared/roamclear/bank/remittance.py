@@ -26,10 +26,14 @@ MAX_TEXT = 10_000
 
 
 class Strength(StrEnum):
-    """How surely a number was meant: ``COMPLETE`` stands by itself, ``TOUCHING`` has letters or digits around it."""
+    """How surely a number was meant.
+
+    ``COMPLETE`` stands by itself, ``TOUCHING`` has letters stuck to it, ``DOUBTFUL`` may go on behind a blank.
+    """
 
     COMPLETE = "COMPLETE"
     TOUCHING = "TOUCHING"
+    DOUBTFUL = "DOUBTFUL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +178,9 @@ class NumberIndex:
                 if strength is None:
                     continue
                 for name in names:
-                    if name not in found or strength is Strength.COMPLETE:
-                        found[name] = Found(name, strength)
+                    shown = Strength.COMPLETE if strength is Strength.DOUBTFUL and _padded(name) else strength
+                    if name not in found or shown is Strength.COMPLETE:
+                        found[name] = Found(name, shown)
                 step = length
                 break
             start += step
@@ -209,7 +214,17 @@ def _strength(value: str, folded: str, places: list[int], start: int, end: int) 
         return None
     more = _goes_on(value, places, end - 1, end) if end < len(folded) else False
     began = _goes_on(value, places, start - 1, start) if start else False
-    return Strength.TOUCHING if before or after or more or began else Strength.COMPLETE
+    if began:
+        return Strength.TOUCHING
+    if more:
+        return Strength.DOUBTFUL
+    return Strength.TOUCHING if before or after else Strength.COMPLETE
+
+
+def _padded(number: str) -> bool:
+    """Whether the counter is filled up with zeros: then no longer number of the same series begins with it."""
+    match = re.search(r"[0-9]+$", number)
+    return match is not None and match.group().startswith("0")
 
 
 def _goes_on(value: str, places: list[int], left: int, right: int) -> bool:

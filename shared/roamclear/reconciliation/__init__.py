@@ -1,0 +1,1 @@
+"""Matching cascade and allocations: which money paid which document (rules.md 9)."""

@@ -6,7 +6,7 @@ import pytest
 
 from roamclear.bank.service import NumberIndex, Strength, find_references
 
-_NUMBERS = ["RC-2026-000012", "RC-2026-000112", "RC-2026-0001", "2026/00077"]
+_NUMBERS = ["RC-2026-000012", "RC-2026-000112", "RC-2026-0001", "2026/00077", "Rg-77-1"]
 
 
 def _found(text: str) -> dict[str, Strength]:
@@ -40,8 +40,13 @@ def test_the_longest_number_wins_over_one_that_begins_it() -> None:
 
 
 def test_a_digit_behind_a_blank_makes_a_number_doubtful() -> None:
-    assert _found("RC-2026-0001 7") == {"RC-2026-0001": Strength.TOUCHING}
+    assert _found("Rg 77-1 7") == {"Rg-77-1": Strength.DOUBTFUL}
+    assert _found("Rg 77-1, 7") == {"Rg-77-1": Strength.COMPLETE}
     assert _found("INVRC-2026-0001") == {"RC-2026-0001": Strength.TOUCHING}
+
+
+def test_a_counter_filled_with_zeros_cannot_go_on() -> None:
+    assert _found("RC-2026-0001 7.11.2026") == {"RC-2026-0001": Strength.COMPLETE}
 
 
 def test_several_numbers_are_found_together() -> None:
