@@ -17,5 +17,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     found = proof.prove_all(ctx, only=event.get("issuer_id"))
     freed = facts.nightly(ctx) if event.get("retry", True) else {}
     broken = [e.dump() for e in found if not e.holds]
-    logger.log(40 if broken else 20, "proof", extra={"equations": len(found), "broken": broken})
+    told = {"equations": len(found), "broken": broken}
+    logger.error("proof failed", extra=told) if broken else logger.info("proof holds", extra=told)
     return {"holds": not broken, "equations": [e.dump() | {"holds": e.holds} for e in found], **freed}
