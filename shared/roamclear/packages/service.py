@@ -81,12 +81,13 @@ def _sessions(ctx: Context, run: Run, header: Document, parts: list[list[billing
         if section == "ADJUSTMENT"
     ]
     excluded = [rows.excluded_row(s) for s in billing.not_included(ctx, run)] if header.place == 0 else []
+    keys = []
     with tempfile.TemporaryDirectory() as folder:
         made = write_xlsx(export, sessions, Path(folder), header.number, adjustments=adjustments, excluded=excluded)
-    keys = []
-    for piece in made:
-        suffix = "" if piece.parts == 1 else f"-{piece.index}"
-        keys.append(ctx.objects.put("documents", f"{_folder(header)}{suffix}.xlsx", piece.content, _XLSX).key)
+        for piece in made:
+            path = Path(piece.path)
+            key = f"{header.issuer_id}/{header.run_id}/{path.name}"
+            keys.append(ctx.objects.put("documents", key, path.read_bytes(), _XLSX).key)
     return keys
 
 

@@ -1,0 +1,99 @@
+"""Files and mails of an issued run, on the real writers."""
+
+from __future__ import annotations
+
+import email
+import io
+from datetime import timedelta
+from decimal import Decimal
+
+import openpyxl
+import pikepdf
+import pytest
+
+from roamclear.billing import service as billing
+from roamclear.billing.model import DocumentState
+from roamclear.cdrs import service as cdrs
+from roamclear.contracts.model import VatCategory, VatTreatment
+from roamclear.disputes import service as disputes
+from roamclear.disputes.model import Claim, Reason
+from roamclear.links import service as links
+from roamclear.packages import service as packages
+from tests.integration import test_close as month
+from tests.support import builders as b
+from tests.support.fonts import fonts_dir
+from tests.support.moto_stack import Stage
+
+
+@pytest.fixture
+def issued(stage: Stage) -> Stage:
+    """A stage with one issued run of five sessions, one of them left by a dispute."""
+    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    month.start(stage, vat=VatTreatment(category=VatCategory.STANDARD, rate_percent=Decimal(19)))
+    refs = [month.push(stage, b.cdr(n)) for n in range(1, 6)]
+    run = month.open_run(stage)
+    disputes.file(stage.ctx, b.emsp_user(), b.ISSUER, Claim(cdr_ref=refs[0], reason=Reason.FRAUD))
+    stage.clock.set(month.CLOSES + timedelta(seconds=61))
+    billing.lock(stage.ctx, b.ISSUER, run.run_id)
+    billing.issue(stage.ctx, b.ISSUER, run.run_id, packages.proof(stage.ctx))
+    return stage
+
+
+RUN = month.REQUEST.run_id
+
+
+def test_the_files_of_a_document(issued: Stage) -> None:
+    keys = packages.render_documents(issued.ctx, b.ISSUER, RUN) + packages.render_sessions(issued.ctx, b.ISSUER, RUN)
+    assert [k.rsplit("/", 1)[1] for k in keys] == [
+        "VW-2026-000001.pdf",
+        "VW-2026-000001.xml",
+        "VW-2026-000001.xlsx",
+    ]
+    bodies = {k: issued.ctx.objects.get("documents", k) for k in keys}
+    again = packages.render_documents(issued.ctx, b.ISSUER, RUN) + packages.render_sessions(issued.ctx, b.ISSUER, RUN)
+    assert {k: issued.ctx.objects.get("documents", k) for k in again} == bodies
+    pdf = pikepdf.open(io.BytesIO(bodies[keys[0]] or b""))
+    assert "factur-x.xml" in pdf.attachments
+    book = openpyxl.load_workbook(io.BytesIO(bodies[keys[2]] or b""), data_only=True)
+    names = book.sheetnames
+    assert "Sessions" in names
+    excluded = book[next(n for n in names if n.startswith("Not included"))]
+    assert "CDR-000001" in {c.value for row in excluded.iter_rows() for c in row}
+
+
+def test_a_document_is_mailed_once_with_its_files(issued: Stage) -> None:
+    packages.render_documents(issued.ctx, b.ISSUER, RUN)
+    packages.render_sessions(issued.ctx, b.ISSUER, RUN)
+    before = len(issued.mail.sent)
+    first = packages.send(issued.ctx, b.ISSUER, RUN)
+    assert packages.send(issued.ctx, b.ISSUER, RUN) == first
+    assert len(issued.mail.sent) == before + 1
+    mail = issued.mail.sent[-1]
+    assert mail.recipients == ("finance@ronde.example",)
+    parts = email.message_from_bytes(mail.raw)
+    assert [p.get_filename() for p in parts.walk() if p.get_filename()] == ["VW-2026-000001.pdf", "VW-2026-000001.xlsx"]
+    header = billing.document(issued.ctx, b.ISSUER, "VW-2026-000001")
+    assert header.state is DocumentState.SENT
+    billing.finish(issued.ctx, b.ISSUER, RUN)
+    assert billing.run(issued.ctx, b.ISSUER, RUN).state == "SENT"
+
+
+def test_a_mailed_link_leads_to_the_file_until_it_is_over(issued: Stage) -> None:
+    key = packages.render_documents(issued.ctx, b.ISSUER, RUN)[0]
+    address = links.make(issued.ctx, b.ISSUER, "documents", key, "VW-2026-000001.pdf")
+    assert links.make(issued.ctx, b.ISSUER, "documents", key, "VW-2026-000001.pdf") == address
+    token = address.rsplit("/", 1)[1]
+    assert links.follow(issued.ctx, token).status == 302
+    assert links.follow(issued.ctx, "0" * 64).status == 404
+    assert links.follow(issued.ctx, "../x").status == 404
+    issued.clock.advance(timedelta(days=7))
+    assert links.follow(issued.ctx, token).status == 403
+
+
+def test_locked_sessions_do_not_change_by_processing_again(issued: Stage) -> None:
+    run = billing.run(issued.ctx, b.ISSUER, RUN)
+    before = [s for s, _ in billing.members(issued.ctx, run)]
+    for session in before:
+        cdrs.process(issued.ctx, b.ISSUER, session.cdr_ref)
+    cdrs.retry_contract(issued.ctx, b.ISSUER, b.CONTRACT)
+    assert [s for s, _ in billing.members(issued.ctx, run)] == before

@@ -1,0 +1,19 @@
+"""The fonts of documents, built once for all tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@lru_cache(maxsize=1)
+def fonts_dir() -> Path:
+    """The folder of the font build; it is made where it is not there yet."""
+    folder = ROOT / "build" / "fonts"
+    if not any(folder.glob("*.ttf")):
+        subprocess.run([sys.executable, "-m", "infra.fonts"], cwd=ROOT, check=True)
+    return folder
