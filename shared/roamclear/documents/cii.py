@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from roamclear.documents.invoice_model import InvoiceDocument, Line, Party, VatCategory, VatTotal
 from roamclear.documents.texts import item_attributes, item_name, statement_notes
@@ -46,18 +47,25 @@ def write_cii(document: InvoiceDocument) -> bytes:
     return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
 
 
+_NAMES = {"rsm": _RSM, "ram": _RAM, "udt": _UDT, "qdt": _QDT}
+
+
+@lru_cache(maxsize=256)
 def _tag(name: str) -> str:
     prefix, _, local = name.partition(":")
     return f"{{{_NAMES[prefix]}}}{local}"
 
 
-_NAMES = {"rsm": _RSM, "ram": _RAM, "udt": _UDT, "qdt": _QDT}
+@lru_cache(maxsize=1)
+def _sub_element() -> Any:
+    """lxml is loaded when the first document is written, not with the module."""
+    from lxml.etree import SubElement
+
+    return SubElement
 
 
 def _add(parent: _Element, name: str, text: str | None = None, **attributes: str) -> _Element:
-    from lxml.etree import SubElement
-
-    child = SubElement(parent, _tag(name), attributes)
+    child: _Element = _sub_element()(parent, _tag(name), attributes)
     if text is not None:
         child.text = clean(text)
     return child

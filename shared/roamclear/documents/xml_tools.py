@@ -18,6 +18,8 @@ def clean(text: str) -> str:
     >>> clean(" a\\x00b ")
     'ab'
     """
+    if text.isalnum():
+        return text
     return _FORBIDDEN.sub("", text).strip()
 
 
