@@ -38,6 +38,8 @@ class StageSettings:
     #: Only stage local may shift the clock (rules.md 1).
     clock: bool = False
     real_layers: bool = True
+    #: Make the SES identity of the sender's domain.
+    verify_sender: bool = True
     mail_sender: str = "clearing@roamclear.example"
     #: Who is told about alarms; without an address the topic has no subscriber yet.
     alarm_mail: str = ""
@@ -52,12 +54,29 @@ class StageSettings:
 
 
 _BY_STAGE: dict[str, StageSettings] = {
-    "local": StageSettings("local", keep_data=False, log_days=1, api_rate=2000, api_burst=2000, clock=True,
-                           real_layers=False),
+    "local": StageSettings(
+        "local",
+        keep_data=False,
+        log_days=1,
+        api_rate=2000,
+        api_burst=2000,
+        clock=True,
+        real_layers=False,
+        verify_sender=False,
+    ),
     "dev": StageSettings("dev"),
-    "prod": StageSettings("prod", object_lock_mode="COMPLIANCE", object_lock_days=3653, log_days=365, api_rate=200,
-                          api_burst=400, reserve_concurrency=True, require_mfa=True, edge=True),
-}  # fmt: skip
+    "prod": StageSettings(
+        "prod",
+        object_lock_mode="COMPLIANCE",
+        object_lock_days=3653,
+        log_days=365,
+        api_rate=200,
+        api_burst=400,
+        reserve_concurrency=True,
+        require_mfa=True,
+        edge=True,
+    ),
+}
 
 _FROM_ENVIRONMENT = {
     "region": "ROAMCLEAR_REGION",

@@ -120,6 +120,8 @@ def finish(boto: Boto, outputs: dict[str, str]) -> None:
         if described.get("TimeToLiveStatus") not in {"ENABLED", "ENABLING"}:
             specification = {"Enabled": True, "AttributeName": "expires_at"}
             dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=specification)
+    # On AWS the domain of the sender is verified by its DNS records.
+    boto("ses").verify_email_identity(EmailAddress=settings.mail_sender)
     for name in ("documents", "archive"):
         rule = {"DefaultRetention": {"Mode": settings.object_lock_mode, "Days": settings.object_lock_days}}
         boto("s3").put_object_lock_configuration(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_ses as ses
 from constructs import Construct
 
 from infra.constructs.buckets import Buckets
@@ -27,4 +28,19 @@ class DataStack(Stack):
             CfnOutput(self, f"Table{name.title()}", value=table.table_name)
         for name, bucket in self.buckets.items():
             CfnOutput(self, f"Bucket{name.title()}", value=bucket.bucket_name)
+        if settings.verify_sender:
+            self._sender(settings)
         CfnOutput(self, "UserPoolId", value=self.users.pool.user_pool_id)
+
+    def _sender(self, settings: StageSettings) -> None:
+        """The domain mails come from; it is verified when its three DKIM records stand in the DNS (docs/deploy.md)."""
+        identity = ses.CfnEmailIdentity(
+            self,
+            "Sender",
+            email_identity=settings.mail_sender.partition("@")[2],
+            dkim_attributes=ses.CfnEmailIdentity.DkimAttributesProperty(signing_enabled=True),
+        )
+        for number in (1, 2, 3):
+            name = getattr(identity, f"attr_dkim_dns_token_name{number}")
+            value = getattr(identity, f"attr_dkim_dns_token_value{number}")
+            CfnOutput(self, f"DkimRecord{number}", value=f"{name} CNAME {value}")

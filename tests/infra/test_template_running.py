@@ -81,8 +81,8 @@ def test_alarms_on_what_a_person_must_look_at(stage: str) -> None:
     alarms = service(stage).of_type("AWS::CloudWatch::Alarm")
     names = {a["AlarmName"].removeprefix(f"roamclear-{stage}-") for a in alarms.values()}
     assert names >= {f"Errors-{name}" for name in BY_NAME} | {f"Throttles-{name}" for name in BY_NAME}
-    assert names >= {"CloseFailed", "CloseTimedOut", "CloseThrottled", "NightlyProofProofFailed", "ApiFaults", "ApiSlow",
-                     "Missed-nightly_proof", "Behind-project_stream", "Behind-copy_ledger"}  # fmt: skip
+    assert names >= {"CloseFailed", "CloseTimedOut", "CloseThrottled", "NightlyProofProofFailed", "ApiFaults",
+                     "ApiSlow", "Missed-nightly_proof", "Behind-project_stream", "Behind-copy_ledger"}  # fmt: skip
     for alarm in alarms.values():
         assert alarm["AlarmActions"], "an alarm tells somebody"
         assert alarm["AlarmDescription"]
