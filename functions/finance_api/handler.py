@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.finance_api.app import app
+from functions.finance_api.app import resolve
 from roamclear.aws.observe import logger
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """API Gateway HTTP API, payload 2.0."""
-    return app.resolve(event, context)
+    return resolve(event, context)

@@ -1,0 +1,1 @@
+"""Measured figures: ratios against a named floor of the same run, and counted units; never a timed test."""

@@ -1,0 +1,72 @@
+"""Write and read units of a CDR from POST to paid, per step, counted from the requests (goal: at most 20 and 20)."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timedelta
+from typing import Any
+
+from infra.bench.meter import Meter
+
+SESSIONS = 200
+GOAL = 20.0
+
+
+def measure(sessions: int = SESSIONS) -> Meter:
+    """Clear a month of sessions of one contract on an in-process stage and count every request."""
+    from roamclear.billing import service as billing
+    from roamclear.cdrs import service as cdrs
+    from roamclear.payouts import service as payouts
+    from tests.integration import test_close as month
+    from tests.support import builders as b
+    from tests.support.moto_stack import stage
+
+    with stage() as made:
+        month.start(made)
+        meter = Meter(made.client)
+        made.tables.client = meter
+        for number in range(1, sessions + 1):
+            raw = _body(b.cdr(number, start=datetime(2026, 10, 5, tzinfo=month.UTC) + timedelta(hours=2 * number)))
+            made.clock.set(datetime.fromisoformat(raw["end_date_time"]) + timedelta(minutes=5))
+            body = b.body_of(raw, received=made.clock.now())
+            meter.step = "1 POST"
+            cdrs.receive(made.ctx, body)
+            meter.step = "2 check, attach, price"
+            cdrs.process(made.ctx, b.ISSUER, body.cdr_ref)
+        meter.step = "3 open window"
+        run = month.open_run(made)
+        meter.step = "4 lock"
+        made.clock.set(month.CLOSES + timedelta(seconds=61))
+        billing.lock(made.ctx, b.ISSUER, run.run_id)
+        meter.step = "5 issue"
+        billing.issue(made.ctx, b.ISSUER, run.run_id, lambda document: [])
+        meter.step = "6 payout lines"
+        payouts.accrue_run(made.ctx, b.ISSUER, run.run_id)
+        return meter
+
+
+def _body(raw: dict[str, Any]) -> dict[str, Any]:
+    """Grow a CDR to ten periods (about 3.7 KB), as a partner sends it."""
+    period = raw["charging_periods"][0]
+    start = datetime.fromisoformat(raw["start_date_time"])
+    parts = []
+    for n in range(10):
+        at = (start + timedelta(minutes=6 * n)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        parts.append({"start_date_time": at, "dimensions": [d | {"volume": d["volume"] / 10} for d in period["dimensions"]]})
+    return raw | {"charging_periods": parts}
+
+
+def run() -> list[tuple[str, float, str, float | None]]:
+    """Rows of (name, value, floor, limit)."""
+    meter = measure()
+    rows: list[tuple[str, float, str, float | None]] = []
+    for kind, counted in (("write", meter.writes), ("read", meter.reads)):
+        for step, units in sorted(counted.items()):
+            rows.append((f"{kind} units per CDR: {step}", units / SESSIONS, f"{SESSIONS} sessions", None))
+        rows.append((f"{kind} units per CDR, POST to paid", sum(counted.values()) / SESSIONS, "1 CDR", GOAL))
+    return rows
+
+
+if __name__ == "__main__":
+    for row in run():
+        sys.stdout.write(f"{row}\n")
