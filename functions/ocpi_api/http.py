@@ -51,13 +51,14 @@ class Call:
         self.event: Mapping[str, Any] = app.current_event.raw_event
         self.headers: Mapping[str, str] = self.event["headers"]
         self.ctx: Context = context()
-        if version is not None and version not in VERSIONS:
-            raise errors.NotFound("no such OCPI version")
         self.version = version or VERSIONS[0]
 
     def anyone(self) -> Credential:
         """The caller, also one whose token is only good for registering."""
-        return partners.authenticate(self.ctx, self.headers.get("authorization"))
+        found = partners.authenticate(self.ctx, self.headers.get("authorization"))
+        if self.version not in VERSIONS:
+            raise errors.NotFound("no such OCPI version")
+        return found
 
     def partner(self) -> Credential:
         """The caller of a functional module; a registration token is nobody here (401)."""

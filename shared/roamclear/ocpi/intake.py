@@ -101,7 +101,7 @@ def refuse(
         raw=b"",
         party=party,
         object_id=object_id[: rules.MAX_ID],
-        reason=refused.reason[:500],
+        message=refused.reason[:500],
         field=refused.field[:200],
         http_status=refused.http_status,
         ocpi_code=refused.code.value,

@@ -74,7 +74,7 @@ class IngestEntry(Record):
     parts: int = 0
     party: str = ""
     object_id: str = ""
-    reason: str
+    message: str
     field: str = ""
     http_status: int
     ocpi_code: int

@@ -25,7 +25,7 @@ def log_refused(db: Database, entry: IngestEntry, body: bytes) -> None:
     pieces = [packed[at : at + ROW_LIMIT_BYTES] for at in range(0, len(packed), ROW_LIMIT_BYTES)]
     key = keys.ingest_log(entry.issuer_id, entry.partner_id, entry.received_at_utc, entry.sha256)
     for number, piece in enumerate(pieces[1:], start=1):
-        part = Key(f"{key.pk}#PARTS", f"{key.sk}#{number:03d}")
+        part = keys.ingest_part(key, number)
         db.write(Put(Table.INTAKE, part, {"issuer_id": entry.issuer_id, "raw": piece}, when=()))
     kept = entry.model_copy(update={"raw": pieces[0], "parts": len(pieces) - 1})
     db.write(Put(Table.INTAKE, key, {"kind": "INGEST", **kept.dump()}, when=()))
@@ -41,7 +41,7 @@ def refused(db: Database, issuer_id: str, partner_id: str, day: datetime) -> Ite
 def refused_body(db: Database, entry: IngestEntry) -> bytes:
     """The whole body of a refused message."""
     key = keys.ingest_log(entry.issuer_id, entry.partner_id, entry.received_at_utc, entry.sha256)
-    rest = [r["raw"] for r in db.rows(Table.INTAKE, f"{key.pk}#PARTS", prefix=f"{key.sk}#")] if entry.parts else []
+    rest = [r["raw"] for r in db.rows(Table.INTAKE, keys.ingest_part(key, 0).pk, prefix=f"{key.sk}#")] if entry.parts else []
     return zlib.decompress(b"".join([entry.raw, *rest]))
 
 

@@ -1,0 +1,287 @@
+"""The CDR receiver, request by request (product.md rows 1-3, 8, 9, 16; rules.md 2 and 4)."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from roamclear.cdrs import service as cdrs
+from roamclear.kernel import numbers_json
+from roamclear.kernel.context import Context
+from roamclear.kernel.writes import Table
+from roamclear.ocpi import store
+from roamclear.partners import service as partners
+from tests.support.builders import cdr
+from tests.support.moto_stack import Stage
+from tests.support.ocpi_partner import CASES, Partner, admin, connect, served
+
+ISSUER = "voltwerk"
+
+
+@pytest.fixture(autouse=True)
+def _served(ctx: Context) -> Iterator[None]:
+    with served(ctx):
+        yield
+
+
+@pytest.fixture
+def cpo(ctx: Context) -> Partner:
+    return connect(ctx)
+
+
+def rows(stage: Stage, table: Table) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = stage.client.scan(TableName=stage.tables.names[table])["Items"]
+    return items
+
+
+def refused(ctx: Context, partner: Partner) -> list[Any]:
+    return list(store.refused(ctx.db, partner.credential.issuer_id, partner.credential.partner_id, ctx.now()))
+
+
+def test_a_new_cdr_is_kept_byte_for_byte_and_read_back_from_its_location(ctx: Context, cpo: Partner) -> None:
+    body = " " + numbers_json.dumps(cdr(1), indent=3) + "\n"
+    answer = cpo.push(body)
+    assert (answer.status, answer.code) == (201, 1000)
+    assert answer.headers["Location"] == "https://clearing.roamclear.example/ocpi/2.2.1/cdrs/DE/VWK/CDR-000001"
+    original = cdrs.original(ctx, ISSUER, "DEVWK*CDR-000001")
+    assert original is not None
+    assert zlib.decompress(original.raw) == body.encode()
+    assert (original.route, original.source, original.partner_id) == ("P2P", "push", "partner-devwk")
+    again = cpo.call("GET", answer.headers["Location"])
+    assert again.status == 200
+    assert again.data == json.loads(body, parse_float=lambda t: numbers_json.loads(t))
+    assert body in again.text
+
+
+def test_the_same_content_again_is_a_repeat_with_the_same_location(cpo: Partner) -> None:
+    first = cpo.push(cdr(1))
+    other = dict(reversed(cdr(1).items())) | {"last_updated": "2026-11-01T00:00:00Z", "remark": None, "id": "cdr-000001"}
+    again = cpo.push(numbers_json.dumps(other).replace('"volume":20', '"volume":20.000'))
+    assert (again.status, again.code) == (200, 1000)
+    assert again.headers["Location"].upper() == first.headers["Location"].upper()
+
+
+def test_other_content_under_a_known_id_is_2001_and_kept_beside_the_first(stage: Stage, cpo: Partner) -> None:
+    cpo.push(cdr(1))
+    answer = cpo.push(cdr(1, total_energy=21))
+    assert (answer.status, answer.code) == (200, 2001)
+    assert answer.body["status_message"].startswith("id:")
+    assert cpo.push(cdr(1, total_energy=21)).code == 2001
+    kept = [r for r in rows(stage, Table.INTAKE) if r["sk"]["S"].startswith("CONFLICT#")]
+    assert len(kept) == 1
+    original = cdrs.original(stage.ctx, ISSUER, "DEVWK*CDR-000001")
+    assert original is not None
+    assert b'"total_energy":20' in zlib.decompress(original.raw)
+    assert cpo.push(cdr(1)).status == 200
+
+
+def test_a_partner_may_want_200_for_new_ones(ctx: Context) -> None:
+    assert connect(ctx, answer_200=True).push(cdr(1)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("Token {token}", 201),
+        ("token  {encoded}", 201),
+        ("Token {with_newline}", 201),
+        ("Token {unpadded}", 201),
+        ("Bearer {token}", 401),
+        ("Token ", 401),
+        ("", 401),
+        ("Token unknown", 401),
+        ("Token {token} {token}", 401),
+    ],
+)
+def test_tokens_are_known_raw_and_encoded(stage: Stage, cpo: Partner, header: str, status: int) -> None:
+    import base64
+
+    def b64(text: str) -> str:
+        return base64.b64encode(text.encode()).decode()
+
+    shown = header.format(
+        token=cpo.token, encoded=b64(cpo.token), with_newline=b64(cpo.token + "\n"), unpadded=b64(cpo.token).rstrip("=")
+    )
+    answer = cpo.push(cdr(1), authorization=shown)
+    assert answer.status == status
+    assert bool(rows(stage, Table.INTAKE)) is (status == 201)
+
+
+def test_a_revoked_token_is_dead_at_once(stage: Stage, cpo: Partner) -> None:
+    partners.revoke(stage.ctx, admin(ISSUER), ISSUER, cpo.credential.credential_id)
+    answer = cpo.push(cdr(1))
+    assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Token")
+    assert rows(stage, Table.INTAKE) == []
+
+
+def test_a_registration_token_is_good_for_registering_only(ctx: Context) -> None:
+    invited = connect(ctx, registration=True)
+    assert invited.push(cdr(1)).status == 401
+    assert invited.call("GET", "/ocpi/versions").status == 200
+    assert invited.call("GET", "/ocpi/2.2.1").status == 200
+
+
+def test_a_party_that_was_not_granted_is_2001_kept_in_the_log_and_no_cdr(stage: Stage, cpo: Partner) -> None:
+    body = numbers_json.dumps(cdr(1, party_id="XYZ"))
+    answer = cpo.push(body)
+    assert (answer.status, answer.code) == (200, 2001)
+    assert "party_id" in answer.body["status_message"]
+    logged = refused(stage.ctx, cpo)
+    assert [(e.field, e.ocpi_code) for e in logged] == [("party_id", 2001)]
+    assert store.refused_body(stage.ctx.db, logged[0]) == body.encode()
+    assert [r["sk"]["S"] for r in rows(stage, Table.INTAKE) if "ORIGINAL" in r["sk"]["S"]] == []
+
+
+def test_a_hub_writes_for_its_list(ctx: Context) -> None:
+    hub = connect(ctx, "NLHUB", "HUB", cpo_parties=("DE*VWK", "NLXXX"), route="ROAMHUB")
+    assert hub.push(cdr(1)).status == 201
+    assert hub.push(cdr(2, country_code="nl", party_id="xxx")).status == 201
+    assert hub.push(cdr(3, party_id="ABC")).code == 2001
+    original = cdrs.original(ctx, ISSUER, "NLXXX*CDR-000002")
+    assert original is not None
+    assert original.route == "ROAMHUB"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ("", 400, ""),
+        ("{", 400, ""),
+        ('{"a": NaN}', 400, ""),
+        ("[" * 2000, 400, ""),
+        ("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", 400, ""),
+        (b"\xff\xfe", 400, ""),
+        ("[]", 200, "one CDR"),
+        ("7", 200, "cdr"),
+        ({}, 200, "charging_periods"),
+        ([cdr(1), cdr(2)], 200, "one CDR"),
+        (cdr(1, id="x" * 40), 200, "id"),
+        (cdr(1, id="\ud800"), 400, "Unicode"),
+        (cdr(1, credit=True), 200, "credit"),
+        (cdr(1, total_cost=None), 200, "total_cost"),
+        (cdr(1, total_energy="1_000"), 200, "total_energy"),
+        (cdr(1, charging_periods=[]), 200, "charging_periods"),
+    ],
+)
+def test_what_the_wire_refuses_is_2001_by_name_and_kept(
+    ctx: Context, cpo: Partner, body: Any, status: int, field: str
+) -> None:
+    sent = json.dumps(body, default=str) if isinstance(body, dict | list) else body
+    answer = cpo.push(sent)
+    assert (answer.status, answer.code) == (status, 2001)
+    assert field in answer.body["status_message"]
+    logged = refused(ctx, cpo)
+    assert len(logged) == 1
+    assert store.refused_body(ctx.db, logged[0]) == (sent if isinstance(sent, bytes) else sent.encode())
+
+
+def test_a_body_of_more_than_four_megabytes_is_413_and_kept_in_parts(ctx: Context, cpo: Partner) -> None:
+    import random
+
+    noise = random.Random(1).randbytes(2_100_000).hex()
+    answer = cpo.push('{"x": "' + noise + '"}')
+    assert (answer.status, answer.code) == (413, 2001)
+    (entry,) = refused(ctx, cpo)
+    assert entry.parts > 0
+    assert len(store.refused_body(ctx.db, entry)) == len(noise) + 9
+
+
+def test_a_list_of_one_is_taken_and_served_as_the_object(ctx: Context, cpo: Partner) -> None:
+    answer = cpo.push([cdr(1)])
+    assert answer.status == 201
+    assert cpo.call("GET", answer.headers["Location"]).data["id"] == "CDR-000001"
+    assert cpo.push(cdr(1)).status == 200
+
+
+def test_a_byte_order_mark_does_not_reach_the_reader(cpo: Partner) -> None:
+    answer = cpo.push(b"\xef\xbb\xbf" + numbers_json.dumps(cdr(1)).encode())
+    assert answer.status == 201
+    assert cpo.call("GET", answer.headers["Location"]).data["id"] == "CDR-000001"
+
+
+@pytest.mark.parametrize("cdr_id", ["a/b", "..", "a b", "x#y?z", "100%", "~tilde", "é", "/", "q\"'<>"])
+def test_any_id_can_be_read_back(cpo: Partner, cdr_id: str) -> None:
+    answer = cpo.push(cdr(1, id=cdr_id))
+    assert answer.status == 201
+    assert cpo.call("GET", answer.headers["Location"]).data["id"] == cdr_id
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_a_cdr_is_never_changed(cpo: Partner, method: str) -> None:
+    place = cpo.push(cdr(1)).headers["Location"]
+    answer = cpo.call(method, place, cdr(1, total_energy=1))
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+    assert cpo.call(method, "/ocpi/2.2.1/cdrs", cdr(1)).status == 405
+    assert cpo.call("GET", place).data["total_energy"] == 20
+
+
+def test_slashes_do_not_count_and_nothing_is_redirected(cpo: Partner) -> None:
+    for number, path in enumerate(["/ocpi/2.2.1/cdrs/", "/ocpi//2.2.1//cdrs//", "/ocpi/2.2.1/cdrs"]):
+        assert cpo.call("POST", path, cdr(number)).status == 201
+
+
+def test_ids_are_echoed_or_made_and_routing_headers_swapped(cpo: Partner) -> None:
+    answer = cpo.push(cdr(1), headers={"X-Request-ID": "r-1", "X-Correlation-ID": "c-1"})
+    assert (answer.headers["X-Request-ID"], answer.headers["X-Correlation-ID"]) == ("r-1", "c-1")
+    assert answer.headers["OCPI-to-party-id"] == "VWK"
+    assert answer.headers["OCPI-from-country-code"] == "NL"
+    made = cpo.call("GET", "/ocpi/versions", headers={"x-request-id": "a\nb", "x-correlation-id": ""})
+    assert len(made.headers["X-Request-ID"]) == 36
+    assert len(made.headers["X-Correlation-ID"]) == 36
+    assert "OCPI-to-party-id" not in made.headers
+
+
+def test_strangers_of_another_issuer_see_nothing(ctx: Context, cpo: Partner) -> None:
+    place = cpo.push(cdr(1)).headers["Location"]
+    for stranger in (
+        connect(ctx, issuer_id="other-issuer"),
+        connect(ctx, "DEXYZ"),
+        connect(ctx, "NLRON", "EMSP"),
+    ):
+        assert stranger.call("GET", place).status == 404
+    assert connect(ctx, issuer_id="other-issuer").push(cdr(1)).status == 201
+
+
+def test_a_sandbox_push_is_answered_and_never_seen_by_the_clearing(stage: Stage) -> None:
+    sandbox = connect(stage.ctx, sandbox=True)
+    answer = sandbox.push(cdr(1))
+    assert (answer.status, sandbox.push(cdr(1)).status) == (201, 200)
+    assert sandbox.push(cdr(1, total_energy=3)).code == 2001
+    assert sandbox.call("GET", answer.headers["Location"]).data["id"] == "CDR-000001"
+    assert cdrs.original(stage.ctx, ISSUER, "DEVWK*CDR-000001") is None
+    assert {r["sk"]["S"] for r in rows(stage, Table.INTAKE)} == {"SANDBOX"}
+    assert connect(stage.ctx).call("GET", answer.headers["Location"]).status == 404
+
+
+SPEC_CDRS = [
+    ("2.2.1", "2.2.1/examples/cdr_example.json", "BEBEC"),
+    ("2.3.0", "2.3.0-core/examples/cdr_example.json", "BEBEC"),
+    ("2.1.1", "2.1.1/extracted/mod_cdrs__01_example_of_a_cdr.json", "BEBEC"),
+]
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize(("version", "name", "party"), SPEC_CDRS)
+def test_the_specifications_own_cdrs_are_taken_and_served_unchanged(
+    ctx: Context, version: str, name: str, party: str
+) -> None:
+    if not (CASES / name).exists():
+        pytest.skip("the specification's examples are not on this machine")
+    body = (CASES / name).read_text()
+    partner = connect(ctx, party, ocpi_version=version)
+    answer = partner.push(body)
+    assert (answer.status, answer.code) == (201, 1000), answer.text
+    served_back = partner.call("GET", answer.headers["Location"])
+    assert body.strip() in served_back.text
+    assert partner.push(json.dumps(json.loads(body), sort_keys=True)).status == 200
+
+
+def test_a_wrong_clock_of_the_partner_does_not_matter(stage: Stage, cpo: Partner) -> None:
+    assert cpo.push(cdr(1, last_updated="1970-1-1T00:00:00Z")).status == 201
+    stage.clock.advance(timedelta(days=400))
+    assert cpo.push(cdr(1)).status == 200
