@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -52,9 +52,9 @@ class _Plan:
 def import_file(ctx: Context, object_key: str, *, limit: int = CHUNK) -> Imported:
     """Import a file of the inbox, at most ``limit`` entries in this call; ``finished`` says whether to call again.
 
-    The same bytes are a no-op. A file that cannot be read, or whose accounts nobody registered, is quarantined with its
-    reason; an unregistered account beside registered ones is told and left out. Nothing is booked before the whole
-    file was read.
+    The same bytes are a no-op. A file that cannot be read, or whose accounts nobody registered, is quarantined with
+    its reason; an unregistered account beside registered ones is told and left out. Nothing is booked before the
+    whole file was read.
 
     Raises:
         NotFound: no such object.
@@ -78,9 +78,24 @@ def import_file(ctx: Context, object_key: str, *, limit: int = CHUNK) -> Importe
     return _work(ctx, data, file, plans, owners, limit)
 
 
-def sweep_inbox(ctx: Context, *, limit: int = CHUNK) -> list[Imported]:
-    """List the inbox and finish what an event lost, or what was left half done; any number of times."""
-    return [import_file(ctx, key, limit=limit) for key in ctx.objects.keys("inbox")]
+def import_inbox(
+    ctx: Context, object_keys: Iterable[str] | None = None, *, time_left: Callable[[], bool] = lambda: True
+) -> list[Imported]:
+    """Import the named objects, or list the inbox and finish what an event lost or left half done.
+
+    Raises:
+        Busy: the time is over and a file is unfinished; the next call goes on from its checkpoint.
+    """
+    done = []
+    for key in ctx.objects.keys("inbox") if object_keys is None else object_keys:
+        while True:
+            imported = import_file(ctx, key)
+            if imported.finished:
+                break
+            if not time_left():
+                raise Busy("a bank file is unfinished; its checkpoint is kept")
+        done.append(imported)
+    return done
 
 
 def _imported(file: BankFile) -> Imported:

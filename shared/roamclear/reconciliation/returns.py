@@ -120,19 +120,20 @@ def _undo_credit(book: Book, payment: Payment, entry: BankEntry, original: Payme
     ]
     ctx.db.transact(actions)
     book.refresh()
-    resolve_open(book, original)
+    for explained in (payment, original):
+        resolve_open(book, explained)
     reason = f"a payment was taken back ({payment.return_reason or 'no reason given'})"
     journal.raise_once(
         ctx,
         issuer_id,
         ExceptionType.RETURNED,
-        payment.payment_id,
+        original.payment_id,
         reason,
         document=reopened[0].number if reopened else None,
         expected=original.amount,
         received=Money.zero(original.amount.currency),
         next_action="ask the partner to pay again",
-        details={"original": original.payment_id},
+        details={"return": payment.payment_id},
     )
 
 

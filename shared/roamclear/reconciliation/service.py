@@ -10,7 +10,7 @@ from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput
 from roamclear.kernel.retry import again_on_race
 from roamclear.reconciliation import importing, matching, settling, store
 from roamclear.reconciliation.book import MAX_SHARES, Book
-from roamclear.reconciliation.importing import import_file, sweep_inbox
+from roamclear.reconciliation.importing import import_file, import_inbox
 from roamclear.reconciliation.model import (
     Allocation,
     BankAccount,
@@ -27,7 +27,7 @@ from roamclear.reconciliation.model import (
 from roamclear.reconciliation.proof import equations
 from roamclear.reconciliation.settling import rematch
 
-__all__ = ["equations", "import_file", "rematch", "sweep_inbox"]
+__all__ = ["equations", "import_file", "import_inbox", "rematch"]
 
 
 def register_account(ctx: Context, actor: Actor, issuer_id: str, wanted: BankAccount) -> BankAccount:

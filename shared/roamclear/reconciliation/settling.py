@@ -8,7 +8,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, ConditionFailed, NotFound
 from roamclear.reconciliation import store
 from roamclear.reconciliation.book import Book
-from roamclear.reconciliation.matching import OPEN_KINDS, apply
+from roamclear.reconciliation.matching import OPEN_KINDS, apply, resolve_open
 from roamclear.reconciliation.model import (
     Decision,
     EntryKind,
@@ -53,6 +53,8 @@ def settle_entry(book: Book, account: str, entry_id: str) -> list[Payment]:
     for payment in payments:
         if payment.kind is EntryKind.FEE:
             _tell_fee(book, payment)
+        elif payment.kind is EntryKind.CREDIT and payment.state is PaymentState.DONE:
+            resolve_open(book, payment)  # its details took its place
         settle(book, payment)
     return [payment for payment in payments if payment.state is PaymentState.OPEN]
 

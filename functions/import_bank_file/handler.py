@@ -1,0 +1,33 @@
+"""Imports a bank file that arrived in the inbox, and every hour what an event lost."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_plus
+
+from roamclear.aws.compose import context as compose
+from roamclear.aws.observe import logger
+from roamclear.reconciliation import service as reconciliation
+
+#: What is left of the time-out when the last chunk is begun; an unfinished file goes on from its checkpoint.
+RESERVE_MS = 120_000
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """An "Object Created" event of the inbox, an S3 notification, or a schedule, which lists the inbox."""
+    found = reconciliation.import_inbox(
+        compose(), _keys(event), time_left=lambda: context.get_remaining_time_in_millis() > RESERVE_MS
+    )
+    done = [{"file": one.sha256[:16], "state": one.state.value, "booked": one.booked} for one in found]
+    logger.info("bank files", extra={"files": done})
+    return {"files": done}
+
+
+def _keys(event: dict[str, Any]) -> list[str] | None:
+    """The object named by the event; None asks for the whole inbox. Only S3 notifications encode their keys."""
+    if "Records" in event:
+        return [unquote_plus(record["s3"]["object"]["key"]) for record in event["Records"]]
+    if event.get("detail-type") == "Object Created":
+        return [event["detail"]["object"]["key"]]
+    return None
