@@ -10,12 +10,14 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict
 
 from functions.finance_api.http import Request, answer
+from roamclear.cdrs.pricing import read_grid
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Terms
 from roamclear.identity import service as identity
 from roamclear.identity.issuer import Issuer
 from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
+from roamclear.kernel.errors import InvalidInput
 
 router = APIGatewayHttpRouter()
 
@@ -29,6 +31,14 @@ class ContractBody(BaseModel):
     valid_from: date
     valid_to: date | None = None
     terms: Terms
+
+
+def check_grid(terms: Terms) -> None:
+    """A price grid that cannot be read is refused here, by the name of its field, not at the first session."""
+    try:
+        read_grid(terms.grid)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=f"terms.{error.field}") from error
 
 
 @router.put("/issuer")
@@ -54,6 +64,7 @@ def put_contract(contract_id: str) -> Response[str]:
     request = Request(router)
     actor = request.actor
     body = request.read(ContractBody)
+    check_grid(body.terms)
     made = contracts.publish(
         request.ctx,
         actor,

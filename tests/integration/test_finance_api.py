@@ -1,0 +1,122 @@
+"""The JSON API through its real handler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration import test_close as month
+from tests.support import builders as b
+from tests.support.api import Api, environment
+from tests.support.moto_stack import Stage
+
+
+@pytest.fixture
+def api(stage: Stage) -> Iterator[Api]:
+    """The API on a fresh stage."""
+    with environment(stage):
+        yield Api(stage)
+
+
+def contract_body(**changes: Any) -> dict[str, Any]:
+    return {"name": "Ronde", "valid_from": "2026-01-01", "terms": b.terms(**changes).dump()}
+
+
+def test_an_issuer_and_a_contract_are_made_and_read(api: Api) -> None:
+    made = api.call("PUT", "/v1/issuer", "ADMIN", b.issuer().dump())
+    assert (made.status, made.body["iban"]) == (200, "DE89370400440532013000")
+    created = api.call("PUT", "/v1/contracts/C-RON", "FINANCE", contract_body())
+    assert (created.status, created.body["version"]) == (201, 1)
+    again = api.call(
+        "PUT", "/v1/contracts/C-RON", "FINANCE", contract_body(payment_days=14) | {"valid_from": "2026-11-01"}
+    )
+    assert (again.status, again.body["version"]) == (200, 2)
+    read = api.call("GET", "/v1/contracts/C-RON", "EMSP_USER", contract_id="C-RON")
+    assert [v["version"] for v in read.body["versions"]] == [1, 2]
+    assert api.call("GET", "/v1/contracts/C-RON", "EMSP_USER", contract_id="C-ELSE").status == 404
+    assert api.call("GET", "/v1/contracts", "EMSP_USER", contract_id="C-ELSE").body["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("role", "method", "path", "body", "status", "code"),
+    [
+        (None, "GET", "/v1/contracts", None, 401, "NOT_AUTHENTICATED"),
+        ("VIEWER", "PUT", "/v1/contracts/C-1", {"name": "x"}, 422, "INVALID_INPUT"),
+        ("VIEWER", "PUT", "/v1/issuer", b.issuer().dump(), 403, "FORBIDDEN"),
+        ("FINANCE", "GET", "/v1/nowhere", None, 404, "NOT_FOUND"),
+        ("FINANCE", "PUT", "/v1/contracts/C-1", "{not json", 422, "INVALID_INPUT"),
+        ("FINANCE", "PUT", "/v1/contracts/C-1", "[1]", 422, "INVALID_INPUT"),
+        ("FINANCE", "GET", "/v1/runs/none", None, 404, "NOT_FOUND"),
+        ("FINANCE", "GET", "/v1/cdrs", None, 200, None),
+    ],
+)
+def test_every_answer_has_its_status_and_code(
+    api: Api, role: str | None, method: str, path: str, body: Any, status: int, code: str | None
+) -> None:
+    reply = api.call(method, path, role, body)
+    assert (reply.status, reply.body.get("code")) == (status, code)
+
+
+def test_a_bad_field_is_named(api: Api) -> None:
+    body = contract_body()
+    body["terms"]["zone"] = "Europe/Nowhere"
+    reply = api.call("PUT", "/v1/contracts/C-RON", "FINANCE", body)
+    assert (reply.status, reply.body["field"]) == (422, "terms.zone")
+    body = contract_body()
+    del body["terms"]["grid"][0]["tariff"]["elements"]
+    reply = api.call("PUT", "/v1/contracts/C-RON", "FINANCE", body)
+    assert (reply.status, reply.body["field"][:11]) == (422, "terms.grid.")
+
+
+def test_the_lists_and_the_trace_of_a_cdr(api: Api) -> None:
+    month.start(api.stage)
+    ref = month.push(api.stage, b.cdr(1))
+    month.push(api.stage, b.cdr(2, evse="DE*VWK*E999"))
+    month.push(api.stage, b.cdr(3, emsp="FRXXX"))
+    rated = api.call("GET", "/v1/cdrs", "FINANCE", list="rated", contract="C-RON")
+    assert (rated.body["count"], rated.body["net_minor"]) == (1, 830)
+    assert api.call("GET", "/v1/cdrs", "FINANCE", list="on_hold", contract="C-RON").body["count"] == 1
+    assert api.call("GET", "/v1/cdrs", "FINANCE", list="not_rated").body["count"] == 1
+    trace = api.call("GET", f"/v1/cdrs/{ref}/trace", "FINANCE")
+    assert trace.body["ticks"] == dict.fromkeys(
+        ("no_rule_open", "one_contract", "rated_with_vat", "evse_known_and_assigned", "has_end"), True
+    )
+    assert trace.body["ratings"][0]["trace"]["steps"]
+    assert trace.body["raw"]["id"] == "CDR-000001"
+    assert api.call("GET", f"/v1/cdrs/{ref}/trace", "EMSP_USER", contract_id="C-ELSE").status == 404
+
+
+def test_a_dispute_from_filing_to_its_answer(api: Api) -> None:
+    month.start(api.stage)
+    ref = month.push(api.stage, b.cdr(1))
+    month.push(api.stage, b.cdr(2))
+    run = month.open_run(api.stage)
+    claim = {"cdr_ref": ref, "reason": "ENERGY_TOO_HIGH", "claimed": {"amount_minor": 200, "currency": "EUR"}}
+    filed = api.call("POST", "/v1/disputes", "EMSP_USER", claim, contract_id="C-RON")
+    assert (filed.status, filed.body["state"]) == (201, "OPEN")
+    assert api.call("POST", "/v1/disputes", "EMSP_USER", claim, contract_id="C-RON").body == filed.body
+    assert api.call("POST", "/v1/disputes", "FINANCE", claim).status == 403
+    path = f"/v1/disputes/{filed.body['dispute_id']}/answer"
+    answer = {"outcome": "PARTIAL", "accepted": {"amount_minor": 150, "currency": "EUR"}, "answer": "half of it"}
+    assert api.call("POST", path, "EMSP_USER", answer, contract_id="C-RON").status == 403
+    assert api.call("POST", path, "DISPUTE_AGENT", answer).body["state"] == "PARTIAL"
+    assert api.call("POST", path, "DISPUTE_AGENT", answer).status == 409
+    members = api.call("GET", f"/v1/runs/{run.run_id}/sessions", "EMSP_USER", contract_id="C-RON")
+    assert sorted(s["net"]["amount_minor"] for s in members.body["items"]) == [680, 830]
+    done = month.close_run(api.stage, run)
+    late = api.call("POST", "/v1/disputes", "EMSP_USER", claim | {"cdr_ref": "DEVWK*CDR-000002"}, contract_id="C-RON")
+    assert (late.status, late.body["code"], late.body["closed_at_utc"]) == (
+        409,
+        "WINDOW_CLOSED",
+        "2026-11-08T23:00:00Z",
+    )
+    number = done.numbers[0]
+    assert api.call("GET", f"/v1/invoices/{number}", "EMSP_USER", contract_id="C-RON").body["number"] == number
+    assert api.call("GET", f"/v1/invoices/{number}", "EMSP_USER", contract_id="C-ELSE").status == 404
+    found = api.call("GET", "/v1/document-by-reference", "FINANCE", text="vw 2O26 00 0OO1")
+    assert found.body["number"] == number
+    audit = api.call("GET", f"/v1/audit/DISPUTE/{filed.body['dispute_id']}", "VIEWER")
+    assert [e["action"] for e in audit.body["items"]] == ["FILED", "PARTIAL"]
+    assert audit.body["broken_link"] is None
