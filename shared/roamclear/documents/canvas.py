@@ -117,6 +117,14 @@ class Canvas:
         self._state: tuple[int, bool, Colour | None, Colour | None] = (0, False, None, None)
         self._clean: dict[str, str] = {}
 
+    def __enter__(self) -> Canvas:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the font files: fpdf2 leaves them to the garbage collector."""
+        for font in self.pdf.fonts.values():
+            font.ttfont.close()
+
     def new_page(self) -> None:
         """Begin a page; the frame draws bar and heads and sets ``y``."""
         self.pdf.add_page()

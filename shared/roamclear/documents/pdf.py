@@ -24,7 +24,11 @@ def render_invoice(document: InvoiceDocument, fonts: Path, *, xml: bytes | None 
 
     Drafts carry no XML: nothing may take a preview for an invoice. Copies carry the original's.
     """
-    canvas = Canvas(document.branding, fonts, language=document.language.value)
+    with Canvas(document.branding, fonts, language=document.language.value) as canvas:
+        return _draw(canvas, document, xml)
+
+
+def _draw(canvas: Canvas, document: InvoiceDocument, xml: bytes | None) -> bytes:
     head = _letterhead(document)
 
     def frame(page: int) -> None:

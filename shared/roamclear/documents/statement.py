@@ -68,7 +68,13 @@ def render_statement(
         InvariantBroken: the rows and balances do not add up.
     """
     _refuse(statement, rows)
-    canvas = Canvas(statement.branding, fonts, language=statement.language.value)
+    with Canvas(statement.branding, fonts, language=statement.language.value) as canvas:
+        return _draw(canvas, statement, rows, excluded)
+
+
+def _draw(
+    canvas: Canvas, statement: PayoutStatement, rows: Sequence[PayoutRow], excluded: Sequence[PayoutExcluded]
+) -> bytes:
     head = _letterhead(statement)
 
     def frame(page: int) -> None:

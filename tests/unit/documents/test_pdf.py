@@ -180,10 +180,10 @@ def test_the_giro_code_stands_for_euro_amounts_due_only() -> None:
 
 
 def test_wrapping_loses_no_character(fonts: Path) -> None:
-    canvas = Canvas(Branding(), fonts, language="EN")
-    canvas.new_page()
-    canvas.pen(8)
     text = "a " + "Donaudampfschifffahrtsgesellschaft" * 6 + " and the rest of it"
-    lines = canvas.wrap(text, 400)
-    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
-    assert all(canvas.width(line) <= 400 for line in lines)
+    with Canvas(Branding(), fonts, language="EN") as canvas:
+        canvas.new_page()
+        canvas.pen(8)
+        lines = canvas.wrap(text, 400)
+        assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+        assert all(canvas.width(line) <= 400 for line in lines)
