@@ -60,7 +60,11 @@ def test_a_new_cdr_is_kept_byte_for_byte_and_read_back_from_its_location(ctx: Co
 
 def test_the_same_content_again_is_a_repeat_with_the_same_location(cpo: Partner) -> None:
     first = cpo.push(cdr(1))
-    other = dict(reversed(cdr(1).items())) | {"last_updated": "2026-11-01T00:00:00Z", "remark": None, "id": "cdr-000001"}
+    other = dict(reversed(cdr(1).items())) | {
+        "last_updated": "2026-11-01T00:00:00Z",
+        "remark": None,
+        "id": "cdr-000001",
+    }
     again = cpo.push(numbers_json.dumps(other).replace('"volume":20', '"volume":20.000'))
     assert (again.status, again.code) == (200, 1000)
     assert again.headers["Location"].upper() == first.headers["Location"].upper()

@@ -145,7 +145,9 @@ def test_an_older_description_changes_nothing(cpo: Partner) -> None:
         ("/ocpi/2.2.1/locations/DE/VWK/" + "x" * 40, location(id="x" * 40), "39"),
     ],
 )
-def test_a_body_that_contradicts_its_address_is_2001(ctx: Context, cpo: Partner, path: str, body: Any, word: str) -> None:
+def test_a_body_that_contradicts_its_address_is_2001(
+    ctx: Context, cpo: Partner, path: str, body: Any, word: str
+) -> None:
     refused(cpo.call("PUT", path, body), 2001, word)
     logged = list(store.refused(ctx.db, "voltwerk", cpo.credential.partner_id, ctx.now()))
     assert [e.module for e in logged] == ["locations"]
@@ -176,9 +178,7 @@ def test_others_locations_are_not_there(ctx: Context, cpo: Partner) -> None:
 def test_the_stream_registers_the_evses_with_their_zone(stage: Stage, cpo: Partner) -> None:
     ok(cpo.call("PUT", PLACE, location()), 201)
     (row,) = [
-        r
-        for r in stage.client.scan(TableName=stage.tables.names[Table.INTAKE])["Items"]
-        if r["sk"]["S"] == "LOCATION"
+        r for r in stage.client.scan(TableName=stage.tables.names[Table.INTAKE])["Items"] if r["sk"]["S"] == "LOCATION"
     ]
     full = stage.ctx.db.page(Table.INTAKE, row["pk"]["S"], consistent=True).rows[0]
     evses.register_location(stage.ctx, full["issuer_id"], full["party"], stored_object(full)[1])
@@ -239,7 +239,9 @@ def has(path: Path, *names: str) -> bool:
 def test_the_specifications_locations_and_tariffs_are_taken_and_served_unchanged(ctx: Context) -> None:
     if not CASES.exists():
         pytest.skip("the specification's examples are not on this machine")
-    wanted = [("locations", p) for p in [*spec("2*/examples/location_example*.json"), *spec("2.1.1/*/mod_locations__*")]]
+    wanted = [
+        ("locations", p) for p in [*spec("2*/examples/location_example*.json"), *spec("2.1.1/*/mod_locations__*")]
+    ]
     wanted += [("tariffs", p) for p in [*spec("2*/examples/tariff_*.json"), *spec("2.1.1/*/mod_tariffs__*")]]
     parties = ("DEALL", "BEBEC", "NLALF", "DEXXX")
     taken = 0

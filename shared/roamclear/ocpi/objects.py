@@ -147,6 +147,8 @@ def _taken(credential: Credential, at: Address, method: Method, message: Message
     wrong = _id_fault(value, at)
     if wrong is not None:
         return wrong
+    if method == "PUT" and at.evse_uid is None and value.get("id") is None:
+        return Refused("id is missing", "id")
     if method == "PATCH" and message.version != "2.1.1" and value.get("last_updated") is None:
         return Refused("a PATCH carries last_updated (OCPI transport, PATCH)", "last_updated")
     if value.get("last_updated") is not None:

@@ -41,7 +41,11 @@ def refused(db: Database, issuer_id: str, partner_id: str, day: datetime) -> Ite
 def refused_body(db: Database, entry: IngestEntry) -> bytes:
     """The whole body of a refused message."""
     key = keys.ingest_log(entry.issuer_id, entry.partner_id, entry.received_at_utc, entry.sha256)
-    rest = [r["raw"] for r in db.rows(Table.INTAKE, keys.ingest_part(key, 0).pk, prefix=f"{key.sk}#")] if entry.parts else []
+    rest = (
+        [r["raw"] for r in db.rows(Table.INTAKE, keys.ingest_part(key, 0).pk, prefix=f"{key.sk}#")]
+        if entry.parts
+        else []
+    )
     return zlib.decompress(b"".join([entry.raw, *rest]))
 
 

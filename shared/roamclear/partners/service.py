@@ -16,7 +16,17 @@ from roamclear.kernel.writes import Put, Table
 from roamclear.partners import rules, store
 from roamclear.partners.model import Credential, CredentialStatus, Peer, Wanted
 
-__all__ = ["authenticate", "credential", "credentials", "header_for", "issue", "renew", "revoke", "unregister"]
+__all__ = [
+    "authenticate",
+    "credential",
+    "credentials",
+    "header_for",
+    "issue",
+    "presented",
+    "renew",
+    "revoke",
+    "unregister",
+]
 
 header_for = rules.encode
 
@@ -93,6 +103,14 @@ def authenticate(ctx: Context, header: str | None) -> Credential:
         found = store.find(ctx.db, rules.token_hash(token))
         if found is not None and found.status is not CredentialStatus.REVOKED:
             return found
+    raise NotAuthenticated("the token is missing or unknown")
+
+
+def presented(known: Credential, header: str | None) -> str:
+    """The token of a header that made this credential known."""
+    for token in rules.candidates(header):
+        if rules.token_hash(token) == known.token_hash:
+            return token
     raise NotAuthenticated("the token is missing or unknown")
 
 
