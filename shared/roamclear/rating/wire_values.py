@@ -17,6 +17,9 @@ from roamclear.rating.model import Price, PriceLimit, Tax
 
 MAX_TEXT = 255
 MAX_DIGITS = 34
+#: Beyond any volume, price or total of a session, and small enough that sums of it stay within ``Money``.
+MAX_VALUE = 10**9
+_YEARS = range(1970, 3000)
 _NUMBER = re.compile(r"-?\d{1,34}(\.\d{1,34})?([eE][+-]?\d{1,2})?", re.ASCII)
 _CLOCK = re.compile(r"(\d{2}):(\d{2})(?::00)?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -101,6 +104,8 @@ def number(value: Any, field: str, quirks: Quirks) -> Decimal:
         raise InvalidInput(f"{field} is no number", field=field)
     if len(value.as_tuple().digits) > MAX_DIGITS or abs(value.adjusted()) > MAX_DIGITS:
         raise InvalidInput(f"{field} has more than {MAX_DIGITS} digits", field=field)
+    if abs(value) > MAX_VALUE:
+        raise InvalidInput(f"{field} is beyond {MAX_VALUE}", field=field)
     return value
 
 
@@ -121,9 +126,12 @@ def instant(obj: Mapping[str, Any], key: str, prefix: str = "") -> datetime:
     if obj.get(key) is None:
         raise InvalidInput(f"{field} is missing", field=field)
     try:
-        return parse_instant(obj[key], field=field)
+        found = parse_instant(obj[key], field=field)
     except OverflowError as error:
         raise InvalidInput(f"{field} lies outside the calendar", field=field) from error
+    if found.year not in _YEARS:
+        raise InvalidInput(f"{field} lies outside the years {_YEARS.start} to {_YEARS.stop - 1}", field=field)
+    return found
 
 
 def optional_instant(obj: Mapping[str, Any], key: str, quirks: Quirks) -> datetime | None:
