@@ -7,6 +7,7 @@ this.
 from roamclear.documents.checks import missing, national_currency
 from roamclear.documents.cii import write_cii
 from roamclear.documents.pdf import issuer_of, recipient_of, render_invoice
+from roamclear.documents.schema import schema_problems
 from roamclear.documents.session_text import file_sha256, write_csv, write_ndjson
 from roamclear.documents.sessions import ROWS_PER_PART, write_xlsx
 from roamclear.documents.statement import render_statement, statement_problems, write_statement_xlsx
@@ -22,6 +23,7 @@ __all__ = [
     "recipient_of",
     "render_invoice",
     "render_statement",
+    "schema_problems",
     "statement_problems",
     "tax_of",
     "totals",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roamclear.documents.checks import line_adds_up, missing
@@ -31,6 +31,7 @@ def lines(draw: st.DrawFn) -> Line:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(lines(), min_size=1, max_size=30))
 def test_the_breakdown_holds_the_whole_document(given_lines: list[Line]) -> None:
     rows = vat_breakdown(given_lines, "EUR")
@@ -41,6 +42,7 @@ def test_the_breakdown_holds_the_whole_document(given_lines: list[Line]) -> None
     assert all(row.tax == tax_of(row.taxable, row.rate) for row in rows)
 
 
+@settings(deadline=None)
 @given(st.lists(lines(), min_size=1, max_size=12))
 def test_any_document_of_whole_lines_passes_the_checks(given_lines: list[Line]) -> None:
     assert all(line_adds_up(line) for line in given_lines)

@@ -14,7 +14,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roamclear.kernel.errors import InvalidInput
@@ -135,6 +135,7 @@ def test_a_large_file_without_a_link_is_refused() -> None:
         compose(MailKind.INVOICE_PACKAGE, MailLanguage.EN, BRAND, facts(attachments=(file("a.pdf", 8_000_000, None),)))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40_000))
 def test_the_estimate_is_never_below_the_real_part(size: int) -> None:
     message = EmailMessage(policy=email.policy.SMTP.clone(cte_type="7bit"))
