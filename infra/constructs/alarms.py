@@ -17,7 +17,13 @@ from constructs import Construct
 from infra.settings import StageSettings
 
 #: Log lines that a person must see, by function and by the value of their `message`.
-LOGGED_FAULTS = {"nightly_proof": ("proof_failed",), "finance_api": ("unexpected fault",)}
+LOGGED_FAULTS = {
+    "nightly_proof": ("proof failed",),
+    "fail_run": ("run failed",),
+    "finance_api": ("unexpected fault",),
+    "ocpi_api": ("unexpected fault",),
+    "project_stream": ("a record was parked",),
+}
 
 
 class Alarms(Construct):

@@ -20,9 +20,8 @@ FILTERS: dict[tuple[str, str], list[dict[str, object]]] = {
     ("project_stream", "intake"): [
         {
             "eventName": _NEW_IMAGES,
-            "dynamodb": {
-                "Keys": {"sk": {"S": [{"prefix": p} for p in ("ORIGINAL", "CONFLICT", "LOCATION", "TARIFF")]}}
-            },
+            # Bodies, differing bodies, locations, and refused messages, whose sort key begins with the year.
+            "dynamodb": {"Keys": {"sk": {"S": [{"prefix": p} for p in ("ORIGINAL", "CONFLICT", "LOCATION", "2")]}}},
         }
     ],
     # Outbox facts of any room: rows that carry `fact`.

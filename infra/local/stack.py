@@ -43,6 +43,7 @@ class LaptopStack:
         port: of the AWS endpoint; 0 takes a free one.
         issuer_id: the legal entity at which the people of ``ROLES`` get their role.
         verify: load the code of every function once after deploying.
+        enforce_iam: let the endpoint check each call of a function against its role.
         say: told what happens, one line each.
     """
 
@@ -53,6 +54,7 @@ class LaptopStack:
         *,
         issuer_id: str = "acme",
         verify: bool = True,
+        enforce_iam: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.name = name
@@ -62,6 +64,7 @@ class LaptopStack:
         self.outputs: dict[str, str] = {}
         self.people: dict[str, people.Person] = {}
         self._verify = verify
+        self._enforce_iam = enforce_iam
         self._say = say
         self._clients: dict[str, Any] = {}
         # Cookies ignore the port, so each stack gets another host name (platform.md 3).
@@ -147,6 +150,9 @@ class LaptopStack:
             "SFTP_ENABLED": "0",
             "LAMBDA_EXECUTOR": "local",
             "LAMBDA_WARM_TTL_SECONDS": "60",
+            "AUTH": "true" if self._enforce_iam else "false",
+            "AWS_ACCESS_KEY_ID": _KEY["aws_access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": _KEY["aws_secret_access_key"],
             "MINISTACK_REGION": _REGION,
             "AWS_DEFAULT_REGION": _REGION,
             "SMTP_HOST": f"127.0.0.1:{smtp_port}",
