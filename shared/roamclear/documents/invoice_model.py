@@ -225,6 +225,7 @@ class Typeface(StrEnum):
     """Typefaces that the font build makes."""
 
     SANS = "SANS"
+    SERIF = "SERIF"
 
 
 class Branding(Record):

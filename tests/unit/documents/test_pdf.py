@@ -14,7 +14,7 @@ import pytest
 from roamclear.documents.canvas import Canvas
 from roamclear.documents.cii import write_cii
 from roamclear.documents.giro_code import giro_code
-from roamclear.documents.model import Branding, InvoiceDocument, Language, Purpose
+from roamclear.documents.model import Branding, InvoiceDocument, Language, Purpose, Typeface
 from roamclear.documents.pdf import render_invoice
 from tests.unit.documents import samples
 
@@ -160,6 +160,15 @@ def test_an_svg_logo_is_drawn(fonts: Path) -> None:
     )
     with_logo = render_invoice(samples.document(branding=Branding(logo=svg)), fonts)
     assert with_logo != render_invoice(samples.document(branding=Branding()), fonts)
+
+
+def test_an_issuer_may_choose_a_serif(fonts: Path) -> None:
+    document = samples.document(branding=Branding(typeface=Typeface.SERIF))
+    with pikepdf.open(io.BytesIO(render_invoice(document, fonts))) as pdf:
+        names = {str(font.BaseFont) for font in pdf.pages[0].Resources.Font.values()}
+        assert len(names) == 2
+        assert all("NotoSerif" in name for name in names)
+        _fonts_are_embedded(pdf)
 
 
 def test_no_name_of_the_software_is_anywhere(fonts: Path) -> None:
