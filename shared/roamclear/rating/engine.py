@@ -186,7 +186,7 @@ class _Run:
                 continue
             rule, steady_s = rules.find(dimension, stay.start)
             if until_s < 0:
-                until_s = wall_end_s(stay.start.local, stay.local_end)
+                until_s = wall_end_s(stay.start, stay.begin, stay.end, stay.local_end)
             if until_s > steady_s:
                 last = stay.last()
                 if last is not None and rules.choose(dimension, last) is not rule:

@@ -65,13 +65,14 @@ def last_moment(start: Moment, end: datetime, zone: ZoneInfo, session_start: dat
     )
 
 
-def wall_end_s(local: datetime, local_end: datetime) -> int:
-    """The second of the local day of ``local`` at which a period ends, beyond 86400 if on a later day.
+def wall_end_s(start: Moment, begin: datetime, end: datetime, local_end: datetime) -> int:
+    """The second of the local day of ``start`` by which a period has ended, beyond 86400 if on a later day.
 
     A change of the clocks in between gives a number beyond any bound: then nothing can be said by counting.
     """
+    local = start.local
     if local.utcoffset() != local_end.utcoffset():
         return 2 * DAY_S
-    days = local_end.toordinal() - local.toordinal()
-    rounded_up = 1 if local_end.microsecond else 0
-    return days * DAY_S + local_end.hour * 3600 + local_end.minute * 60 + local_end.second + rounded_up
+    span = end - begin
+    parts = (1 if span.microseconds else 0) + (1 if local.microsecond else 0)
+    return start.second_of_day + span.days * DAY_S + span.seconds + parts

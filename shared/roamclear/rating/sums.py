@@ -87,7 +87,7 @@ def _taxed(stated: Decimal, vat: Decimal | None, mode: TaxIncluded) -> Amount:
     if vat is None:
         return Amount(None if stated else _ZERO, stated)
     if mode is TaxIncluded.NO:
-        return Amount(stated, stated * (_HUNDRED + vat) / _HUNDRED)
+        return Amount(stated, (stated * (_HUNDRED + vat)).scaleb(-2))
     return Amount(stated * _HUNDRED / (_HUNDRED + vat), stated)
 
 
@@ -95,28 +95,29 @@ def _lines(segments: Sequence[Segment]) -> tuple[list[RatingLine], list[tuple[Co
     """One line per component of an element; quantities are summed before anything is divided."""
     grouped: dict[tuple[Kind, Rule], list[Segment]] = {}
     for s in segments:
-        grouped.setdefault((s.kind, s.rule), []).append(s)
+        key = (s.kind, s.rule)
+        if key in grouped:
+            grouped[key].append(s)
+        else:
+            grouped[key] = [s]
     lines, amounts = [], []
     for (kind, rule), members in grouped.items():
-        scale, price = SCALE[kind], rule.price
-        volume = surplus = _ZERO
-        for s in members:
-            volume += s.volume
-            surplus += s.surplus
-        quantity, stated = volume, volume * price
-        if surplus:
-            small = volume * scale + surplus
+        price, last = rule.price, members[-1]
+        quantity = last.volume
+        for s in members[:-1]:
+            quantity += s.volume
+        stated = quantity * price
+        # Steps give their surplus to the last segment of all, so it can only be in the last of its line.
+        if last.surplus:
+            scale = SCALE[kind]
+            small = quantity * scale + last.surplus
             quantity, stated = small / scale, small * price / scale
-        vat = rule.component.vat
-        amount = _taxed(stated, vat, members[0].tariff.tax_included)
-        net = amount.excl if amount.excl is not None else stated
-        amounts.append((COMPONENTS[kind], amount))
-        lines.append(
-            RatingLine(
-                *(COMPONENTS[kind], outward(quantity), UNITS[kind], price, outward(net)),
-                *(vat, rule.bracket, rule.tariff_id),
-            )
-        )
+        vat, component = rule.component.vat, COMPONENTS[kind]
+        amount = _taxed(stated, vat, last.tariff.tax_included)
+        net = outward(amount.excl if amount.excl is not None else stated)
+        amounts.append((component, amount))
+        billed = outward(quantity)
+        lines.append(RatingLine(component, billed, UNITS[kind], price, net, vat, rule.bracket, rule.tariff_id))
     return lines, amounts
 
 
@@ -152,6 +153,8 @@ def _limited(raw: Amount, limits: TariffRules, segments: Sequence[Segment]) -> t
     """
     excl, incl = raw
     moved: list[tuple[str, str]] = []
+    if limits.tariff.min_price is None and limits.tariff.max_price is None:
+        return raw, moved
     taxed = any(s.rule.component.vat is not None for s in segments) or (not segments and limits.has_vat)
     for code, limit in (("MIN_PRICE", limits.tariff.min_price), ("MAX_PRICE", limits.tariff.max_price)):
         if limit is None:
