@@ -193,7 +193,6 @@ def _work(
             if place <= file.done or plan.account is None:
                 continue
             if place > file.done + limit:
-                _report(books, touched)
                 return _checkpoint(ctx, file, plans, owners, counts, place - 1)
             book = books[plan.account.issuer_id]
             outcome = _book(book, plan, event, file.sha256)
@@ -220,7 +219,7 @@ def _report(books: dict[str, Book], touched: list[Payment]) -> bool:
     for payment in touched:
         book = books[payment.issuer_id]
         current = store.payment(book.ctx.db, payment.issuer_id, payment.entry_id, payment.index)
-        if current is not None and current.state is PaymentState.OPEN:
+        if current is not None and current.state is PaymentState.OPEN and current.told is None:
             book.refresh()
             settling.report(book, current)
         open_ = open_ or bool(current and current.unapplied)

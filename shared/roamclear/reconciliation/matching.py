@@ -26,14 +26,6 @@ from roamclear.reconciliation.model import (
 )
 
 _LEARN = (Rule.CREDITOR_REFERENCE, Rule.COMPLETE_NUMBERS, Rule.BY_HAND)
-OPEN_KINDS = (
-    ExceptionType.UNMATCHED_CREDIT,
-    ExceptionType.UNMATCHED_DEBIT,
-    ExceptionType.AMBIGUOUS_MATCH,
-    ExceptionType.WRONG_CURRENCY,
-    ExceptionType.DUPLICATE_PAYMENT,
-    ExceptionType.RETURNED,
-)
 
 
 def apply(book: Book, payment: Payment, decision: Decision, actor_id: str) -> Payment:
@@ -139,7 +131,7 @@ def _after(book: Book, payment: Payment, decision: Decision, documents: list[tup
     ctx, issuer_id = book.ctx, book.issuer_id
     for before, after in documents:
         book.items.paid(after.number, after.open_amount)
-        if not after.open_amount:
+        if not after.open_amount and before.state is DocumentState.PARTIALLY_PAID:
             for kind in (ExceptionType.SHORT_PAY, ExceptionType.BANK_FEE):
                 journal.resolve(ctx, issuer_id, kind, after.number, by="system:matching", reason="paid in full")
         late = payment.value_on > before.due_date and before.open_amount.amount_minor > 0
@@ -174,10 +166,9 @@ def _raise(book: Book, kind: ExceptionType, subject: str, document: Document, pa
 
 def resolve_open(book: Book, payment: Payment) -> None:
     """Close what was raised about a payment that is explained now."""
-    for kind in OPEN_KINDS:
-        journal.resolve(
-            book.ctx, book.issuer_id, kind, payment.payment_id, by="system:matching", reason="explained by a later fact"
-        )
+    if payment.told is not None:
+        kind, reason = ExceptionType(payment.told), "explained by a later fact"
+        journal.resolve(book.ctx, book.issuer_id, kind, payment.payment_id, by="system:matching", reason=reason)
 
 
 def placed(ctx: Context, issuer_id: str, shares: Iterable[Share]) -> tuple[Share, ...]:

@@ -131,7 +131,8 @@ class Payment(Record):
     """One payment inside an entry. ``amount`` and ``unapplied`` have the sign of the bank: money out is negative.
 
     ``unapplied`` is what is not explained yet, by a document or by an original; it lies on the ledger account
-    ``holding`` (unapplied cash of a partner, or suspense). ``booked_to`` is where it lay first.
+    ``holding`` (unapplied cash of a partner, or suspense). ``booked_to`` is where it lay first. ``told`` is the type
+    under which the exception journal may know of it.
     """
 
     issuer_id: str
@@ -159,6 +160,7 @@ class Payment(Record):
     quotes: tuple[str, ...] = ()
     original_id: str | None = None
     suggestion: Decision | None = None
+    told: str | None = None
     applications: int = 0
     changed: int = 0
     details_given: bool = True

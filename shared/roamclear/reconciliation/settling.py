@@ -8,7 +8,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, ConditionFailed, NotFound
 from roamclear.reconciliation import store
 from roamclear.reconciliation.book import Book
-from roamclear.reconciliation.matching import OPEN_KINDS, apply, resolve_open
+from roamclear.reconciliation.matching import apply, resolve_open
 from roamclear.reconciliation.model import (
     Decision,
     EntryKind,
@@ -91,31 +91,36 @@ def rematch(ctx: Context, issuer_id: str) -> int:
 
 
 def report(book: Book, payment: Payment) -> None:
-    """Keep the suggestion and raise the exception of a payment that nobody but a person can settle."""
-    if payment.kind is EntryKind.CREDIT:
-        decision = book.decide(payment)
-        _keep(book, payment, decision)
-        kind = ExceptionType(decision.reasons[0]) if decision.reasons else ExceptionType.UNMATCHED_CREDIT
-        shown = ", ".join(decision.candidates[:5])
-        message = _MESSAGES[kind] + (f"; candidates {shown}" if shown else "")
-    else:
-        kind = ExceptionType.RETURNED if payment.kind is EntryKind.RETURN else ExceptionType.UNMATCHED_DEBIT
-        message = _MESSAGES[kind]
-    for other in OPEN_KINDS:
-        if other is not kind:
-            journal.resolve(
-                book.ctx, book.issuer_id, other, payment.payment_id, by="system:matching", reason=f"now {kind.value}"
-            )
+    """Keep the suggestion and raise the exception of a payment that only a person can settle; once, under one type."""
+    ctx, issuer_id = book.ctx, book.issuer_id
+    decision = book.decide(payment) if payment.kind is EntryKind.CREDIT else None
+    kind = ExceptionType(payment.told) if payment.told else _kind(payment, decision)
+    told = payment.model_copy(update={"suggestion": decision, "told": kind.value})
+    if told != payment:
+        try:
+            ctx.db.write(store.payment_put(told, payment))
+        except ConditionFailed:
+            return  # another worker changed it; its own report follows
+    shown = ", ".join(decision.candidates[:5]) if decision else ""
     journal.raise_once(
-        book.ctx,
-        book.issuer_id,
+        ctx,
+        issuer_id,
         kind,
         payment.payment_id,
-        message,
+        _MESSAGES[kind] + (f"; candidates {shown}" if shown else ""),
         received=payment.unapplied,
         next_action="match by hand",
         details={"booked_on": payment.booked_on.isoformat(), "payer": (payment.payer_name or "")[:70]},
     )
+    current = store.payment(ctx.db, issuer_id, payment.entry_id, payment.index)
+    if current is not None and current.state is not PaymentState.OPEN:
+        resolve_open(book, current)
+
+
+def _kind(payment: Payment, decision: Decision | None) -> ExceptionType:
+    if decision is None:
+        return ExceptionType.RETURNED if payment.kind is EntryKind.RETURN else ExceptionType.UNMATCHED_DEBIT
+    return ExceptionType(decision.reasons[0]) if decision.reasons else ExceptionType.UNMATCHED_CREDIT
 
 
 _MESSAGES = {
@@ -126,15 +131,6 @@ _MESSAGES = {
     ExceptionType.RETURNED: "money went or came back and its original is not known",
     ExceptionType.UNMATCHED_DEBIT: "money went that is neither ours, nor a fee, nor a return",
 }
-
-
-def _keep(book: Book, payment: Payment, decision: Decision) -> None:
-    if decision == payment.suggestion:
-        return
-    try:
-        book.ctx.db.write(store.payment_put(payment.model_copy(update={"suggestion": decision}), payment))
-    except ConditionFailed:
-        return  # another worker changed it; its own report follows
 
 
 def find_payment(ctx: Context, issuer_id: str, payment_id: str) -> Payment:
