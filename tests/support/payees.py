@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from roamclear.cdrs.model import Billing, Session
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.evses import service as evses
 from roamclear.evses.model import AccountKind, AccountTerms, Agreement
@@ -14,6 +15,8 @@ from roamclear.identity.issuer import Address, Brand, Issuer
 from roamclear.identity.model import Actor, Grant, Role
 from roamclear.kernel.context import Context
 from roamclear.kernel.money import Money
+from roamclear.ledger import service as ledger
+from roamclear.ledger.model import Account, Event, credit, debit
 
 ISSUER = "acme"
 IBAN = "DE89370400440532013000"
@@ -65,6 +68,8 @@ def issuer(ctx: Context) -> Issuer:
         iban="DE02120300000000202051",
         bic="BYLADEM1001",
         zone="Europe/Berlin",
+        electronic_address="ap@acme.example",
+        electronic_address_scheme="EM",
         number_prefix="AC",
         brand=Brand(name="Acme"),
     )
@@ -102,3 +107,40 @@ def location(count: int = 1, *, first: int = 1, **changes: Any) -> dict[str, Any
 def chargers(ctx: Context, count: int = 1, *, first: int = 1) -> list[str]:
     """Registered EVSEs."""
     return evses.register_location(ctx, ISSUER, "DEABC", location(count, first=first))
+
+
+def session(number: int, net_minor: int, *, account: str | None = "P1", **changes: Any) -> Session:
+    """A locked session of run R with a net amount in cents."""
+    base: dict[str, Any] = {
+        "issuer_id": ISSUER,
+        "cdr_ref": f"DEABC.C{number:06d}",
+        "cdr_id": f"C{number:06d}",
+        "sha256": "0" * 64,
+        "party": "DEABC",
+        "emsp_party": "NLEMS",
+        "partner_id": "cpo",
+        "route": "direct",
+        "source": "PUSH",
+        "evse_id": f"DEABCE{number % 3 + 1}",
+        "start_utc": datetime(2026, 10, 2, tzinfo=UTC) + timedelta(minutes=number),
+        "stop_utc": datetime(2026, 10, 2, 1, tzinfo=UTC) + timedelta(minutes=number),
+        "zone": "Europe/Berlin",
+        "energy_kwh": Decimal("10.5"),
+        "received_at_utc": datetime(2026, 10, 2, 2, tzinfo=UTC),
+        "billing": Billing.LOCKED,
+        "contract_id": "EMSP-1",
+        "net": Money(net_minor, "EUR"),
+        "currency": "EUR",
+        "account_id": account,
+        "run_id": "R1",
+    }
+    fitting = {name: value for name, value in (base | changes).items() if name in Session.model_fields}
+    return Session(**fitting)
+
+
+def revenue(ctx: Context, run_id: str, net_minor: int) -> None:
+    """The posting of the invoice of a run, as billing makes it."""
+    amount = Money(net_minor, "EUR")
+    lines = [debit(Account.RECEIVABLE.of("EMSP-1"), amount), credit(Account.REVENUE.of("EMSP-1"), amount, note=run_id)]
+    put = ledger.entry(ctx, issuer_id=ISSUER, event=Event.INVOICE_ISSUED, subject=run_id, currency="EUR", lines=lines)
+    ledger.post(ctx, put)

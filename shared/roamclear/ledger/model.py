@@ -46,6 +46,7 @@ class Account(StrEnum):
     FX = "fx"
     WRITE_OFF = "write_off"
     EQUITY = "equity"
+    OWN_SHARE = "own_share"
 
     def of(self, subject: str) -> str:
         """The account of an object.

@@ -1,0 +1,233 @@
+"""Payment batches: made by one person, approved by another, exported once (product.md rows 115-117, rules.md 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from roamclear.audit import service as audit
+from roamclear.bank.target import is_business_day
+from roamclear.evses import service as evses
+from roamclear.identity import service as identity
+from roamclear.identity.model import Actor, Right
+from roamclear.identity.rules import authorise, different_person
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Conflict, InvalidInput, NotFound
+from roamclear.kernel.money import total
+from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.time import local_date
+from roamclear.kernel.writes import Action, Table
+from roamclear.payouts import rules, store
+from roamclear.payouts.model import MAX_ITEMS, Batch, BatchItem, BatchState, Counter, Payout
+
+_RACES = (Table.AUDIT, Table.CLEARING)
+_SEPA = "EUR"
+_SERIES = "BATCH"
+
+
+def make_batch(ctx: Context, maker: Actor, issuer_id: str, execution_date: date) -> Batch:
+    """Collect READY payouts of external accounts that may be paid now; each is in one batch at most.
+
+    Left out, and READY still: accounts in cooling-off or inactive, other currencies than EUR, and what is beyond
+    90 payouts (the next batch takes it). ``Conflict`` when nothing is left.
+    """
+    authorise(maker, Right.BATCH_MAKE, issuer_id)
+
+    def attempt() -> Batch:
+        issuer = identity.issuer(ctx, issuer_id)
+        _check_day(ctx, execution_date, issuer.zone)
+        found = [p for p in store.payable(ctx.db, issuer_id) if p.currency == _SEPA]
+        items = [(p, item) for p in found if (item := _item(ctx, p)) is not None][:MAX_ITEMS]
+        if not items:
+            raise Conflict("no payout may be paid now", rule="NOTHING_TO_PAY")
+        batch_id, counted = _number(ctx, issuer_id, issuer.number_prefix, issuer.zone)
+        made = Batch(
+            issuer_id=issuer_id,
+            batch_id=batch_id,
+            state=BatchState.MADE,
+            maker=maker.actor_id,
+            made_at_utc=ctx.now(),
+            execution_date=execution_date,
+            debtor_name=issuer.legal_name[:70],
+            debtor_iban=issuer.iban,
+            debtor_bic=issuer.bic,
+            debtor_town=issuer.address.city[:35],
+            debtor_country=issuer.address.country,
+            items=tuple(item for _, item in items),
+            total=total((item.amount for _, item in items), _SEPA),
+            digest="",
+        )
+        made = made.model_copy(update={"digest": rules.digest(made)})
+        actions: list[Action] = [store.batch_put(made, None), counted]
+        actions += [store.payout_put(p.model_copy(update={"batch_id": batch_id}), p) for p, _ in items]
+        actions += [
+            store.end_to_end_put(issuer_id, batch_id, batch_id=batch_id),
+            _log(ctx, made, maker.actor_id, "MADE", {"digest": made.digest, "total": made.total}),
+        ]
+        ctx.db.transact(actions)
+        return made
+
+    return again_on_race(attempt, tables=_RACES)
+
+
+def approve_batch(ctx: Context, checker: Actor, issuer_id: str, batch_id: str, digest: str) -> Batch:
+    """A second person approves exactly the batch whose hash was shown to them.
+
+    Items whose account changed since are taken out first; then the hash is another one, and it is approved again.
+    """
+    authorise(checker, Right.BATCH_CHECK, issuer_id)
+
+    def attempt() -> Batch:
+        known = find(ctx, issuer_id, batch_id)
+        different_person(known.maker, checker)
+        if known.state is BatchState.APPROVED and known.checker == checker.actor_id and known.digest == digest:
+            return known
+        if known.state is not BatchState.MADE:
+            raise Conflict("only a batch that was made can be approved", state=known.state.value)
+        if known.digest != digest:
+            raise Conflict("this is not the batch that was shown", rule="HASH", digest=known.digest)
+        _check_day(ctx, known.execution_date, identity.issuer(ctx, issuer_id).zone)
+        if invalidate_changed(ctx, known):
+            raise Conflict("bank details changed: look at the batch again", rule="BATCH_CHANGED")
+        made = known.model_copy(
+            update={"state": BatchState.APPROVED, "checker": checker.actor_id, "approved_at_utc": ctx.now()}
+        )
+        payload = {"batch_id": batch_id, "digest": digest}
+        told = store.fact(issuer_id, ctx.now(), "payout.approved", batch_id, payload)
+        log = _log(ctx, made, checker.actor_id, "APPROVED", {"digest": digest, "maker": known.maker})
+        ctx.db.transact([store.batch_put(made, known), told, log])
+        return made
+
+    return again_on_race(attempt, tables=_RACES)
+
+
+def cancel_batch(ctx: Context, actor: Actor, issuer_id: str, batch_id: str, reason: str) -> Batch:
+    """Take a batch back before it was exported; its payouts are READY for another one."""
+    authorise(actor, Right.BATCH_MAKE, issuer_id)
+
+    def attempt() -> Batch:
+        known = find(ctx, issuer_id, batch_id)
+        if known.state is BatchState.CANCELLED:
+            return known
+        if known.state not in (BatchState.MADE, BatchState.APPROVED):
+            raise Conflict("an exported batch is not cancelled", state=known.state.value)
+        made = known.model_copy(update={"state": BatchState.CANCELLED, "closed_reason": reason[:200]})
+        actions: list[Action] = [store.batch_put(made, known), *_released(ctx, known, known.items)]
+        ctx.db.transact([*actions, _log(ctx, made, actor.actor_id, "CANCELLED", {"reason": made.closed_reason})])
+        return made
+
+    return again_on_race(attempt, tables=_RACES)
+
+
+def invalidate_changed(ctx: Context, known: Batch) -> bool:
+    """Take items out whose account may not be paid any more or has other bank details; True if there were any.
+
+    The batch then stands as made, under another hash, and needs its second person again (product.md A3).
+    """
+    gone = [item for item in known.items if not _still_payable(ctx, known.issuer_id, item)]
+    if not gone:
+        return False
+    kept = tuple(item for item in known.items if item not in gone)
+    made = known.model_copy(
+        update={
+            "state": BatchState.MADE if kept else BatchState.CANCELLED,
+            "items": kept,
+            "total": total((item.amount for item in kept), known.total.currency),
+            "checker": None,
+            "approved_at_utc": None,
+        }
+    )
+    made = made.model_copy(update={"digest": rules.digest(made)})
+    details = {"payouts": [item.payout_id for item in gone], "digest": made.digest}
+    log = _log(ctx, made, "system:payouts", "ITEMS_INVALIDATED", details)
+    ctx.db.transact([store.batch_put(made, known), *_released(ctx, known, gone), log])
+    for item in gone:
+        journal.raise_once(
+            ctx, known.issuer_id, ExceptionType.IBAN_CHANGED, f"{known.batch_id}#{item.payout_id}",
+            f"{item.payout_id} left batch {known.batch_id}: its account changed after the batch was made",
+            partner=item.account_id, expected=item.amount, next_action="approve the batch again",
+        )  # fmt: skip
+    return True
+
+
+# ---- reading -------------------------------------------------------------------------------------------------------
+def find(ctx: Context, issuer_id: str, batch_id: str) -> Batch:
+    """One batch, or ``NotFound``."""
+    found = store.batch(ctx.db, issuer_id, batch_id)
+    if found is None:
+        raise NotFound("no such batch")
+    return found
+
+
+def batch(ctx: Context, actor: Actor, issuer_id: str, batch_id: str) -> Batch:
+    """One batch for who may see all payouts."""
+    _whole(actor, issuer_id)
+    return find(ctx, issuer_id, batch_id)
+
+
+def batches(ctx: Context, actor: Actor, issuer_id: str) -> list[Batch]:
+    """All batches, oldest first, for who may see all payouts."""
+    _whole(actor, issuer_id)
+    return store.batches(ctx.db, issuer_id)
+
+
+def _whole(actor: Actor, issuer_id: str) -> None:
+    if authorise(actor, Right.PAYOUT_VIEW, issuer_id).account_ids is not None:
+        raise NotFound("no such list")
+
+
+# ---- inside --------------------------------------------------------------------------------------------------------
+def _check_day(ctx: Context, day: date, zone: str) -> None:
+    if day < local_date(ctx.now(), zone):
+        raise InvalidInput("the day of execution is past", field="execution_date")
+    if not is_business_day(day):
+        raise InvalidInput("the day of execution is no TARGET business day", field="execution_date")
+
+
+def _number(ctx: Context, issuer_id: str, prefix: str, zone: str) -> tuple[str, Action]:
+    """MsgId and PmtInfId of a batch: never used twice, at most 35 SEPA letters."""
+    today = local_date(ctx.now(), zone)
+    known = store.counter(ctx.db, issuer_id, _SERIES)
+    taken = Counter(last=(known.last if known else 0) + 1, last_date=max(today, known.last_date) if known else today)
+    batch_id = f"{prefix}B-{today:%Y%m%d}-{taken.last:06d}"
+    return batch_id, store.counter_write(issuer_id, _SERIES, known, taken)
+
+
+def _item(ctx: Context, payout: Payout) -> BatchItem | None:
+    """The transfer of a payout to its account's bank details of this moment; None while it may not be paid."""
+    head = evses.account_head(ctx, payout.issuer_id, payout.account_id)
+    terms = evses.account_version(ctx, payout.issuer_id, payout.account_id, head.version).terms
+    if not head.payable(ctx.now()) or terms.iban is None or payout.pay.amount_minor <= 0:
+        return None
+    return BatchItem(
+        payout_id=payout.payout_id,
+        end_to_end_id=payout.end_to_end_id,
+        account_id=payout.account_id,
+        iban_version=head.iban_version,
+        holder=terms.holder,
+        iban=terms.iban,
+        bic=terms.bic,
+        amount=payout.pay,
+        remittance=" ".join(part for part in (payout.payout_id, payout.document_number) if part),
+    )
+
+
+def _still_payable(ctx: Context, issuer_id: str, item: BatchItem) -> bool:
+    head = evses.account_head(ctx, issuer_id, item.account_id)
+    return head.payable(ctx.now()) and head.iban_version == item.iban_version
+
+
+def _released(ctx: Context, known: Batch, items: list[BatchItem] | tuple[BatchItem, ...]) -> list[Action]:
+    """Payouts that leave a batch."""
+    found = store.payouts_by_id(ctx.db, known.issuer_id, [item.payout_id for item in items])
+    mine = [payout for payout in found.values() if payout.batch_id == known.batch_id]
+    return [store.payout_put(payout.model_copy(update={"batch_id": None}), payout) for payout in mine]
+
+
+def _log(ctx: Context, made: Batch, actor_id: str, action: str, details: Mapping[str, object]) -> Action:
+    return audit.entry(
+        ctx, issuer_id=made.issuer_id, kind="BATCH", object_id=made.batch_id, actor_id=actor_id, action=action,
+        details=dict(details),
+    )  # fmt: skip

@@ -1,0 +1,37 @@
+"""The door of the room. What loads document or XML libraries lies beside it: ``export`` and ``rendering``."""
+
+from __future__ import annotations
+
+from roamclear.payouts.accrual import accrue, accrue_run, release_parked
+from roamclear.payouts.batches import approve_batch, batch, batches, cancel_batch, make_batch
+from roamclear.payouts.cycle import close_cycle
+from roamclear.payouts.payments import (
+    confirm_debit,
+    lines,
+    payout,
+    payout_for,
+    payouts,
+    reject_batch,
+    release_returned,
+    take_return,
+)
+
+__all__ = [
+    "accrue",
+    "accrue_run",
+    "approve_batch",
+    "batch",
+    "batches",
+    "cancel_batch",
+    "close_cycle",
+    "confirm_debit",
+    "lines",
+    "make_batch",
+    "payout",
+    "payout_for",
+    "payouts",
+    "reject_batch",
+    "release_parked",
+    "release_returned",
+    "take_return",
+]
