@@ -14,7 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.assets import build_zip, code_hash
-from infra.catalogue import EXPIRING, FUNCTIONS
+from infra.catalogue import BUCKETS, EXPIRING, FUNCTIONS
 from infra.local.assembly import Assembly
 from infra.local.errors import LocalError
 from infra.settings import settings_for
@@ -122,6 +122,9 @@ def finish(boto: Boto, outputs: dict[str, str]) -> None:
             dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=specification)
     # On AWS the domain of the sender is verified by its DNS records.
     boto("ses").verify_email_identity(EmailAddress=settings.mail_sender)
+    for name in BUCKETS:
+        # Their policy denies what is not TLS, and this endpoint speaks plain HTTP to its own machine only.
+        boto("s3").delete_bucket_policy(Bucket=outputs[f"Bucket{name.title()}"])
     for name in ("documents", "archive"):
         rule = {"DefaultRetention": {"Mode": settings.object_lock_mode, "Days": settings.object_lock_days}}
         boto("s3").put_object_lock_configuration(

@@ -35,7 +35,7 @@ def require_free(port: int, hint: str) -> None:
 def start(name: str, folder: Path, command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Start a process in its own group, its output in ``<name>.log``, its pid in ``<name>.pid``."""
     folder.mkdir(parents=True, exist_ok=True)
-    log = (folder / f"{name}.log").open("ab")
+    log = (folder / f"{name}.log").open("wb")
     child = subprocess.Popen(
         command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=dict(environ),
         start_new_session=True, cwd=folder,

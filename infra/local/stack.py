@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import sysconfig
@@ -256,7 +257,7 @@ class LaptopStack:
 
     def set_clock(self, to: datetime) -> None:
         """Move the one clock of this stack to an instant; it runs on from there."""
-        shift = round((to - datetime.now(UTC)).total_seconds())
+        shift = math.ceil((to - datetime.now(UTC)).total_seconds())
         self.boto("ssm").put_parameter(Name=CLOCK_PARAMETER, Value=str(shift), Type="String", Overwrite=True)
 
     def now(self) -> datetime:
