@@ -22,6 +22,8 @@ from roamclear.rating.sums import assemble
 
 SPANS = "PERIOD_SPANS_PRICE_CHANGE"
 UNPRICED = "UNPRICED_DIMENSION"
+#: The CDR claims energy that no period carries, and the tariff has a price per kWh: the price would be too low.
+NO_ENERGY = "ENERGY_NOT_IN_PERIODS"
 _ONE = Decimal(1)
 _ZERO = Decimal(0)
 _CHARGING: tuple[tuple[str, Kind], ...] = (("ENERGY", "ENERGY"), ("TIME", "TIME"), ("PARKING_TIME", "PARKING"))
@@ -48,7 +50,8 @@ def rate(
         charge: the session; its totals play no part.
         tariff: an OCPI tariff or the tariff of a contract line; its validity dates do not decide, they raise a flag.
         time_zone: IANA zone of the EVSE; restrictions read the wall clock there.
-        on_span: ``HOLD`` puts PERIOD_SPANS_PRICE_CHANGE among ``hold_reasons``, ``START`` only flags it.
+        on_span: ``HOLD`` puts PERIOD_SPANS_PRICE_CHANGE among ``hold_reasons``, ``START`` only flags it;
+            ENERGY_NOT_IN_PERIODS is always among them.
         flat_needs_energy: no flat fee for a session without energy (product.md row 20).
 
     Raises:
@@ -73,14 +76,17 @@ def price_session(
     with localcontext(EXACT):
         run = _Run(charge, zone(time_zone), expired=reservation_expired(charge))
         run.walk(pick)
-        if flat_needs_energy and run.energy_kwh <= 0:
+        if flat_needs_energy and run.energy_kwh <= 0 and charge.total_energy_kwh <= 0:
             run.drop_flat()
+        if not run.has_energy and charge.total_energy_kwh > 0 and limits.prices("ENERGY"):
+            run.flags.append(NO_ENERGY)
         steps, billed = apply_steps(run.segments)
         flags = [*run.flags, *_tariff_flags(charge, limits.tariff)]
         rating = assemble(charge, limits, run.segments, steps, billed, run.notes, flags)
+    held = [NO_ENERGY] if NO_ENERGY in rating.flags else []
     if on_span == OnSpan.HOLD and SPANS in rating.flags:
-        return rating.model_copy(update={"hold_reasons": (SPANS,)})
-    return rating
+        held.append(SPANS)
+    return rating.model_copy(update={"hold_reasons": tuple(held)}) if held else rating
 
 
 def reservation_expired(charge: ChargeRecord) -> bool:
@@ -134,6 +140,7 @@ class _Run:
     notes: list[TraceStep] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
     energy_kwh: Decimal = _ZERO
+    has_energy: bool = False
     has_flat: bool = False
     reserved_flats: set[str] = field(default_factory=set)
 
@@ -146,6 +153,7 @@ class _Run:
         for index, period in enumerate(periods):
             volumes = self._volumes(index, period)
             drawn = volumes.get("ENERGY", _ZERO)
+            self.has_energy = self.has_energy or "ENERGY" in volumes
             rules = pick(period)
             if rules is not None:
                 start = moment_of(period.start, local[index], begin, self.energy_kwh, volumes)

@@ -55,10 +55,13 @@ class _Column:
         self._steady = True
 
     def add(self, row: _Row) -> None:
-        """Append a row; all are added before the first question."""
+        """Append a row."""
         self._rows.append(row)
-        self._bounds = sorted({*self._bounds, *row[:2]})
         self._steady = self._steady and row[4] is None
+
+    def close(self) -> None:
+        """Find the bounds of the day once all rows are there."""
+        self._bounds = sorted({bound for row in self._rows for bound in row[:2]})
 
     def find(self, m: Moment) -> tuple[Rule | None, int]:
         """The first row that matches, and the second of the local day before which it stays so (0: unknown)."""
@@ -108,6 +111,12 @@ class TariffRules:
                 rule = Rule(tariff.id, index, component, bracket)
                 column = self._columns.setdefault((kind, component.type), _Column())
                 column.add((start, end, wraps, days, rest, rule))
+        for column in self._columns.values():
+            column.close()
+
+    def prices(self, dimension: str) -> bool:
+        """Whether any element has a component for a dimension of charging."""
+        return (None, dimension) in self._columns
 
     def find(self, dimension: str, moment: Moment) -> tuple[Rule | None, int]:
         """``choose`` for charging, with the second of the local day before which the answer stays (0: unknown)."""

@@ -8,7 +8,7 @@ from roamclear.rating.consistency import AMOUNT_TOLERANCE, self_consistency
 from roamclear.rating.engine import price_session
 from roamclear.rating.exact import EXACT, half_up
 from roamclear.rating.model import ChargeRecord, Mismatch, Period, Price, Rating, Tariff, Verification
-from roamclear.rating.selection import TariffRules, rules_of
+from roamclear.rating.selection import TariffRules
 
 #: Amounts carry four decimals on the wire, so both sides are compared at four (ocpi.md section 5).
 _PLACES = 4
@@ -25,8 +25,8 @@ def verify(charge: ChargeRecord, time_zone: str, tolerance: Decimal = AMOUNT_TOL
     if main is None:
         missing = Mismatch(code="NO_TARIFF", field="tariffs", message="the CDR carries no tariff to check it with")
         return Verification(ok=False, checked=(), mismatches=(missing, *self_consistency(charge)))
-    compiled = {name: rules_of(t) for name, t in tariffs.items()}
-    default = rules_of(main)
+    compiled = {name: TariffRules(t) for name, t in tariffs.items()}
+    default = compiled[main.id.casefold()]
     has_ids = any(p.tariff_id for p in charge.periods)
 
     def pick(period: Period) -> TariffRules | None:
@@ -34,7 +34,7 @@ def verify(charge: ChargeRecord, time_zone: str, tolerance: Decimal = AMOUNT_TOL
             return default
         return compiled.get(period.tariff_id.casefold()) if period.tariff_id else None
 
-    rating = price_session(charge, pick, compiled[main.id.casefold()], time_zone=time_zone)
+    rating = price_session(charge, pick, default, time_zone=time_zone)
     return verify_against(charge, rating, tolerance)
 
 

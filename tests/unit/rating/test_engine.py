@@ -185,6 +185,15 @@ def test_flat_needs_energy_where_the_contract_says_so() -> None:
     assert (spared.total_excl_vat, spared.flags) == (Decimal(0), ("FLAT_NOT_APPLIED",))
 
 
+def test_energy_that_no_period_carries_is_held_and_keeps_its_fee() -> None:
+    rules = tariff(element(component("FLAT", "3"), component("ENERGY", "1")))
+    claimed = session({"minutes": 60, "TIME": "1"}, total_energy_kwh=Decimal("15.342"))
+    rating = price(claimed, rules, flat_needs_energy=True)
+    assert (rating.total_excl_vat, rating.hold_reasons) == (Decimal(3), ("ENERGY_NOT_IN_PERIODS",))
+    by_time = price(claimed, tariff(element(component("TIME", "2"))))
+    assert (by_time.total_excl_vat, by_time.flags) == (Decimal(2), ())
+
+
 def test_reserved_time_needs_an_element_of_its_own() -> None:
     charge = session({"minutes": 30, "RESERVATION_TIME": "0.5"}, {"minutes": 60, "TIME": "1"})
     rating = price(charge, tariff(element(component("TIME", "10"), component("FLAT", "1"))))
