@@ -4,22 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roamclear.cdrs import store
 from roamclear.cdrs.model import WAITING, Billing, Original, Rating, Receipt, Session
-from roamclear.cdrs.pricing import granted
-from roamclear.cdrs.processing import process, retry_contract, retry_evse, retry_waiting, sweep
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, NotFound
+from roamclear.kernel.lazy import exports
 from roamclear.kernel.money import Money
 from roamclear.kernel.writes import Check, Put
 
+if TYPE_CHECKING:
+    from roamclear.cdrs.rerating import invalidate, rerate
+else:
+    # The OCPI endpoint only receives: what prices and judges a body is imported where it is used.
+    __getattr__ = exports(
+        __name__,
+        {
+            "roamclear.cdrs.processing": (
+                "expire",
+                "process",
+                "retry_contract",
+                "retry_evse",
+                "retry_waiting",
+                "sweep",
+            ),
+            "roamclear.cdrs.rerating": ("invalidate", "rerate"),
+        },
+    )
+
 __all__ = [
     "changed",
+    "expire",
     "in_window",
+    "invalidate",
     "lowered",
     "original",
     "originals",
@@ -27,6 +47,7 @@ __all__ = [
     "rating",
     "ratings",
     "receive",
+    "rerate",
     "retry_contract",
     "retry_evse",
     "retry_waiting",
@@ -133,6 +154,8 @@ def in_window(issuer_id: str, run_id: str) -> Check:
 
 def lowered(ctx: Context, known: Session, by: Money, *, author: str, reason: str) -> tuple[Rating, Put]:
     """The next rating of a session whose price is lowered by an amount (product.md row 39)."""
+    from roamclear.cdrs.pricing import granted
+
     current = store.rating(ctx.db, known.issuer_id, known.cdr_ref, known.rating_version)
     if current is None:
         raise NotFound("this session has no price")

@@ -19,7 +19,7 @@ class Record(BaseModel):
     Decimals keep their digits, instants become fixed-width UTC texts, ``None`` is left out.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False, defer_build=True)
 
     def dump(self) -> dict[str, Any]:
         """Plain values for a table: str, int, Decimal, bool, bytes, list, dict."""
