@@ -117,6 +117,9 @@ def _row(canvas: Canvas, cols: tuple[Column, ...], line: Line, document: Invoice
     height = ROW + 38 * (len(names) - 1) + 34 * len(below)
     if canvas.need(height + (ROW if document.lines[-1] is line else 0)):
         canvas.head(cols)
+        canvas.pen(8, bold=True, ink=canvas.heading)
+        again = f"{section_title(line.section, document.language)} ({word('continued', document.language)})"
+        canvas.row(cols[:1], (canvas.cut(again, WIDTH - 32),), ROW)
     top = canvas.y
     if shaded:
         canvas.box(LEFT, top, WIDTH, height, canvas.zebra)
