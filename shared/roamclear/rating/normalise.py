@@ -25,6 +25,7 @@ MAX_ID = 39
 MAX_PERIODS = 5_000
 MAX_DIMENSIONS = 50
 MAX_TARIFFS = 50
+_DIMENSIONS = ("ENERGY", "TIME", "PARKING_TIME", "MAX_POWER", "MIN_POWER", "MAX_CURRENT", "MIN_CURRENT")
 
 
 def normalise_cdr(raw: Mapping[str, Any], version: str) -> ChargeRecord:
@@ -181,16 +182,32 @@ def _period(row: Any, field: str, quirks: Quirks) -> Period:
     dimensions = wire.rows(obj.get("dimensions"), f"{field}.dimensions", MAX_DIMENSIONS)
     return Period(
         start=wire.instant(obj, "start_date_time", field + "."),
-        dimensions=tuple(_dimension(d, f"{field}.dimensions[{i}]", quirks) for i, d in enumerate(dimensions)),
+        dimensions=tuple(_plain_dimension(d) or _dimension(d, field, i, quirks) for i, d in enumerate(dimensions)),
         tariff_id=wire.text(obj, "tariff_id", quirks, field + "."),
     )
 
 
-def _dimension(row: Any, field: str, quirks: Quirks) -> Dimension:
-    obj = wire.mapping(row, field)
+def _plain_dimension(row: Any) -> Dimension | None:
+    """A dimension as it nearly always comes; None sends it the long way, which names what is odd.
+
+    A CDR has dozens of them, and intake answers partners while it reads.
+    """
+    if type(row) is not dict:
+        return None
+    name, volume = row.get("type"), row.get("volume")
+    if type(volume) is int:
+        volume = Decimal(volume)
+    if name not in _DIMENSIONS or type(volume) is not Decimal or wire.out_of_bounds(volume) is not None:
+        return None
+    return Dimension(type=name, volume=volume)
+
+
+def _dimension(row: Any, field: str, index: int, quirks: Quirks) -> Dimension:
+    place = f"{field}.dimensions[{index}]"
+    obj = wire.mapping(row, place)
     return Dimension(
-        type=wire.required_text(obj, "type", quirks, wire.MAX_TEXT, field + ".").upper(),
-        volume=wire.number(obj.get("volume"), f"{field}.volume", quirks),
+        type=wire.required_text(obj, "type", quirks, wire.MAX_TEXT, place + ".").upper(),
+        volume=wire.number(obj.get("volume"), f"{place}.volume", quirks),
     )
 
 
