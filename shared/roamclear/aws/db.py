@@ -132,6 +132,16 @@ class Tables:
                 raise
             raise _lost(write, 0, error.response.get("Item")) from error
 
+    def write_and_read(self, update: Update) -> Row:
+        """One update and the whole row as it left it."""
+        verb, request = self._action(update)
+        try:
+            return _row(self._call(_SINGLE[verb], **request, ReturnValues="ALL_NEW")["Attributes"])
+        except ClientError as error:
+            if _code(error) != "ConditionalCheckFailedException":
+                raise
+            raise _lost(update, 0, error.response.get("Item")) from error
+
     def transact(self, actions: Sequence[Action]) -> None:
         """All or nothing; contention is tried again with jitter, a lost condition names its action."""
         if not 1 <= len(actions) <= 100:

@@ -186,6 +186,11 @@ def claim(issuer_id: str, kind: str, value: str) -> Key:
     return Key(f"{issuer_id}#CLAIM#{kind}#{value}", "CLAIM")
 
 
+def occupied(issuer_id: str, kind: str, subject: str, day: str) -> Key:
+    """Who used a connector (or a token) on a UTC day: one attribute per CDR."""
+    return Key(f"{issuer_id}#OCCUPIED#{kind}#{subject}", day)
+
+
 def visible_to(issuer_id: str, party: str) -> str:
     """Index partition of the CDRs an eMSP may read (gsi1; sort key = available_at#ref)."""
     return f"{issuer_id}#VISIBLE#{party}"

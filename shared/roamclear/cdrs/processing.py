@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
-from roamclear.cdrs import credits, rules, store, zones
-from roamclear.cdrs.model import WAITING, Billing, Original, PayoutState, Rating, Session
+from roamclear.cdrs import collisions, credits, rules, store, zones
+from roamclear.cdrs.model import WAITING, Billing, DisputeState, Original, PayoutState, Rating, Session
 from roamclear.cdrs.pricing import Priced, price
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Match, Terms
@@ -43,8 +43,8 @@ def process(ctx: Context, issuer_id: str, cdr_ref: str) -> Session:
     charge = read(body)
     for _ in range(_TRIES):
         known = store.session(ctx.db, issuer_id, cdr_ref)
-        if known is not None and known.billing not in WAITING:
-            return known
+        if known is not None and (known.billing not in WAITING or known.dispute is not DisputeState.NONE):
+            return known  # a disputed session waits for its answer, not for us
         try:
             made = credits.settle(ctx, body, charge, known) if charge.credit else _settle(ctx, body, charge, known)
         except ConditionFailed:
@@ -52,6 +52,20 @@ def process(ctx: Context, issuer_id: str, cdr_ref: str) -> Session:
         _tell(ctx, made)
         return made
     raise Busy("a session is changed by too many at once")
+
+
+def price_again(ctx: Context, known: Session) -> tuple[Priced, int]:
+    """The price of a session by the contract version of its start as it reads now, and that version."""
+    body = store.original(ctx.db, known.issuer_id, known.cdr_ref)
+    match = contracts.match(ctx, known.issuer_id, known.emsp_party, known.start_utc)
+    if body is None or match.terms is None or match.terms.contract_id != known.contract_id:
+        return Priced(reasons=(match.reason or "NO_CONTRACT",)), 0
+    charge = read(body)
+    if charge.credit or known.zone is None:
+        return Priced(reasons=("CREDIT" if charge.credit else "NO_TIME_ZONE",)), 0
+    evse = evses.find(ctx, known.issuer_id, known.evse_id) if known.evse_id else None
+    zone = evse.zone if evse and evse.zone else known.zone
+    return price(charge, match.terms, zone, _facts(evse, charge)), match.terms.version
 
 
 def read(body: Original) -> ChargeRecord:
@@ -96,6 +110,30 @@ def sweep(ctx: Context, issuer_id: str, *, days: int = 2) -> int:
     return len(behind)
 
 
+def expire(ctx: Context, issuer_id: str, contract_id: str | None, limit_days: int) -> int:
+    """What waited longer than the contract allows is EXPIRED with an exception, never silently (row 12)."""
+    before = ctx.now() - timedelta(days=limit_days)
+    refs = [ref for state in WAITING for ref in store.unbilled_refs(ctx.db, issuer_id, contract_id, state)]
+    gone = 0
+    for known in store.sessions(ctx.db, issuer_id, refs).values():
+        if known.billing not in WAITING or known.received_at_utc > before or known.dispute is DisputeState.OPEN:
+            continue
+        reasons = tuple(dict.fromkeys(("HOLD_EXPIRED", *known.reasons)))
+        try:
+            ctx.db.write(
+                store.replace(known.model_copy(update={"billing": Billing.EXPIRED, "reasons": reasons}), known)
+            )
+        except ConditionFailed:
+            continue  # freed a moment ago
+        journal.raise_once(
+            ctx, issuer_id, ExceptionType.TOO_LATE, f"{known.cdr_ref}#EXPIRED",
+            f"waited longer than {limit_days} days: {', '.join(known.reasons)}",
+            partner=known.emsp_party, expected=known.net, severity="HIGH",
+        )  # fmt: skip
+        gone += 1
+    return gone
+
+
 def _again(ctx: Context, issuer_id: str, refs: Iterable[str]) -> int:
     return sum(process(ctx, issuer_id, ref).billing is Billing.VERIFIED for ref in refs)
 
@@ -110,14 +148,14 @@ def _settle(ctx: Context, body: Original, charge: ChargeRecord, known: Session |
     match = contracts.match(ctx, body.issuer_id, base.emsp_party, base.start_utc)
     if base.emsp_party == body.party:
         return _write(ctx, base.model_copy(update={"billing": Billing.OUT_OF_SCOPE, "reasons": ("OWN",)}), known)
-    duplicate, replaces = _claims(ctx, body, charge, base)
-    base = base.model_copy(update={"replaces": replaces})
+    found = collisions.look(ctx, body, charge, base)
+    base = base.model_copy(update={"replaces": found.replaces})
     if match.contract is None or match.terms is None:
         reasons = (match.reason or "NO_CONTRACT",)
         return _write(ctx, base.model_copy(update={"billing": Billing.NOT_RATED, "reasons": reasons}), known)
     base = base.model_copy(update={"contract_id": match.contract.contract_id, "contract_version": match.terms.version})
     priced = price(charge, match.terms, zone, _facts(evse, charge)) if zone else Priced(reasons=("NO_TIME_ZONE",))
-    made, told = _assess(ctx, body, charge, base, match, priced, evse, duplicate)
+    made, told = _assess(ctx, body, charge, base, match, priced, evse, found)
     if priced.net is not None:
         made = _rate(ctx, made, match, priced, known)
     return _write(ctx, made.model_copy(update={"warnings": told}), known)
@@ -173,36 +211,6 @@ def _facts(evse: Evse | None, charge: ChargeRecord) -> rating.EvseFacts:
     return rating.EvseFacts(group_ids=groups, power_type=power, country=charge.location.country)
 
 
-def _claims(ctx: Context, body: Original, charge: ChargeRecord, base: Session) -> tuple[bool, str | None]:
-    """Own the session id and the EVSE + start + token; (duplicate?, the credited CDR this one replaces)."""
-    values = []
-    if charge.session_id and charge.session_id != "#NA":
-        values.append(("SESSION", f"{body.party}#{charge.session_id.upper()}"))
-    if base.evse_id and charge.token.uid:
-        values.append(("START", f"{base.evse_id}#{charge.start.isoformat()}#{charge.token.uid.upper()}"))
-    duplicate, replaces = False, None
-    for kind, value in values:
-        owner = _claim(ctx, body, kind, value)
-        if owner == body.cdr_ref:
-            continue
-        other = store.session(ctx.db, body.issuer_id, owner)
-        if other is not None and other.billing is Billing.CREDITED:
-            ctx.db.write(store.claim_takeover(body.issuer_id, kind, value, body.cdr_ref, owner))
-            replaces = owner
-        else:
-            duplicate = True
-    return duplicate, replaces
-
-
-def _claim(ctx: Context, body: Original, kind: str, value: str) -> str:
-    try:
-        ctx.db.write(store.claim_put(body.issuer_id, kind, value, body.cdr_ref))
-        return body.cdr_ref
-    except ConditionFailed as lost:
-        owner = (lost.current or {}).get("owner")
-        return str(owner or store.claim_owner(ctx.db, body.issuer_id, kind, value))
-
-
 def _assess(
     ctx: Context,
     body: Original,
@@ -211,7 +219,7 @@ def _assess(
     match: Match,
     priced: Priced,
     evse: Evse | None,
-    duplicate: bool,
+    found: collisions.Collisions,
 ) -> tuple[Session, tuple[str, ...]]:
     """All reasons against VERIFIED, the worst first, and the warnings."""
     assert match.terms is not None
@@ -222,8 +230,8 @@ def _assess(
     reasons = list(priced.reasons)
     reasons += [f.id for f in findings if f.severity == rules.Severity.HOLD]
     warnings = [*priced.warnings, *(f.id for f in findings if f.severity == rules.Severity.WARN)]
-    if duplicate:
-        reasons.append("POSSIBLE_DUPLICATE")
+    reasons += found.holds
+    warnings += found.warnings
     if charge.total_energy_kwh == 0 and not terms.bill_zero_energy:
         reasons.append("ZERO_ENERGY")
     account, payout = None, PayoutState.NONE
@@ -343,8 +351,3 @@ def _tell(ctx: Context, made: Session) -> None:
             ctx, made.issuer_id, ExceptionType.TOO_LATE, made.cdr_ref, "received after the contract's late limit",
             partner=made.emsp_party, expected=made.net,
         )  # fmt: skip
-
-
-def expire_due(ctx: Context, made: Session, limit_days: int, now: datetime) -> bool:
-    """Whether a waiting session has waited longer than its contract allows (product.md row 12)."""
-    return made.billing in WAITING and now > made.received_at_utc + timedelta(days=limit_days)

@@ -17,7 +17,14 @@ from roamclear.kernel.money import Money
 from roamclear.kernel.writes import Check, Put
 
 if TYPE_CHECKING:
-    from roamclear.cdrs.rerating import invalidate, rerate
+    from roamclear.cdrs.processing import expire as expire
+    from roamclear.cdrs.processing import process as process
+    from roamclear.cdrs.processing import retry_contract as retry_contract
+    from roamclear.cdrs.processing import retry_evse as retry_evse
+    from roamclear.cdrs.processing import retry_waiting as retry_waiting
+    from roamclear.cdrs.processing import sweep as sweep
+    from roamclear.cdrs.rerating import invalidate as invalidate
+    from roamclear.cdrs.rerating import rerate as rerate
 else:
     # The OCPI endpoint only receives: what prices and judges a body is imported where it is used.
     __getattr__ = exports(
@@ -34,31 +41,6 @@ else:
             "roamclear.cdrs.rerating": ("invalidate", "rerate"),
         },
     )
-
-__all__ = [
-    "changed",
-    "expire",
-    "in_window",
-    "invalidate",
-    "lowered",
-    "original",
-    "originals",
-    "process",
-    "rating",
-    "ratings",
-    "receive",
-    "rerate",
-    "retry_contract",
-    "retry_evse",
-    "retry_waiting",
-    "session",
-    "sessions",
-    "sweep",
-    "trace",
-    "unbilled",
-    "verified_refs",
-    "waiting",
-]
 
 
 def receive(ctx: Context, body: Original) -> Receipt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from roamclear.aws import keys
 from roamclear.cdrs.model import WAITING, Billing, Original, Rating, Session
@@ -11,6 +11,8 @@ from roamclear.kernel.context import Database, Row
 from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import ABSENT, Check, Key, Put, Table, Update, When
 
+#: A session of more days than this is on hold for its length anyway.
+_MOST_DAYS = 31
 _QUEUED = (*WAITING, Billing.VERIFIED)
 
 
@@ -157,6 +159,28 @@ def claim_owner(db: Database, issuer_id: str, kind: str, value: str) -> str | No
     """Who owns a thing, or None."""
     row = db.get(Table.CLEARING, keys.claim(issuer_id, kind, value))
     return str(row["owner"]) if row else None
+
+
+def occupy(db: Database, made: Session, kind: str, subject: str) -> dict[str, tuple[str, str, str]]:
+    """Note that a CDR used a connector or token, and read in the same step who else did on those days.
+
+    Because writing and reading are one step per day, of two CDRs that arrive at the same moment at least one sees the
+    other. Returns (start, stop, received) texts by reference, without the CDR itself.
+    """
+    issuer_id, cdr_ref = made.issuer_id, made.cdr_ref
+    others: dict[str, tuple[str, str, str]] = {}
+    day = made.start_utc.date()
+    last = min(made.stop_utc.date(), day + timedelta(days=_MOST_DAYS))
+    mine = "/".join(sort_instant(at) for at in (made.start_utc, made.stop_utc, made.received_at_utc))
+    while day <= last:
+        key = keys.occupied(issuer_id, kind, subject, day.isoformat())
+        row = db.write_and_read(Update(Table.CLEARING, key, put={f"c:{cdr_ref}": mine}, when=()))
+        for name, span in row.items():
+            if name.startswith("c:") and name != f"c:{cdr_ref}":
+                begin, end, received_at = span.split("/")
+                others[name.removeprefix("c:")] = (begin, end, received_at)
+        day += timedelta(days=1)
+    return others
 
 
 def run_in_window(issuer_id: str, run_id: str) -> Check:

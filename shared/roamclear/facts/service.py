@@ -20,6 +20,8 @@ from roamclear.payouts import service as payouts
 
 #: A sweep leaves alone what the stream may still be working on.
 SETTLE = timedelta(minutes=1)
+#: How long a CDR of no contract waits (product.md J.1).
+HOLD_DAYS = 90
 
 
 def _assigned(ctx: Context, row: Row) -> None:
@@ -130,10 +132,13 @@ def sweep(ctx: Context) -> dict[str, int]:
 
 
 def nightly(ctx: Context) -> dict[str, int]:
-    """The nightly retry of everything that waits (product.md row 12)."""
-    freed = 0
+    """The nightly retry of everything that waits, then the expiry of what waited too long (product.md row 12)."""
+    freed = expired = 0
     for issuer_id in identity.issuer_ids(ctx):
         freed += cdrs.retry_waiting(ctx, issuer_id, None)
+        expired += cdrs.expire(ctx, issuer_id, None, HOLD_DAYS)
         for head in contracts.heads(ctx, issuer_id):
+            limit = contracts.version(ctx, issuer_id, head.contract_id, head.version).terms.hold_expiry_days
             freed += cdrs.retry_waiting(ctx, issuer_id, head.contract_id)
-    return {"freed": freed}
+            expired += cdrs.expire(ctx, issuer_id, head.contract_id, limit)
+    return {"freed": freed, "expired": expired}

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from roamclear.kernel.clock import Clock
-from roamclear.kernel.writes import Action, Key, Table, Write
+from roamclear.kernel.writes import Action, Key, Table, Update, Write
 
 Row = dict[str, Any]
 
@@ -70,6 +70,10 @@ class Database(Protocol):
 
     def write(self, write: Write) -> None:
         """One conditional write."""
+        ...
+
+    def write_and_read(self, update: Update) -> Row:
+        """One update and the whole row as it left it, in one step that no other writer divides."""
         ...
 
     def transact(self, actions: Sequence[Action]) -> None:
