@@ -88,6 +88,25 @@ def test_the_lists_and_the_trace_of_a_cdr(api: Api) -> None:
     assert api.call("GET", f"/v1/cdrs/{ref}/trace", "EMSP_USER", contract_id="C-ELSE").status == 404
 
 
+def test_the_three_lists_add_up_and_sessions_are_rerated_and_withdrawn(api: Api) -> None:
+    month.start(api.stage)
+    refs = [month.push(api.stage, b.cdr(n)) for n in (1, 2)]
+    month.push(api.stage, b.cdr(3, evse="DE*VWK*E999"))
+    month.push(api.stage, b.cdr(4, emsp="FRXXX"))
+    items = api.call("GET", "/v1/cdrs/summary", "FINANCE").body["items"]
+    assert {(i["name"], i.get("contract_id"), i["count"], i["net"]["amount_minor"]) for i in items} == {
+        ("RATED", "C-RON", 2, 1660),
+        ("ON_HOLD", "C-RON", 1, 830),
+        ("NOT_RATED", None, 1, 0),
+    }
+    body = {"cdr_refs": [refs[0], "DEVWK*NONE"], "reason": "checked again"}
+    results = api.call("POST", "/v1/cdrs/rerate", "FINANCE", body).body["items"]
+    assert [r["code"] for r in results] == ["OK", "NOT_FOUND"]
+    assert api.call("POST", f"/v1/cdrs/{refs[1]}/invalidate", "VIEWER", {"reason": "fault"}).status == 403
+    gone = api.call("POST", f"/v1/cdrs/{refs[1]}/invalidate", "FINANCE", {"reason": "fault"})
+    assert gone.body["billing"] == "INVALIDATED"
+
+
 def test_a_dispute_from_filing_to_its_answer(api: Api) -> None:
     month.start(api.stage)
     ref = month.push(api.stage, b.cdr(1))

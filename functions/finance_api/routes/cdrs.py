@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
 from roamclear.audit import service as audit
@@ -15,7 +16,7 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
 from roamclear.cdrs.pricing import read_trace
 from roamclear.kernel import numbers_json
-from roamclear.kernel.errors import InvalidInput
+from roamclear.kernel.errors import Busy, Conflict, InvalidInput, NotFound
 
 router = APIGatewayHttpRouter()
 _LISTS = {"rated": Billing.VERIFIED, "on_hold": Billing.ON_HOLD, "not_rated": Billing.NOT_RATED}
@@ -60,6 +61,55 @@ def get_trace(cdr_ref: str) -> Response[str]:
         else [],
     }
     return answer(told)
+
+
+class ReasonBody(BaseModel):
+    """Why a person changes something."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(min_length=3, max_length=1000)
+
+
+class RerateBody(ReasonBody):
+    """Which sessions are priced again, and why."""
+
+    cdr_refs: list[str] = Field(min_length=1, max_length=100)
+
+
+@router.get("/cdrs/summary")
+def get_summary() -> Response[str]:
+    """Rated, on hold and not rated: counts and sums per contract and currency; together they are all unbilled CDRs."""
+    request = Request(router)
+    actor = request.actor
+    return answer({"items": cdrs.summary(request.ctx, actor, request.issuer_of(actor))})
+
+
+@router.post("/cdrs/rerate")
+def post_rerate() -> Response[str]:
+    """Price sessions again; each has its own result, so one that is locked does not stop the others."""
+    request = Request(router)
+    actor = request.actor
+    body = request.read(RerateBody)
+    issuer_id = request.issuer_of(actor)
+    results = []
+    for cdr_ref in dict.fromkeys(body.cdr_refs):
+        try:
+            made = cdrs.rerate(request.ctx, actor, issuer_id, cdr_ref.upper(), body.reason)
+            results.append({"cdr_ref": cdr_ref, "code": "OK", "session": made})
+        except (NotFound, Conflict, Busy) as error:
+            results.append({"cdr_ref": cdr_ref, "code": error.code, "detail": error.message})
+    return answer({"items": results})
+
+
+@router.post("/cdrs/<cdr_ref>/invalidate")
+def post_invalidate(cdr_ref: str) -> Response[str]:
+    """The CPO withdraws a session from billing."""
+    request = Request(router)
+    actor = request.actor
+    reason = request.read(ReasonBody).reason
+    ref = cdr_ref.replace("%2A", "*").upper()
+    return answer(cdrs.invalidate(request.ctx, actor, request.issuer_of(actor), ref, reason))
 
 
 def _ticks(session: Any) -> dict[str, bool]:

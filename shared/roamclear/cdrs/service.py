@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from roamclear.cdrs import store
+from roamclear.cdrs.lists import ListSum, list_sums
 from roamclear.cdrs.model import WAITING, Billing, Original, Rating, Receipt, Session
+from roamclear.contracts import service as contracts
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
 from roamclear.kernel.context import Context
@@ -108,6 +110,23 @@ def waiting(ctx: Context, issuer_id: str, contract_id: str) -> Iterator[Session]
     for state in WAITING:
         refs = list(store.unbilled_refs(ctx.db, issuer_id, contract_id, state))
         yield from store.sessions(ctx.db, issuer_id, refs).values()
+
+
+def summary(ctx: Context, actor: Actor, issuer_id: str) -> list[ListSum]:
+    """The three lists per contract and currency; a CDR is in exactly one (product.md row 13).
+
+    Amounts are ours where a session is priced, else what the CPO claims, shown as claimed.
+    """
+    scope = authorise(actor, Right.CDR_VIEW, issuer_id)
+    known: list[str | None] = [head.contract_id for head in contracts.heads(ctx, issuer_id)]
+    wanted = [c for c in [None, *known] if scope.contract_ids is None or c in scope.contract_ids]
+    found = []
+    for contract_id in wanted:
+        for state in (*WAITING, Billing.VERIFIED):
+            refs = list(store.unbilled_refs(ctx.db, issuer_id, contract_id, state))
+            rows = [s for s in store.sessions(ctx.db, issuer_id, refs, consistent=False).values() if s.billing is state]
+            found += list_sums(contract_id, state, rows)
+    return found
 
 
 def trace(ctx: Context, actor: Actor, issuer_id: str, cdr_ref: str) -> tuple[Original, Session | None, list[Rating]]:

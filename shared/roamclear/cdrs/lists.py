@@ -1,0 +1,51 @@
+"""The lists Rated / On hold / Not rated in sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from roamclear.cdrs.model import Billing, Session
+from roamclear.kernel.money import Money
+from roamclear.kernel.record import Record
+
+_NAMES = {Billing.VERIFIED: "RATED", Billing.ON_HOLD: "ON_HOLD", Billing.NOT_RATED: "NOT_RATED"}
+
+
+class ListSum(Record):
+    """One list of one contract in one currency: ``net`` of what is priced, ``claimed`` by the CPO for the rest."""
+
+    name: str
+    contract_id: str | None
+    currency: str
+    count: int
+    priced: int
+    net: Money
+    claimed: Decimal
+    reasons: dict[str, int]
+
+
+def list_sums(contract_id: str | None, state: Billing, sessions: Iterable[Session]) -> list[ListSum]:
+    """Sums by currency; ``reasons`` counts each session under its first reason."""
+    groups: dict[str, list[Session]] = {}
+    for session in sessions:
+        groups.setdefault(session.net.currency if session.net else session.currency, []).append(session)
+    found = []
+    for currency, members in sorted(groups.items()):
+        reasons: dict[str, int] = {}
+        for session in members:
+            if session.reasons:
+                reasons[session.reasons[0]] = reasons.get(session.reasons[0], 0) + 1
+        found.append(
+            ListSum(
+                name=_NAMES[state],
+                contract_id=contract_id,
+                currency=currency,
+                count=len(members),
+                priced=sum(s.net is not None for s in members),
+                net=Money(sum(s.net.amount_minor for s in members if s.net), currency),
+                claimed=sum((s.cdr_total for s in members if s.net is None and s.cdr_total), Decimal(0)),
+                reasons=reasons,
+            )
+        )
+    return found
