@@ -46,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         reason = " ".join(error.message.split())
         print(f"roamclear: {reason}", file=sys.stderr)
         return BAD_INPUT
+    except OverflowError:
+        print("roamclear: a date lies outside the calendar", file=sys.stderr)
+        return BAD_INPUT
     except BrokenPipeError:
         return 0
 

@@ -144,6 +144,12 @@ def test_check_uses_the_present_by_default(tmp_path: Path, capsys: pytest.Captur
     assert "IN_FUTURE" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z", "soon"])
+def test_arrival_outside_the_calendar(tmp_path: Path, capsys: pytest.CaptureFixture[str], at: str) -> None:
+    assert main(["cdr", "check", write(tmp_path, "c.json", cdr()), "--received-at", at]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_every_command_can_be_loaded() -> None:
     for word in COMMANDS:
         assert build_parser([word]) is not None
