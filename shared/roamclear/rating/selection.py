@@ -20,15 +20,23 @@ RESERVATION, EXPIRES = "RESERVATION", "RESERVATION_EXPIRES"
 class Rule:
     """One component of one element."""
 
-    __slots__ = ("bracket", "component", "element", "name", "price", "tariff_id")
+    __slots__ = ("_bracket", "_restrictions", "component", "element", "name", "price", "tariff_id")
 
-    def __init__(self, tariff_id: str, element: int, component: PriceComponent, bracket: str) -> None:
+    def __init__(self, tariff_id: str, element: int, component: PriceComponent, r: Restrictions | None) -> None:
         self.tariff_id = tariff_id
         self.element = element
         self.component = component
         self.price = component.price
-        self.bracket = bracket
         self.name = f"tariff {tariff_id} element {element}"
+        self._restrictions = r
+        self._bracket: str | None = None
+
+    @property
+    def bracket(self) -> str:
+        """Its restrictions in words, written only for what is really used."""
+        if self._bracket is None:
+            self._bracket = describe(self._restrictions)
+        return self._bracket
 
 
 #: start and end second of the local day, whether that wraps midnight, weekdays or (), the other restrictions, the rule
@@ -105,10 +113,10 @@ class TariffRules:
             r = element.restrictions
             kind = r.reservation if r is not None else None
             start, end, wraps = window_of(r)
-            days, rest, bracket = r.weekdays if r is not None else (), beyond_clock(r), describe(r)
+            days, rest = r.weekdays if r is not None else (), beyond_clock(r)
             for component in element.components:
                 self.has_vat = self.has_vat or component.vat is not None
-                rule = Rule(tariff.id, index, component, bracket)
+                rule = Rule(tariff.id, index, component, r)
                 column = self._columns.setdefault((kind, component.type), _Column())
                 column.add((start, end, wraps, days, rest, rule))
         for column in self._columns.values():
