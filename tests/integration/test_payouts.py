@@ -359,7 +359,7 @@ def test_an_exported_batch_is_valid_posted_and_always_the_same_bytes(house: Stag
     assert ctx.objects.get("exports", made.file_key) == data
     assert balances(ctx)[f"in_transit:{BANK}"] == -4760
     assert "payable:P1" not in balances(ctx)
-    names = [export.copy_of(ctx, CHECKER, ISSUER, batch.batch_id).file_name for _ in range(3)]
+    names = [payouts.copy_of(ctx, CHECKER, ISSUER, batch.batch_id).file_name for _ in range(3)]
     assert names == [f"{batch.batch_id}.xml", f"{batch.batch_id}-COPY-1.xml", f"{batch.batch_id}-COPY-2.xml"]
     holds(ctx)
 

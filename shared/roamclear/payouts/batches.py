@@ -20,7 +20,7 @@ from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import local_date
 from roamclear.kernel.writes import Action, Table
 from roamclear.payouts import rules, store
-from roamclear.payouts.model import MAX_ITEMS, Batch, BatchItem, BatchState, Counter, Payout
+from roamclear.payouts.model import MAX_ITEMS, Batch, BatchItem, BatchState, Counter, Export, Payout
 
 _RACES = (Table.AUDIT, Table.CLEARING)
 _SEPA = "EUR"
@@ -150,6 +150,32 @@ def invalidate_changed(ctx: Context, known: Batch) -> bool:
             partner=item.account_id, expected=item.amount, next_action="approve the batch again",
         )  # fmt: skip
     return True
+
+
+def copy_of(ctx: Context, actor: Actor, issuer_id: str, batch_id: str) -> Export:
+    """Hand an exported file out (again): COPY stands in the file name and the audit only, the bytes are the same."""
+    authorise(actor, Right.BATCH_CHECK, issuer_id)
+
+    def attempt() -> Export:
+        known = find(ctx, issuer_id, batch_id)
+        if known.state is not BatchState.EXPORTED or known.file_key is None or known.sha256 is None:
+            raise Conflict("this batch was not exported yet", state=known.state.value)
+        made = known.model_copy(update={"exports": known.exports + 1})
+        name = f"{batch_id}.xml" if made.exports == 1 else f"{batch_id}-COPY-{made.exports - 1}.xml"
+        log = audit.entry(
+            ctx, issuer_id=issuer_id, kind="BATCH", object_id=batch_id, actor_id=actor.actor_id,
+            action="DOWNLOADED" if made.exports == 1 else "COPY_DOWNLOADED", details={"file": name},
+        )  # fmt: skip
+        ctx.db.transact([store.batch_put(made, known), log])
+        return Export(
+            batch_id=batch_id,
+            file_name=name,
+            file_key=known.file_key,
+            sha256=known.sha256,
+            copy_number=made.exports - 1,
+        )
+
+    return again_on_race(attempt, tables=_RACES)
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------

@@ -8,8 +8,6 @@ from roamclear.audit import service as audit
 from roamclear.bank import service as bank
 from roamclear.bank.model import Address, Debtor, PaymentFile, PaymentGroup, Transfer
 from roamclear.identity import service as identity
-from roamclear.identity.model import Actor, Right
-from roamclear.identity.rules import authorise
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict, InvariantBroken
 from roamclear.kernel.money import total
@@ -60,32 +58,6 @@ def export_all(ctx: Context, *, only: str | None = None) -> list[Export]:
     """``export_due`` for every issuer, or for one."""
     issuers = [only] if only else identity.issuer_ids(ctx)
     return [made for issuer_id in issuers for made in export_due(ctx, issuer_id)]
-
-
-def copy_of(ctx: Context, actor: Actor, issuer_id: str, batch_id: str) -> Export:
-    """Hand an exported file out (again): COPY stands in the file name and the audit only, the bytes are the same."""
-    authorise(actor, Right.BATCH_CHECK, issuer_id)
-
-    def attempt() -> Export:
-        known = batches.find(ctx, issuer_id, batch_id)
-        if known.state is not BatchState.EXPORTED or known.file_key is None or known.sha256 is None:
-            raise Conflict("this batch was not exported yet", state=known.state.value)
-        made = known.model_copy(update={"exports": known.exports + 1})
-        name = f"{batch_id}.xml" if made.exports == 1 else f"{batch_id}-COPY-{made.exports - 1}.xml"
-        log = audit.entry(
-            ctx, issuer_id=issuer_id, kind="BATCH", object_id=batch_id, actor_id=actor.actor_id,
-            action="DOWNLOADED" if made.exports == 1 else "COPY_DOWNLOADED", details={"file": name},
-        )  # fmt: skip
-        ctx.db.transact([store.batch_put(made, known), log])
-        return Export(
-            batch_id=batch_id,
-            file_name=name,
-            file_key=known.file_key,
-            sha256=known.sha256,
-            copy_number=made.exports - 1,
-        )
-
-    return again_on_race(attempt, tables=_RACES)
 
 
 def payment_file(batch: Batch) -> PaymentFile:

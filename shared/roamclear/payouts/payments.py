@@ -228,6 +228,17 @@ def lines(ctx: Context, of: Payout) -> list[ShareLine]:
     return [line for group in of.groups for line in store.lines(ctx.db, of.issuer_id, of.account_id, group)]
 
 
+def files(of: Payout) -> dict[str, str]:
+    """What was drawn of a payout: file name and key in the documents bucket; empty before it was drawn."""
+    if of.statement_key is None:
+        return {}
+    folder = of.statement_key.rsplit("/", 1)[0]
+    names = {f"{of.payout_id}.{kind}": f"{folder}/statement.{kind}" for kind in ("pdf", "xlsx")}
+    if of.document_number is not None:
+        names |= {f"{of.document_number}.{kind}": f"{folder}/{of.document_number}.{kind}" for kind in ("pdf", "xml")}
+    return names
+
+
 def shown(of: Payout, batch: Batch | None) -> PayoutStatus:
     """The state a reader sees: a READY payout takes its batch's state."""
     if of.state is not PayoutStatus.READY or batch is None or of.batch_id != batch.batch_id:

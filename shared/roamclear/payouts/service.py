@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from roamclear.payouts.accrual import accrue, accrue_run, release_parked
-from roamclear.payouts.batches import approve_batch, batch, batches, cancel_batch, make_batch
+from roamclear.payouts.batches import approve_batch, batch, batches, cancel_batch, copy_of, make_batch
 from roamclear.payouts.cycle import close_cycle
 from roamclear.payouts.payments import (
     confirm_debit,
+    files,
     lines,
     payout,
     payout_for,
@@ -25,6 +26,8 @@ __all__ = [
     "cancel_batch",
     "close_cycle",
     "confirm_debit",
+    "copy_of",
+    "files",
     "lines",
     "make_batch",
     "payout",

@@ -1,0 +1,298 @@
+"""The EVSE register, payout accounts and assignments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.finance_api.http import Request, answer, parse
+from roamclear.evses import service as evses
+from roamclear.evses.model import (
+    AccountTerms,
+    AccountVersion,
+    Filters,
+    Policy,
+    Proposal,
+    RequestState,
+    Unpaid,
+)
+from roamclear.kernel.errors import InvalidInput
+from roamclear.kernel.ids import iban
+from roamclear.kernel.money import Money
+from roamclear.kernel.time import parse_instant
+
+router = APIGatewayHttpRouter()
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class AssignBody(_Body):
+    """Which EVSEs go to which account, from when on (RFC 3339; now when absent)."""
+
+    evse_ids: list[str] = Field(min_length=1, max_length=1000)
+    account_id: str
+    effective_from: str | None = None
+    moved: Money | None = None
+
+
+class UnassignBody(_Body):
+    """Which EVSEs leave their accounts, from when on."""
+
+    evse_ids: list[str] = Field(min_length=1, max_length=1000)
+    effective_from: str | None = None
+
+
+class AccountBody(_Body):
+    """A new payout account."""
+
+    name: str
+    terms: AccountTerms
+
+
+class ApproveBody(_Body):
+    """Which change was looked at: its ``asked_at_utc``."""
+
+    asked_at_utc: str | None = None
+
+
+class DeactivateBody(_Body):
+    """What becomes of unpaid amounts."""
+
+    unpaid: Unpaid = Unpaid.FREEZE
+
+
+class GroupBody(_Body):
+    """A price group, or none."""
+
+    group: str | None = None
+
+
+# ---- register ------------------------------------------------------------------------------------------------------
+@router.get("/evses")
+def list_evses() -> Response[str]:
+    """One of the two tables (``table=assigned|unassigned``), filtered by the seven filters, by id."""
+    request = Request(router)
+    actor = request.actor
+    issuer_id, filters = request.issuer_of(actor), _filters(request)
+    table, after = request.query("table", "unassigned"), request.query("cursor")
+    limit = _limit(request)
+    if table == "unassigned":
+        page = evses.unassigned(request.ctx, actor, issuer_id, filters, after=after, limit=limit)
+    elif table == "assigned":
+        account = request.query("account")
+        page = evses.assigned(request.ctx, actor, issuer_id, filters, account_id=account, after=after, limit=limit)
+    else:
+        raise InvalidInput("the table is assigned or unassigned", field="table")
+    return answer(page)
+
+
+@router.get("/evses:counts")
+def count_evses() -> Response[str]:
+    """How many EVSEs stand in which table and tab."""
+    request = Request(router)
+    actor = request.actor
+    return answer(evses.counts(request.ctx, actor, request.issuer_of(actor)))
+
+
+@router.post("/evses:assign")
+def assign_evses() -> Response[str]:
+    """Assign EVSEs; 202 when a second person must agree."""
+    request = Request(router)
+    actor = request.actor
+    body = request.read(AssignBody)
+    made = evses.assign(
+        request.ctx,
+        actor,
+        request.issuer_of(actor),
+        body.evse_ids,
+        body.account_id,
+        _instant(body.effective_from, "effective_from"),
+        moved=body.moved,
+    )
+    return answer(made, HTTPStatus.OK if made.state is RequestState.APPLIED else HTTPStatus.ACCEPTED)
+
+
+@router.post("/evses:unassign")
+def unassign_evses() -> Response[str]:
+    """Take EVSEs from their accounts; later sessions are held."""
+    request = Request(router)
+    actor = request.actor
+    body = request.read(UnassignBody)
+    since = _instant(body.effective_from, "effective_from")
+    return answer({"changed": evses.unassign(request.ctx, actor, request.issuer_of(actor), body.evse_ids, since)})
+
+
+@router.get("/evses/<evse_id>")
+def get_evse(evse_id: str) -> Response[str]:
+    """One EVSE with everything that was recorded about who is paid for it."""
+    request = Request(router)
+    actor = request.actor
+    issuer_id = request.issuer_of(actor)
+    found = evses.evse(request.ctx, actor, issuer_id, evse_id)
+    return answer({"evse": found, "history": evses.history(request.ctx, actor, issuer_id, evse_id)})
+
+
+@router.put("/evses/<evse_id>/group")
+def put_group(evse_id: str) -> Response[str]:
+    """Put an EVSE into a price group."""
+    request = Request(router)
+    actor = request.actor
+    group = request.read(GroupBody).group
+    return answer(evses.set_group(request.ctx, actor, request.issuer_of(actor), evse_id, group))
+
+
+@router.get("/assignment-requests")
+def list_requests() -> Response[str]:
+    """Assignments that wait for a second person (``state=PENDING|APPLIED|REFUSED``)."""
+    request = Request(router)
+    actor = request.actor
+    named = request.query("state", RequestState.PENDING.value)
+    if named not in RequestState.__members__:
+        raise InvalidInput("the state is PENDING, APPLIED or REFUSED", field="state")
+    issuer_id = request.issuer_of(actor)
+    return answer({"items": evses.assignment_requests(request.ctx, actor, issuer_id, RequestState(named))})
+
+
+@router.post("/assignment-requests/<request_id>/approve")
+def approve_request(request_id: str) -> Response[str]:
+    """A second person agrees to an assignment."""
+    request = Request(router)
+    actor = request.actor
+    return answer(evses.approve_assignment(request.ctx, actor, request.issuer_of(actor), request_id))
+
+
+@router.post("/assignment-requests/<request_id>/refuse")
+def refuse_request(request_id: str) -> Response[str]:
+    """A second person refuses an assignment."""
+    request = Request(router)
+    actor = request.actor
+    return answer(evses.refuse_assignment(request.ctx, actor, request.issuer_of(actor), request_id))
+
+
+@router.put("/assignment-policy")
+def put_policy() -> Response[str]:
+    """From where on an assignment needs a second person."""
+    request = Request(router)
+    actor = request.actor
+    return answer(evses.set_policy(request.ctx, actor, request.issuer_of(actor), request.read(Policy)))
+
+
+# ---- accounts ------------------------------------------------------------------------------------------------------
+@router.post("/payout-accounts/<account_id>")
+def create_account(account_id: str) -> Response[str]:
+    """Open a payout account."""
+    request = Request(router)
+    actor = request.actor
+    body = request.read(AccountBody)
+    made = evses.create_account(request.ctx, actor, request.issuer_of(actor), account_id, body.name, body.terms)
+    return answer(made, HTTPStatus.CREATED)
+
+
+@router.put("/payout-accounts/<account_id>")
+def propose_change(account_id: str) -> Response[str]:
+    """Ask for new terms; another person approves them."""
+    request = Request(router)
+    actor = request.actor
+    terms = request.read(AccountTerms)
+    made = evses.propose_change(request.ctx, actor, request.issuer_of(actor), account_id, terms)
+    return answer(_masked(made), HTTPStatus.ACCEPTED)
+
+
+@router.get("/payout-accounts")
+def list_accounts() -> Response[str]:
+    """The payout accounts the caller may see."""
+    request = Request(router)
+    actor = request.actor
+    return answer({"items": evses.accounts(request.ctx, actor, request.issuer_of(actor))})
+
+
+@router.get("/payout-accounts/<account_id>")
+def get_account(account_id: str) -> Response[str]:
+    """An account with its versions and the change that waits; IBANs are masked."""
+    request = Request(router)
+    actor = request.actor
+    head, versions, waiting = evses.account(request.ctx, actor, request.issuer_of(actor), account_id)
+    shown = [_masked(version) for version in versions]
+    return answer({"account": head, "versions": shown, "waiting": _masked(waiting) if waiting else None})
+
+
+@router.post("/payout-accounts/<account_id>/approve")
+def approve_account(account_id: str) -> Response[str]:
+    """A second person approves the change that was looked at, or the bank details of a new account."""
+    request = Request(router)
+    actor = request.actor
+    seen = _instant(request.read(ApproveBody).asked_at_utc, "asked_at_utc")
+    return answer(evses.approve_account(request.ctx, actor, request.issuer_of(actor), account_id, seen=seen))
+
+
+@router.post("/payout-accounts/<account_id>/refuse")
+def refuse_change(account_id: str) -> Response[str]:
+    """Take a waiting change away."""
+    request = Request(router)
+    actor = request.actor
+    evses.refuse_change(request.ctx, actor, request.issuer_of(actor), account_id)
+    return answer({"account_id": account_id})
+
+
+@router.post("/payout-accounts/<account_id>/deactivate")
+def deactivate_account(account_id: str) -> Response[str]:
+    """Close an account: its EVSEs read as unassigned at once."""
+    request = Request(router)
+    actor = request.actor
+    unpaid = request.read(DeactivateBody).unpaid
+    return answer(evses.deactivate_account(request.ctx, actor, request.issuer_of(actor), account_id, unpaid))
+
+
+@router.post("/payout-accounts/<account_id>/reactivate")
+def reactivate_account(account_id: str) -> Response[str]:
+    """Open an account again; its bank details cool off anew."""
+    request = Request(router)
+    actor = request.actor
+    return answer(evses.reactivate_account(request.ctx, actor, request.issuer_of(actor), account_id))
+
+
+# ---- inside --------------------------------------------------------------------------------------------------------
+def _masked(row: AccountVersion | Proposal) -> dict[str, object]:
+    """What is shown of terms: the IBAN by its country and last four."""
+    shown = row.dump()
+    if row.terms.iban:
+        shown["terms"]["iban"] = iban.mask(row.terms.iban)
+    return shown
+
+
+def _filters(request: Request) -> Filters:
+    """The seven filters out of the query, so that a list can be kept as an address."""
+    named = {name: request.query(name) for name in Filters.model_fields}
+    values: dict[str, object] = {name: value for name, value in named.items() if value}
+    for name in ("output_min_kw", "output_max_kw"):
+        if name in values:
+            values[name] = _number(str(values[name]), name)
+    return parse(Filters, values)
+
+
+def _number(text: str, field: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation as error:
+        raise InvalidInput(f"{field} is no number", field=field) from error
+    if not value.is_finite() or abs(value) >= 10**6:
+        raise InvalidInput(f"{field} is no number of kW", field=field)
+    return value
+
+
+def _limit(request: Request) -> int:
+    text = request.query("limit", "100") or "100"
+    if not text.isascii() or not text.isdigit() or len(text) > 4:
+        raise InvalidInput("the limit is a number", field="limit")
+    return int(text)
+
+
+def _instant(text: str | None, field: str) -> datetime | None:
+    return parse_instant(text, field=field) if text else None
