@@ -59,6 +59,19 @@ def test_every_answer_has_its_status_and_code(
     assert (reply.status, reply.body.get("code")) == (status, code)
 
 
+def test_an_incomplete_contract_is_a_draft_that_says_what_is_missing(api: Api) -> None:
+    api.call("PUT", "/v1/issuer", "ADMIN", b.issuer().dump())
+    body = contract_body()
+    del body["terms"]["counterparty"]["buyer_reference"]
+    draft = api.call("PUT", "/v1/contracts/C-RON", "FINANCE", body)
+    assert (draft.body["status"], draft.body["missing"]) == ("DRAFT", ["terms.counterparty.buyer_reference"])
+    ref = month.push(api.stage, b.cdr(1))
+    assert month.state(api.stage, ref)[1] == ("NO_CONTRACT",)
+    assert api.call("PUT", "/v1/contracts/C-RON", "FINANCE", contract_body()).body["status"] == "ACTIVE"
+    refused = api.call("PUT", "/v1/contracts/C-RON", "FINANCE", body)
+    assert (refused.status, refused.body["field"]) == (422, "terms.counterparty.buyer_reference")
+
+
 def test_a_bad_field_is_named(api: Api) -> None:
     body = contract_body()
     body["terms"]["zone"] = "Europe/Nowhere"

@@ -44,7 +44,7 @@ def start_due(ctx: Context) -> list[str]:
             wanted = [
                 RunRequest(issuer_id=issuer_id, contract_id=head.contract_id, period=p.label)
                 for p in periods
-                if head.valid_from < p.end
+                if head.valid_from < p.end and head.status == "ACTIVE"
             ]
             known = store.known_runs(ctx.db, issuer_id, [w.run_id for w in wanted])
             for request in wanted:

@@ -144,6 +144,7 @@ class Contract(Record):
     valid_from: date
     valid_to: date | None = None
     status: str = Field("ACTIVE", pattern=r"^(DRAFT|ACTIVE)$")
+    missing: tuple[str, ...] = ()
     version: int
     zone: str
     frequency: Frequency

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from roamclear.contracts.model import Contract, ContractVersion, Frequency, Match
+from roamclear.contracts.model import Basis, Contract, ContractVersion, Frequency, Match, Terms, VatCategory
 from roamclear.kernel.time import add_wall_hours, first_midnight_from, local_date, local_midnight
 
 #: First Monday of the grid of two-week periods.
@@ -115,6 +115,22 @@ def match(candidates: Iterable[tuple[Contract, Sequence[ContractVersion]]], emsp
     if len(fitting) > 1:
         return Match(reason="AMBIGUOUS_CONTRACT")
     return Match(contract=fitting[0][0], terms=fitting[0][1])
+
+
+def missing(terms: Terms) -> list[str]:
+    """What keeps a contract in DRAFT: fields without which its documents could not be issued (product.md row 17).
+
+    Electronic addresses and a buyer reference are Peppol R010 and R003; the VAT id is due where the buyer owes the tax.
+    """
+    partner = terms.counterparty
+    absent = {
+        "terms.counterparty.electronic_address": not partner.electronic_address,
+        "terms.counterparty.electronic_address_scheme": not partner.electronic_address_scheme,
+        "terms.counterparty.buyer_reference": not partner.buyer_reference,
+        "terms.counterparty.vat_id": terms.vat.category is VatCategory.REVERSE_CHARGE and not partner.vat_id,
+        "terms.grid": not terms.grid and terms.basis is not Basis.CDR_TOTAL,
+    }
+    return [name for name, is_absent in absent.items() if is_absent]
 
 
 def _next_month(first: date) -> date:

@@ -27,14 +27,14 @@ def publish(
 ) -> Contract:
     """Create a contract or add a version that takes effect on ``valid_from``.
 
-    Sessions that started before keep the version they had (product.md row 30). A version may not start before the
-    latest one does: a back-dated change needs an impact preview and two approvals.
+    An incomplete contract is a DRAFT: kept, not used for billing, and it says what is missing (row 17). Sessions that
+    started before keep the version they had (row 30). A version may not start before the latest one does: a back-dated
+    change needs an impact preview and two approvals.
     """
     authorise(actor, Right.CONTRACT_EDIT, issuer_id)
     if valid_to is not None and valid_to <= valid_from:
         raise InvalidInput("valid_to lies after valid_from", field="valid_to")
-    if not terms.grid and terms.basis != "CDR_TOTAL":
-        raise InvalidInput("the price grid is empty", field="terms.grid")
+    absent = rules.missing(terms)
 
     def attempt() -> Contract:
         known = store.find(ctx.db, issuer_id, contract_id)
@@ -44,6 +44,8 @@ def publish(
                 raise Conflict("a version cannot start before the latest one", rule="BACK_DATED")
             if terms.zone != known.zone or terms.frequency != known.frequency:
                 raise Conflict("zone and frequency of a contract are fixed", rule="FIXED_CALENDAR")
+            if absent and known.status == "ACTIVE":
+                raise InvalidInput(f"a contract in use cannot lose {absent[0]}", field=absent[0])
         number = known.version + 1 if known else 1
         made = ContractVersion(
             issuer_id=issuer_id,
@@ -60,6 +62,8 @@ def publish(
             name=name,
             valid_from=known.valid_from if known else valid_from,
             valid_to=valid_to,
+            status="DRAFT" if absent else "ACTIVE",
+            missing=tuple(absent),
             version=number,
             zone=terms.zone,
             frequency=terms.frequency,
