@@ -111,6 +111,7 @@ class SessionExport(Record):
     window: WindowStatement | None = None
     rounding_note: str = "Each component is rounded half-up to the minor unit once per session."
     is_copy: bool = False
+    primary: str = Field(default="#1F3A5F", pattern=r"^#[0-9A-Fa-f]{6}$", description="the issuer's brand colour")
 
 
 class ExportPart(Record):

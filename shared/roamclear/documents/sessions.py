@@ -13,6 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from roamclear.documents.canvas import colour, readable_on
 from roamclear.documents.session_columns import COLUMNS, LEADING, Kind, SessionColumn
 from roamclear.documents.session_model import AdjustmentRow, ExcludedRow, ExportPart, SessionExport, SessionRow
 from roamclear.documents.session_totals import Tally, check_total
@@ -98,7 +99,8 @@ class _Book:
         places = minor_digits(export.currency)
         money = "#,##0" + (f".{'0' * places}" if places else "")
         add = self.book.add_format
-        head = {"bold": True, "font_color": "#FFFFFF", "bg_color": "#3A4754", "text_wrap": True, "valign": "top"}
+        ink = "#{:02X}{:02X}{:02X}".format(*readable_on(colour(export.primary)))
+        head = {"bold": True, "font_color": ink, "bg_color": export.primary, "text_wrap": True, "valign": "top"}
         self.head = add(head)
         self.bold = add({"bold": True})
         self.wrap = add({"text_wrap": True, "valign": "top"})

@@ -10,7 +10,7 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
-from roamclear.documents.canvas import GREY, LEFT, RIGHT, WIDTH, Canvas, Column, readable_on
+from roamclear.documents.canvas import GREY, LEFT, RIGHT, WIDTH, Canvas, Column, colour, readable_on
 from roamclear.documents.invoice_model import Language, Purpose
 from roamclear.documents.letterhead import Letterhead, draw_first_page, draw_footers, draw_next_page
 from roamclear.documents.sessions import serial
@@ -284,11 +284,12 @@ def write_statement_xlsx(
     created = datetime.combine(statement.issue_date, time(0))
     book.set_properties({"title": statement.number, "author": statement.issuer.name, "created": created})
     places = minor_digits(statement.currency)
+    ink = "#{:02X}{:02X}{:02X}".format(*readable_on(colour(statement.branding.primary)))
     forms = {
         "money": book.add_format({"num_format": "#,##0" + (f".{'0' * places}" if places else "")}),
         "number": book.add_format({"num_format": "#,##0.####"}),
         "moment": book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
-        "head": book.add_format({"bold": True, "font_color": "#FFFFFF", "bg_color": "#3A4754"}),
+        "head": book.add_format({"bold": True, "font_color": ink, "bg_color": statement.branding.primary}),
         "text": book.add_format({"num_format": "@"}),
     }
     try:
