@@ -49,6 +49,8 @@ def play(desk: Desk, month: Month, planned: list[Planned]) -> None:
     _open(desk, month)
     _read(desk, month)
     disputed = _dispute(desk, month)
+    _late(desk, month)
+    _answer(desk, month, disputed)
     _meanwhile(desk, month)
     _close(desk, month, disputed)
     _issued(desk, month)
@@ -136,7 +138,7 @@ def _members(desk: Desk, emsp: Emsp, month: Month) -> Json:
 
 
 def _dispute(desk: Desk, month: Month) -> Disputed:
-    """The eMSP disputes three sessions; the CPO accepts one, rejects one and leaves one."""
+    """The eMSP disputes three sessions of its window."""
     desk.at(month.after(3, 10, 15))
     members = [m for m in _members(desk, RONDE, month)["items"] if m["net"]["amount_minor"] > 400]
     chosen = [members[len(members) * n // 4]["cdr_ref"] for n in (1, 2, 3)]
@@ -145,38 +147,47 @@ def _dispute(desk: Desk, month: Month) -> Disputed:
         ("PRICE_NOT_AS_AGREED", "We expected the price of last year's agreement."),
         ("NOT_OUR_CUSTOMER", "The card was blocked three days before."),
     ]
-    numbers = []
     for cdr_ref, (reason, text) in zip(chosen, reasons, strict=True):
         claim = {"cdr_ref": cdr_ref, "reason": reason, "text": text}
         made = desk.api("EMSP_USER", "POST", "/v1/disputes", claim, status=201)
         again = desk.api("EMSP_USER", "POST", "/v1/disputes", claim)
         desk.expect(again["dispute_id"] == made["dispute_id"], "filing a dispute twice files it once", again)
-        numbers.append(made["dispute_id"])
     theirs = _members(desk, HERZ, month)["items"][0]["cdr_ref"]
     foreign = desk.ask("EMSP_USER", "POST", "/v1/disputes", {"cdr_ref": theirs, "reason": "FRAUD"})
     desk.expect(foreign.status == 404, "an eMSP cannot dispute another partner's session", foreign.text)
-    desk.at(month.after(4, 14, 40))
-    path = "/v1/disputes/{}/answer"
-    done = desk.api("DISPUTE_AGENT", "POST", path.format(numbers[0]), {"outcome": "ACCEPTED"})
-    desk.expect(done["state"] == "ACCEPTED", "the CPO accepts the first dispute", done)
-    answer = {"outcome": "REJECTED", "answer": "The price is that of version 1, in force since last year."}
-    done = desk.api("DISPUTE_AGENT", "POST", path.format(numbers[1]), answer)
-    desk.expect(done["state"] == "REJECTED", "the CPO rejects the second one with a reason", done)
-    desk.note(f"{RONDE.name} disputed three sessions; one accepted, one rejected, one left without an answer")
+    desk.note(f"{RONDE.name} disputed three sessions")
     return Disputed(*chosen)
 
 
-def _meanwhile(desk: Desk, month: Month) -> None:
-    """Within the window a late CDR comes in and an EVSE gets its payee: both wait for the next run."""
+def _answer(desk: Desk, month: Month, disputed: Disputed) -> None:
+    """The CPO accepts one, rejects one and leaves one."""
+    desk.at(month.after(4, 14, 40))
+    listed = desk.api("DISPUTE_AGENT", "GET", "/v1/disputes", contract=RONDE.contract_id)["items"]
+    number = {d["cdr_ref"]: d["dispute_id"] for d in listed}
+    path = "/v1/disputes/{}/answer"
+    done = desk.api("DISPUTE_AGENT", "POST", path.format(number[disputed.accepted]), {"outcome": "ACCEPTED"})
+    desk.expect(done["state"] == "ACCEPTED", "the CPO accepts the first dispute", done)
+    answer = {"outcome": "REJECTED", "answer": "The price is that of version 1, in force since last year."}
+    done = desk.api("DISPUTE_AGENT", "POST", path.format(number[disputed.rejected]), answer)
+    desk.expect(done["state"] == "REJECTED", "the CPO rejects the second one with a reason", done)
+    desk.note("one dispute accepted, one rejected, one left without an answer")
+
+
+def _late(desk: Desk, month: Month) -> None:
+    """A CDR of the month that comes within the window joins the next run (product.md row 50)."""
     for late in after_opening(month):
         desk.at(late.sent_at)
         pushing.push_odd(desk, late)
         assert late.cdr_id
         desk.until(lambda late=late: pushing.trace(desk, late.cdr_id)["session"], "the late CDR is processed")
-        pushing._end(desk, late.name, late.cdr_id, "VERIFIED", "")
+        pushing.end(desk, late.name, late.cdr_id, "VERIFIED", "")
         session = pushing.trace(desk, late.cdr_id)["session"]
         desk.expect(session.get("run_id") is None, "the late CDR waits for the next run, with a full window", session)
     desk.note("a late CDR came in: it is in no run yet")
+
+
+def _meanwhile(desk: Desk, month: Month) -> None:
+    """An EVSE gets its payee: what was held there is released for the next run (product.md rows 101 and 102)."""
     desk.at(month.after(5, 9, 30))
     for evse in (e for _, e in EVSES if e.later):
         held = [s for s in pushing.listed(desk) if _held_at(s, evse.evse_id)]

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from infra.local.demo.when import shown
-from infra.local.stack import Answer, LaptopStack
+from infra.local.stack import Answer, Http, LaptopStack
 
 Json = dict[str, Any]
 
@@ -115,6 +116,13 @@ class Desk:
         token = base64.b64encode(self.tokens[partner].encode()).decode()
         headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
         return self._http(method, path, body=body, raw=raw, headers=headers, query=query)
+
+    def fetch(self, url: str) -> bytes:
+        """What lies behind a signed address."""
+        parts = urlsplit(url)
+        answer = Http(self.stack.port, parts.netloc)("GET", url)
+        self.expect(answer.status == 200, "a signed address gives its file", f"{answer.status} {url}")
+        return answer.body
 
     # -- waiting -----------------------------------------------------------------------------------------------------
     def until(self, ready: Callable[[], Any], sentence: str, *, timeout_s: float = 60) -> Any:

@@ -115,7 +115,7 @@ def _ends(desk: Desk, planned: list[Planned], odd: list[Odd]) -> None:
     desk.confirmed.append("every plain session is VERIFIED, or on hold where its EVSE has no payee")
     for each in odd:
         if each.cdr_id and each.ends:
-            _end(desk, each.name, each.cdr_id, *each.ends)
+            end(desk, each.name, each.cdr_id, *each.ends)
     journal = Counter(row["kind"] for row in desk.api("FINANCE", "GET", "/v1/exceptions")["items"])
     for name in {each.told for each in odd if each.told}:
         number = sum(each.told == name for each in odd)
@@ -127,7 +127,7 @@ def _ends(desk: Desk, planned: list[Planned], odd: list[Odd]) -> None:
     _priced(desk, planned, found)
 
 
-def _end(desk: Desk, name: str, cdr_id: str, state: str, word: str) -> None:
+def end(desk: Desk, name: str, cdr_id: str, state: str, word: str) -> None:
     session = trace(desk, cdr_id)["session"]
     words = [*session.get("reasons", []), *session.get("warnings", [])]
     holds = session["billing"] == state and (not word or word in words)
