@@ -17,10 +17,13 @@ from stdnum import iso11649
 from roamclear.bank.model import Reference, ReferenceKind
 
 _FOLD = {"O": "0", "I": "1", "L": "1"}
-_RF_START = re.compile(r"(?<![A-Z0-9])RF *[0-9] *[0-9]")
+_RF_START = re.compile(r"(?<![A-Z0-9])R *F *[0-9] *[0-9]")
 _QRR = re.compile(r"(?<![0-9])(?:[0-9] *){26}[0-9](?![0-9])")
 _QRR_TABLE = (0, 9, 4, 6, 8, 2, 7, 1, 3, 5)
-_DIGIT_RUN = re.compile(r"[0-9]+")
+_DIGIT_CHAIN = re.compile(
+    r"(?:(?P<word>[A-Za-z]{1,12})[ .:]+)?(?<![0-9A-Za-z])(?<![A-Za-z0-9][-/_])(?P<digits>[0-9](?:[0-9 ./_-]*[0-9])?)"
+    r"(?![0-9A-Za-z])(?![-/_][A-Za-z])"
+)
 _SEPARATORS = frozenset(",;:+()&")
 MAX_TEXT = 10_000
 
@@ -156,6 +159,12 @@ class NumberIndex:
             if len(folded) >= 4:
                 self._by_folded.setdefault(folded, []).append(number)
         self._lengths = sorted({len(folded) for folded in self._by_folded}, reverse=True)
+        self._prefixes = {_prefix(name) for names in self._by_folded.values() for name in names}
+        self._tails: dict[str, list[tuple[str, list[str]]]] = {}
+        for folded, names in self._by_folded.items():
+            tail = _trailing_digits(folded)
+            if len(tail) >= 5:
+                self._tails.setdefault(tail[-5:], []).append((tail, names))
 
     def find(self, value: str) -> tuple[Found, ...]:
         """Numbers in the text, longest first at each place, none twice; two numbers that fold alike are both given.
@@ -189,16 +198,30 @@ class NumberIndex:
     def by_suffix(self, value: str) -> tuple[str, ...]:
         """Numbers of which the text holds at least the last five digits, cut at the front (rules.md 9).
 
+        All digits that stand together in the text must be the end of the number: another year or a longer counter
+        beside them speaks against it, and so does the prefix of another series before them.
+
         >>> NumberIndex(["INV-2026-000012", "INV-2026-000112"]).by_suffix("Rg. 00012")
         ('INV-2026-000012',)
+        >>> NumberIndex(["INV-2026-000012"]).by_suffix("INV-2025-00012")
+        ()
         """
-        runs = {run for run in _DIGIT_RUN.findall(value[:MAX_TEXT]) if 5 <= len(run) <= 30}
-        found = []
-        for folded, names in self._by_folded.items():
-            tail = _trailing_digits(folded)
-            if any(len(run) <= len(tail) and tail.endswith(run) for run in runs):
-                found.extend(names)
+        found: dict[str, None] = {}
+        for match in _DIGIT_CHAIN.finditer(value[:MAX_TEXT]):
+            digits = "".join(filter(_is_digit, match["digits"]))
+            if not 5 <= len(digits) <= 30:
+                continue
+            word = normalise(match["word"] or "")
+            for tail, names in self._tails.get(digits[-5:], ()):
+                fitting = [n for n in names if not word or word not in self._prefixes or word == _prefix(n)]
+                if tail.endswith(digits):
+                    found.update(dict.fromkeys(fitting))
         return tuple(found)
+
+
+def _prefix(number: str) -> str:
+    match = re.match(r"[A-Za-z]*", number)
+    return normalise(match.group()) if match else ""
 
 
 def _trailing_digits(folded: str) -> str:
