@@ -97,7 +97,7 @@ def _xlsx_ratio(count: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder)
         plain = [_sheet_cells(row) for row in rows]
-        return _ratio(lambda: write_xlsx(head, rows, target, "ours"), lambda: bare_xlsx(plain, target), 3)
+        return _ratio(lambda: write_xlsx(head, rows, target, "ours"), lambda: bare_xlsx(plain, target), 2)
 
 
 def _sheet_cells(row: Any) -> list[object]:

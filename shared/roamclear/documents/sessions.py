@@ -27,6 +27,17 @@ _EPOCH = datetime(1899, 12, 30, tzinfo=UTC).replace(tzinfo=None)
 _DAY = Decimal(86_400)
 _SAFE = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
+_MOMENT = "yyyy-mm-dd hh:mm:ss"
+_NUMBER_FORMATS = {
+    Kind.TEXT: "@",
+    Kind.WHOLE: "0",
+    Kind.DECIMAL: "#,##0.####",
+    Kind.LOCAL: _MOMENT,
+    Kind.UTC: _MOMENT,
+    Kind.DURATION: "[h]:mm:ss",
+    Kind.FLAG: "General",
+}
+
 
 def write_xlsx(
     export: SessionExport,
@@ -104,16 +115,9 @@ class _Book:
         self.head = add(head)
         self.bold = add({"bold": True})
         self.wrap = add({"text_wrap": True, "valign": "top"})
-        self.formats: dict[Kind, Any] = {
-            Kind.TEXT: add({"num_format": "@"}),
-            Kind.WHOLE: add({"num_format": "0"}),
-            Kind.DECIMAL: add({"num_format": "#,##0.####"}),
-            Kind.MONEY: add({"num_format": money}),
-            Kind.LOCAL: add({"num_format": "yyyy-mm-dd hh:mm:ss"}),
-            Kind.UTC: add({"num_format": "yyyy-mm-dd hh:mm:ss"}),
-            Kind.DURATION: add({"num_format": "[h]:mm:ss"}),
-            Kind.FLAG: add({}),
-        }
+        codes = {**_NUMBER_FORMATS, Kind.MONEY: money}
+        self.formats: dict[Kind, Any] = {kind: add({"num_format": code}) for kind, code in codes.items()}
+        self.left: dict[Kind, Any] = {kind: add({"num_format": c, "align": "left"}) for kind, c in codes.items()}
         self.money_total = add({"num_format": money, "bold": True, "top": 1})
         self.decimal_total = add({"num_format": "#,##0.####", "bold": True, "top": 1})
         self.rows = 0
@@ -244,19 +248,19 @@ class _Book:
         )
 
     def _summary(self, tally: Tally, *, last: bool) -> None:
-        sheet, money = self.sheet["Summary"], self.formats[Kind.MONEY]
+        sheet, left = self.sheet["Summary"], self.left
         sheet.set_column(0, 0, 34)
         sheet.set_column(1, 1, 70)
         for at, (label, value) in enumerate(_summary_rows(self.export, tally, self.index, last=last)):
             _must(sheet.write_string(at, 0, label, self.bold))
             if isinstance(value, Money):
-                _must(sheet.write_number(at, 1, value.to_decimal(), money))
+                _must(sheet.write_number(at, 1, value.to_decimal(), left[Kind.MONEY]))
             elif isinstance(value, Decimal):
-                _must(sheet.write_number(at, 1, value, self.formats[Kind.DECIMAL]))
+                _must(sheet.write_number(at, 1, value, left[Kind.DECIMAL]))
             elif isinstance(value, int):
-                _must(sheet.write_number(at, 1, value, self.formats[Kind.WHOLE]))
+                _must(sheet.write_number(at, 1, value, left[Kind.WHOLE]))
             else:
-                _must(sheet.write_string(at, 1, value, self.formats[Kind.TEXT]))
+                _must(sheet.write_string(at, 1, value, left[Kind.TEXT]))
 
 
 def _must(code: int) -> None:
