@@ -199,6 +199,14 @@ class Canvas:
             at = x
         self.pdf.text(at, y + height / 2 + size * 762 / 720, text)
 
+    def fit(self, text: str, width: int, *, least: int = 5) -> str:
+        """Make the pen smaller until a line fits; only what does not fit at ``least`` points is cut."""
+        text = self.clean(text)
+        while self.width(text) > width and self._state[0] > least:
+            size, bold, ink, _ = self._state
+            self.pen(size - 1, bold=bold, ink=ink or INK)
+        return self.cut(text, width)
+
     def cut(self, text: str, width: int) -> str:
         """The text, or as much of it as fits with an ellipsis (only for what is printed in full elsewhere)."""
         text = self.clean(text)

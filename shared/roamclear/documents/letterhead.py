@@ -74,9 +74,10 @@ def draw_footers(canvas: Canvas, head: Letterhead, lines: Sequence[str]) -> None
         canvas.on_page(page)
         top = BOTTOM + 40
         canvas.rule(LEFT, top, WIDTH)
-        canvas.pen(7, ink=GREY)
         for place, line in enumerate(lines[:4]):
-            canvas.text(LEFT, top + 18 + 34 * place, WIDTH - 300, 34, canvas.cut(line, WIDTH - 300))
+            canvas.pen(7, ink=GREY)
+            canvas.text(LEFT, top + 18 + 34 * place, WIDTH - 300, 34, canvas.fit(line, WIDTH - 300))
+        canvas.pen(7, ink=GREY)
         counted = word("page", head.language).format(page=page, pages=pages)
         canvas.text(RIGHT - 290, top + 18, 290, 34, counted, "R")
         if head.watermark:
@@ -96,7 +97,7 @@ def _fold_marks(canvas: Canvas) -> None:
 def _sender(canvas: Canvas, head: Letterhead) -> None:
     issuer, y = head.issuer, 130
     canvas.pen(8, bold=True, ink=canvas.heading)
-    y = canvas.block(CARD_X, y, CARD_W, issuer.name, leading=38, most=2)
+    y = canvas.block(CARD_X, y, CARD_W, issuer.name, leading=38, most=4)
     canvas.pen(8, ink=GREY)
     contact = [
         *address_of(issuer, home=issuer.country, language=head.language),
@@ -136,7 +137,7 @@ def _card(canvas: Canvas, head: Letterhead) -> int:
     rows = []
     for name, value in head.meta:
         canvas.pen(8)
-        rows.append((name, canvas.wrap(value, CARD_W - label - 50)[:3]))
+        rows.append((name, canvas.wrap(value, CARD_W - label - 50)[:6]))
     height = sum(14 + 36 * len(lines) for _, lines in rows) + 26
     canvas.panel_box(CARD_X, y, CARD_W, height)
     y += 16
@@ -157,7 +158,7 @@ def _title(canvas: Canvas, head: Letterhead, y: int) -> None:
         canvas.text(LEFT, y, WIDTH, 80, line)
         y += 80
     canvas.pen(9, ink=GREY)
-    for line in canvas.wrap(head.subtitle, WIDTH)[:3]:
+    for line in canvas.wrap(head.subtitle, WIDTH)[:8]:
         canvas.text(LEFT, y, WIDTH, 44, line)
         y += 44
     if head.badges:

@@ -19,10 +19,13 @@ from roamclear.documents.texts import (
 from roamclear.documents.words import word
 from roamclear.kernel.ids import iban, rf_reference
 
+_VAT_WIDTH = 960
+
 
 def draw_sums(canvas: Canvas, document: InvoiceDocument) -> None:
-    reasons = [row for row in document.vat if row.reason is not None]
-    vat_height = 120 + 50 * len(document.vat) + 90 * len(reasons) + (60 if document.national_tax else 0)
+    canvas.pen(7)
+    reasons = sum(len(canvas.wrap(_reason_text(row), _VAT_WIDTH)) for row in document.vat if row.reason is not None)
+    vat_height = 120 + 54 * len(document.vat) + 34 * reasons + (80 if document.national_tax else 0)
     canvas.need(max(vat_height, 330))
     top = canvas.y
     left_end = _vat_summary(canvas, document, top)
@@ -31,7 +34,7 @@ def draw_sums(canvas: Canvas, document: InvoiceDocument) -> None:
 
 
 def _vat_summary(canvas: Canvas, document: InvoiceDocument, top: int) -> int:
-    language, width, y = document.language, 960, top
+    language, width, y = document.language, _VAT_WIDTH, top
     canvas.pen(9, bold=True, ink=canvas.heading)
     canvas.text(LEFT, y, width, 50, word("vat_summary", language))
     y += 58
@@ -50,8 +53,7 @@ def _vat_summary(canvas: Canvas, document: InvoiceDocument, top: int) -> int:
         y += 48
         if row.reason is not None:
             canvas.pen(7, ink=GREY)
-            code = f" ({row.reason.code})" if row.reason.code else ""
-            y = canvas.block(LEFT, y, width, row.reason.text + code, leading=34, most=3) + 6
+            y = canvas.block(LEFT, y, width, _reason_text(row), leading=34) + 6
     if document.national_tax is not None:
         tax = document.national_tax
         canvas.pen(7, ink=GREY)
@@ -64,6 +66,13 @@ def _vat_summary(canvas: Canvas, document: InvoiceDocument, top: int) -> int:
         )
         y = canvas.block(LEFT, y, width, text, leading=34)
     return y
+
+
+def _reason_text(row: VatTotal) -> str:
+    """The reason with its VATEX code; it is never cut, for the law asks for it (Art. 226(11))."""
+    if row.reason is None:
+        return ""
+    return row.reason.text + (f" ({row.reason.code})" if row.reason.code else "")
 
 
 def _vat_cells(row: VatTotal, document: InvoiceDocument) -> tuple[str, str, str, str]:
@@ -121,7 +130,7 @@ def draw_payment(canvas: Canvas, document: InvoiceDocument) -> None:
     rows = list(_payment_rows(document))
     canvas.pen(8)
     sentence = canvas.wrap(_payment_sentence(document), 1090)
-    terms = canvas.wrap(document.payment.terms, 1090)[:3] if document.payment.terms else []
+    terms = canvas.wrap(document.payment.terms, 1090)[:8] if document.payment.terms else []
     height = max(110 + 40 * (len(sentence) + len(terms)) + 46 * len(rows), 400 if code else 0)
     canvas.need(height + 20)
     top = canvas.y
@@ -134,7 +143,7 @@ def draw_payment(canvas: Canvas, document: InvoiceDocument) -> None:
         canvas.pen(8, ink=GREY)
         canvas.text(LEFT + 36, y, 300, 44, label)
         canvas.pen(9, bold=True)
-        canvas.text(LEFT + 336, y, 800, 44, canvas.cut(value, 800))
+        canvas.text(LEFT + 336, y, 790, 44, canvas.fit(value, 790))
         y += 46
     canvas.pen(8, ink=GREY)
     _lines(canvas, LEFT + 36, y, terms)

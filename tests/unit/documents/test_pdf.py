@@ -14,7 +14,7 @@ import pytest
 from roamclear.documents.canvas import Canvas
 from roamclear.documents.cii import write_cii
 from roamclear.documents.giro_code import giro_code
-from roamclear.documents.model import Branding, InvoiceDocument, Language, Purpose, Typeface
+from roamclear.documents.model import Branding, InvoiceDocument, Language, Purpose, Typeface, VatReason
 from roamclear.documents.pdf import render_invoice
 from tests.unit.documents import samples
 
@@ -132,6 +132,26 @@ def test_a_long_window_address_loses_nothing(fonts: Path) -> None:
         assert word in text
     # Characters that no European font has become a question mark; PDF/A forbids the missing glyph.
     assert "Ε. ??" in text
+
+
+def test_long_legal_texts_are_printed_whole(fonts: Path) -> None:
+    reason = "Steuerschuldnerschaft des Leistungsempfängers nach Artikel 195 der Richtlinie 2006/112/EG " * 4 + "END-R"
+    why = "The energy of eleven sessions was metered twice by the same charger " * 4 + "END-C"
+    footer = "Sitz der Gesellschaft, Registergericht, Handelsregister, Geschäftsführung, Aufsichtsrat, Bank END-F"
+    terms = "Payable within thirty days of the issue date without any deduction whatsoever " * 4 + "END-T"
+    document = samples.reverse_charge()
+    row = document.vat[0].model_copy(update={"reason": VatReason(text=reason, code="VATEX-EU-AE")})
+    document = document.model_copy(
+        update={
+            "vat": (row,),
+            "correction_reason": why,
+            "branding": Branding(footer_lines=(footer,)),
+            "payment": samples.PAYMENT.model_copy(update={"terms": terms}),
+        }
+    )
+    text = words_of(render_invoice(document, fonts))
+    for end in ("END-R (VATEX-EU-AE)", "END-C", "END-F", "END-T"):
+        assert end in text, end
 
 
 BROKEN_LOGOS = {
