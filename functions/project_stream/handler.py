@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from roamclear.aws.compose import context as compose
-from roamclear.aws.observe import logger
+from roamclear.aws.observe import logger, parked
 from roamclear.aws.stream import new_rows
 from roamclear.facts import service as facts
 
@@ -16,6 +16,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     ctx = compose()
     rows = list(new_rows(event))
     works = [(row, facts.answer if "fact" in row else facts.took_in) for row in rows]
-    done = sum(facts.isolated(ctx, row, work) for row, work in works)
+    done = sum(facts.isolated(ctx, row, work, parked) for row, work in works)
     logger.info("stream", extra={"records": len(rows), "done": done})
     return {"batchItemFailures": []}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from roamclear.aws.compose import context as compose
-from roamclear.aws.observe import logger
+from roamclear.aws.observe import logger, parked
 from roamclear.facts import service as facts
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """A schedule: every five minutes, and once at each stored instant."""
-    done = facts.sweep(compose())
+    done = facts.sweep(compose(), parked)
     logger.info("sweep", extra=done)
     return done

@@ -325,4 +325,5 @@ def _code(error: ClientError) -> str:
 
 
 def _pause(attempt: int) -> None:
-    time.sleep(random.uniform(0, min(1.0, 0.02 * 2**attempt)))
+    milliseconds = random.randrange(1 + min(1000, 20 * 2**attempt))
+    time.sleep(milliseconds / 1000)

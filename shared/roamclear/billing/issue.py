@@ -7,6 +7,7 @@ transaction that writes the header, the ledger entry, the run's state and the au
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from decimal import Decimal
 
 from roamclear.audit import service as audit
@@ -27,7 +28,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, ConditionFailed, Conflict, InvariantBroken, NotFound
 from roamclear.kernel.money import Money
 from roamclear.kernel.time import local_date
-from roamclear.kernel.writes import Action, Table
+from roamclear.kernel.writes import Action, Put, Table
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, credit, debit
 
@@ -103,27 +104,60 @@ def _take_number(
 ) -> str:
     now = ctx.now()
     today = local_date(now, run.zone)
-    type_code = draft.type_code.value
-    series = rules.series(issuer.number_prefix, type_code, today.year)
+    series = rules.series(issuer.number_prefix, draft.type_code.value, today.year)
     counter = store.counter(ctx.db, run.issuer_id, series)
     if counter is not None and counter.last_date > today:
-        # Another zone of the same issuer is a day ahead: the document waits for that day (numbers in date order).
+        # Another zone of the same issuer is a day ahead: the document takes that date (numbers in date order).
         today = counter.last_date
     taken = Counter(last=(counter.last if counter else 0) + 1, last_date=today)
-    number = rules.number(issuer.number_prefix, type_code, today.year, taken.last)
+    document = _header(run, issuer, terms, rows, draft, today, taken.last).model_copy(
+        update={"place": place, "model_key": model_key, "issued_at_utc": now}
+    )
+    log = audit.entry(
+        ctx,
+        issuer_id=run.issuer_id,
+        kind="DOCUMENT",
+        object_id=f"{run.run_id}.{place}",
+        actor_id="system:close",
+        action="ISSUED",
+        details={"number": document.number, "net": document.net, "gross": document.gross, "manifest": run.manifest},
+    )
+    actions: list[Action] = [
+        store.counter_write(run.issuer_id, series, counter, taken),
+        *store.document_create(document),
+        store.document_of_run_put(document),
+        store.run_check(run, RunState.FINALISING),
+        _posting(ctx, run, issuer, document),
+        log,
+    ]
+    ctx.db.transact(actions)
+    return document.number
+
+
+def _header(
+    run: Run,
+    issuer: Issuer,
+    terms: ContractVersion,
+    rows: list[Row],
+    draft: InvoiceDocument,
+    issue_date: date,
+    sequence: int,
+) -> Document:
+    type_code = draft.type_code.value
+    number = rules.number(issuer.number_prefix, type_code, issue_date.year, sequence)
     sign = -1 if type_code == "381" else 1
     totals = draft.totals
-    document = Document(
+    return Document(
         issuer_id=run.issuer_id,
         number=number,
         type_code=type_code,
-        series=series,
+        series=rules.series(issuer.number_prefix, type_code, issue_date.year),
         contract_id=run.contract_id,
         run_id=run.run_id,
-        place=place,
+        place=0,
         partner_name=terms.terms.counterparty.legal_name,
-        issue_date=today,
-        due_date=rules.due_date(today, terms.terms.payment_days),
+        issue_date=issue_date,
+        due_date=rules.due_date(issue_date, terms.terms.payment_days),
         period=run.period,
         currency=run.currency,
         net=_signed(totals.net, sign),
@@ -133,41 +167,26 @@ def _take_number(
         sessions=len({s.cdr_ref for s, _, _ in rows}),
         energy_kwh=sum((s.energy_kwh for s, _, _ in rows), Decimal(0)),
         reference=rules.reference(number),
-        model_key=model_key,
-        issued_at_utc=now,
+        model_key="",
+        issued_at_utc=run.opens_at_utc,
     )
-    entry = ledger.entry(
+
+
+def _posting(ctx: Context, run: Run, issuer: Issuer, document: Document) -> Put:
+    """Dr receivable(contract) / Cr revenue, Cr output VAT (rules.md 8)."""
+    return ledger.entry(
         ctx,
         issuer_id=run.issuer_id,
-        event=Event.INVOICE_ISSUED if sign > 0 else Event.CREDIT_ISSUED,
-        subject=number,
+        event=Event.CREDIT_ISSUED if document.type_code == "381" else Event.INVOICE_ISSUED,
+        subject=document.number,
         currency=run.currency,
         lines=[
             debit(Account.RECEIVABLE.of(run.contract_id), document.gross),
             credit(Account.REVENUE.of(run.contract_id), document.net, note=run.run_id),
             credit(Account.OUTPUT_VAT.of(issuer.address.country), document.tax),
         ],
-        memo=f"{number} {run.run_id}",
+        memo=f"{document.number} {run.run_id}",
     )
-    log = audit.entry(
-        ctx,
-        issuer_id=run.issuer_id,
-        kind="DOCUMENT",
-        object_id=f"{run.run_id}.{place}",
-        actor_id="system:close",
-        action="ISSUED",
-        details={"number": number, "net": document.net, "gross": document.gross, "manifest": run.manifest},
-    )
-    actions: list[Action] = [
-        store.counter_write(run.issuer_id, series, counter, taken),
-        *store.document_create(document),
-        store.document_of_run_put(document),
-        store.run_check(run, RunState.FINALISING),
-        entry,
-        log,
-    ]
-    ctx.db.transact(actions)
-    return number
 
 
 def _signed(amount: Money, sign: int) -> Money:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from roamclear.aws.observe import logger
 from roamclear.billing import service as billing
 from roamclear.cdrs import service as cdrs
 from roamclear.contracts import service as contracts
@@ -22,6 +21,8 @@ from roamclear.payouts import service as payouts
 SETTLE = timedelta(minutes=1)
 #: How long a CDR of no contract waits (product.md J.1).
 HOLD_DAYS = 90
+#: How a handler is told of a fault (it logs it).
+Tell = Callable[[Row, Exception], None]
 
 
 def _assigned(ctx: Context, row: Row) -> None:
@@ -96,12 +97,12 @@ def took_in(ctx: Context, row: Row) -> None:
         evses.register_location(ctx, issuer_id, row["party"], store.location_of(row))
 
 
-def isolated(ctx: Context, row: Row, work: Callable[[Context, Row], None]) -> bool:
-    """Do one piece of work; a fault is parked with its reason and never stops the others (platform.md 3)."""
+def isolated(ctx: Context, row: Row, work: Callable[[Context, Row], None], tell: Tell) -> bool:
+    """Do one piece of work; a fault is told, parked with its reason, and never stops the others (platform.md 3)."""
     try:
         work(ctx, row)
     except Exception as error:
-        logger.exception("a record was parked", extra={"pk": row["pk"], "sk": row["sk"]})
+        tell(row, error)
         journal.raise_once(
             ctx,
             row.get("issuer_id", "@"),
@@ -119,15 +120,27 @@ def isolated(ctx: Context, row: Row, work: Callable[[Context, Row], None]) -> bo
     return True
 
 
-def sweep(ctx: Context) -> dict[str, int]:
-    """Everything that is due by the one clock or was left behind; it may run any number of times."""
+def sweep(ctx: Context, tell: Tell) -> dict[str, int]:
+    """Everything that is due by the one clock or was left behind; it may run any number of times.
+
+    A part that fails is parked with its reason and stops neither the other parts nor the other issuers.
+    """
     done = {"facts": 0, "cdrs": 0, "due": 0, "disputes": 0}
+    parts: dict[str, Callable[[Context, str], int]] = {
+        "cdrs": cdrs.sweep,
+        "due": billing.complete_due,
+        "disputes": disputes.settle_unanswered,
+    }
+
+    def run(_: Context, row: Row) -> None:
+        done[row["sk"]] += parts[row["sk"]](ctx, row["issuer_id"])
+
     for issuer_id in identity.issuer_ids(ctx):
         for row in store.pending(ctx.db, issuer_id, ctx.now() - SETTLE):
-            done["facts"] += isolated(ctx, {**row, "replayed": True}, answer)
-        done["cdrs"] += cdrs.sweep(ctx, issuer_id)
-        done["due"] += billing.complete_due(ctx, issuer_id)
-        done["disputes"] += disputes.settle_unanswered(ctx, issuer_id)
+            done["facts"] += isolated(ctx, {**row, "replayed": True}, answer, tell)
+        for part in parts:
+            row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#SWEEP", "sk": part, "replayed": True}
+            isolated(ctx, row, run, tell)
     return done
 
 
