@@ -38,6 +38,7 @@ _CODES: dict[type[errors.RoamclearError], tuple[HTTPStatus, Code]] = {
     errors.Forbidden: (HTTPStatus.FORBIDDEN, Code.CLIENT),
     errors.NotFound: (HTTPStatus.NOT_FOUND, Code.CLIENT),
     errors.Conflict: (HTTPStatus.OK, Code.CLIENT),
+    errors.TooManyRequests: (HTTPStatus.TOO_MANY_REQUESTS, Code.CLIENT),
     errors.Busy: (HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER),
     errors.Unavailable: (HTTPStatus.SERVICE_UNAVAILABLE, Code.SERVER),
     errors.InvariantBroken: (HTTPStatus.INTERNAL_SERVER_ERROR, Code.SERVER),
@@ -56,6 +57,7 @@ class Call:
     def anyone(self) -> Credential:
         """The caller, also one whose token is only good for registering."""
         found = partners.authenticate(self.ctx, self.headers.get("authorization"))
+        partners.count_request(self.ctx, found)
         if self.version not in VERSIONS:
             raise errors.NotFound("no such OCPI version")
         return found
@@ -139,6 +141,8 @@ def fault(ctx: Context, error: errors.RoamclearError) -> Response[str]:
         headers["WWW-Authenticate"] = "Token"
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "5"
+    if isinstance(error, errors.TooManyRequests):
+        headers["Retry-After"] = str(error.retry_after_s)
     text = error.message if status < HTTPStatus.INTERNAL_SERVER_ERROR else "the request could not be served"
     return answer(ctx, None, status, code, text, headers)
 

@@ -87,6 +87,16 @@ class Busy(RoamclearError):
     code = "BUSY"
 
 
+class TooManyRequests(Busy):
+    """A partner asked more often than it may; ``retry_after_s`` says when to come again."""
+
+    code = "TOO_MANY_REQUESTS"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
 class Unavailable(RoamclearError):
     """Something outside (mail, bank folder, store) failed; trying again is right."""
 

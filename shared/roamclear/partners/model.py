@@ -61,6 +61,8 @@ class Credential(Record):
     answer_200: bool = False
     plain_token: bool = False
     sandbox: bool = False
+    requests_per_s: int = Field(100, ge=1, le=10_000)
+    burst: int = Field(2_000, ge=1, le=100_000)
     status: CredentialStatus = CredentialStatus.ACTIVE
     token_hash: str
     issued_at_utc: datetime
@@ -110,4 +112,6 @@ class Wanted(Record):
     answer_200: bool = False
     plain_token: bool = False
     sandbox: bool = False
+    requests_per_s: int = Field(100, ge=1, le=10_000)
+    burst: int = Field(2_000, ge=1, le=100_000)
     registration: bool = False

@@ -13,11 +13,12 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput, NotAuthenticated, NotFound
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Put, Table
-from roamclear.partners import rules, store
+from roamclear.partners import limits, rules, store
 from roamclear.partners.model import Credential, CredentialStatus, Peer, Wanted
 
 __all__ = [
     "authenticate",
+    "count_request",
     "credential",
     "credentials",
     "header_for",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 header_for = rules.encode
+count_request = limits.count_request
 
 
 def issue(ctx: Context, actor: Actor, issuer_id: str, wanted: Wanted) -> tuple[Credential, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from roamclear.aws import keys
 from roamclear.kernel.context import Database
-from roamclear.kernel.time import sort_instant
-from roamclear.kernel.writes import Put, Table, Update, When
+from roamclear.kernel.time import parse_instant, sort_instant
+from roamclear.kernel.writes import ABSENT, Put, Table, Update, When
 from roamclear.partners.model import Credential, CredentialStatus
 
 
@@ -56,6 +57,21 @@ def revoke_update(old: Credential, by: Credential) -> Update:
         put={"status": CredentialStatus.REVOKED.value, "revoked_at_utc": sort_instant(at)},
         when=(When("status", "<>", CredentialStatus.REVOKED.value),),
     )
+
+
+def bucket(db: Database, credential_id: str) -> tuple[int, datetime, int] | None:
+    """(requests left, counted at, revision) of a credential's token bucket, or None before its first request."""
+    row = db.get(Table.IDENTITY, keys.rate_bucket(credential_id))
+    if row is None or "tokens" not in row:
+        return None
+    return int(row["tokens"]), parse_instant(row["at_utc"]), int(row["revision"])
+
+
+def save_bucket(db: Database, credential_id: str, tokens: int, at: datetime, revision: int) -> None:
+    """Write a bucket over exactly the revision that was read (0: there was none)."""
+    item = {"tokens": tokens, "at_utc": sort_instant(at), "revision": revision + 1}
+    when = (When("revision", "=", revision),) if revision else ABSENT
+    db.write(Put(Table.IDENTITY, keys.rate_bucket(credential_id), item, when=when))
 
 
 def _head(made: Credential) -> dict[str, str]:
