@@ -127,11 +127,14 @@ def draw_payment(canvas: Canvas, document: InvoiceDocument) -> None:
             canvas.y = canvas.block(LEFT, canvas.y, WIDTH, word("credit_text", document.language), leading=44) + 30
         return
     code = giro_code(document)
-    rows = list(_payment_rows(document))
+    canvas.pen(9, bold=True)
+    rows = [(label, canvas.wrap(value, 790)) for label, value in _payment_rows(document)]
     canvas.pen(8)
     sentence = canvas.wrap(_payment_sentence(document), 1090)
     terms = canvas.wrap(document.payment.terms, 1090)[:8] if document.payment.terms else []
-    height = max(110 + 40 * (len(sentence) + len(terms)) + 46 * len(rows), 400 if code else 0)
+    height = max(
+        110 + 40 * (len(sentence) + len(terms)) + 46 * sum(len(lines) for _, lines in rows), 400 if code else 0
+    )
     canvas.need(height + 20)
     top = canvas.y
     canvas.panel_box(LEFT, top, WIDTH, height)
@@ -139,12 +142,13 @@ def draw_payment(canvas: Canvas, document: InvoiceDocument) -> None:
     canvas.text(LEFT + 36, top + 20, 900, 46, word("payment", document.language))
     canvas.pen(8)
     y = _lines(canvas, LEFT + 36, top + 70, sentence) + 8
-    for label, value in rows:
+    for label, lines in rows:
         canvas.pen(8, ink=GREY)
         canvas.text(LEFT + 36, y, 300, 44, label)
         canvas.pen(9, bold=True)
-        canvas.text(LEFT + 336, y, 790, 44, canvas.fit(value, 790))
-        y += 46
+        for line in lines:
+            canvas.text(LEFT + 336, y, 790, 44, line)
+            y += 46
     canvas.pen(8, ink=GREY)
     _lines(canvas, LEFT + 36, y, terms)
     if code:
