@@ -23,6 +23,7 @@ def build(stage: str, outdir: Path, *, placeholder_layers: bool = False) -> None
     from aws_cdk import App, Environment, Tags, Validations
     from cdk_nag import AwsSolutionsChecks
 
+    from infra.constructs.edge import EdgeStack
     from infra.stacks.data_stack import DataStack
     from infra.stacks.service_stack import ServiceStack
 
@@ -33,9 +34,15 @@ def build(stage: str, outdir: Path, *, placeholder_layers: bool = False) -> None
     environment = Environment(region=settings.region)
     common = {"env": environment, "termination_protection": settings.keep_data}
     data = DataStack(app, "Data", settings, stack_name=f"{settings.prefix}-data", **common)
+    acl_arn = ""
+    if settings.edge:
+        # The one thing outside the EU region: CloudFront reads its web ACL from there.
+        us = {"env": Environment(region="us-east-1"), "cross_region_references": True}
+        acl_arn = EdgeStack(app, "Edge", settings, stack_name=f"{settings.prefix}-edge", **us).acl.attr_arn
+        common["cross_region_references"] = True
     ServiceStack(
         app, "Service", settings, data,
-        stack_name=f"{settings.prefix}-service", code=build_code(), layers=layers, **common,
+        stack_name=f"{settings.prefix}-service", code=build_code(), layers=layers, acl_arn=acl_arn, **common,
     )  # fmt: skip
     Tags.of(app).add("app", "roamclear")
     Tags.of(app).add("stage", settings.stage)

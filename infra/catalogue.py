@@ -30,7 +30,6 @@ class Objects(Enum):
     READ = ("s3:GetObject",)
     PUT = ("s3:PutObject",)
     BOTH = ("s3:GetObject", "s3:PutObject")
-    LOCK = ("s3:GetObject", "s3:PutObject", "s3:PutObjectRetention")
 
 
 class Extra(Enum):
@@ -121,7 +120,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     FunctionSpec(
         "copy_ledger",
         "copies each ledger and audit entry to the Object-Lock bucket",
-        buckets={"archive": Objects.LOCK},
+        buckets={"archive": Objects.BOTH},
         timeout_s=120,
     ),
     FunctionSpec(
@@ -132,7 +131,6 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.COMPLETE_TASK, Extra.WAKE, Extra.URLS}),
         memory_mb=1024,
         timeout_s=270,
-        documents_layer=True,
         concurrency=2,
     ),
     FunctionSpec(
@@ -158,9 +156,28 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "nightly_proof",
         "recounts sessions, documents, postings and archive copies and locks the digest",
         {"identity": READ, "intake": READ, "clearing": WRITE, "ledger": READ, "audit": APPEND},
-        {"archive": Objects.LOCK, "documents": Objects.READ},
+        {"archive": Objects.BOTH, "documents": Objects.READ},
         memory_mb=2048,
         timeout_s=900,
+    ),
+    FunctionSpec(
+        "export_payments",
+        "writes the payment files of approved batches",
+        {"identity": READ, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
+        {"exports": Objects.BOTH},
+        timeout_s=300,
+        documents_layer=True,
+        concurrency=1,
+    ),
+    FunctionSpec(
+        "render_payout_statement",
+        "draws the statements and self-billed documents of payouts",
+        {"identity": READ, "clearing": WRITE, "audit": APPEND},
+        {"documents": Objects.BOTH},
+        memory_mb=2048,
+        timeout_s=600,
+        documents_layer=True,
+        concurrency=1,
     ),
     FunctionSpec(
         "bootstrap",
@@ -170,16 +187,16 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     ),
     _task("prepare_run", "checks the input and creates the run once", extras=frozenset({Extra.WAKE})),
     _task("park_run", "keeps the task token of a gate until the clock says go", extras=frozenset({Extra.WAKE})),
-    _task("open_window", "decides the members and tells the eMSP", documents=True,
+    _task("open_window", "decides the members and tells the eMSP",
           extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS})),
-    _task("lock_sessions", "locks the run and its members", buckets={"archive": Objects.LOCK}, memory_mb=1024,
+    _task("lock_sessions", "locks the run and its members", buckets={"archive": Objects.BOTH}, memory_mb=1024,
           timeout_s=600),
     _task("issue_invoice", "takes the number, writes the header and posts, in one transaction",
           tables={"ledger": APPEND}, buckets={"documents": Objects.BOTH}, documents=True, memory_mb=1024),
-    _task("render_invoice_pdf", "draws the PDF and the XML of an invoice", buckets={"documents": Objects.LOCK},
+    _task("render_invoice_pdf", "draws the PDF and the XML of an invoice", buckets={"documents": Objects.BOTH},
           documents=True, memory_mb=2048),
-    _task("render_session_xlsx", "writes the session list of an invoice", buckets={"documents": Objects.LOCK},
-          documents=True, memory_mb=2048, timeout_s=600),
+    _task("render_session_xlsx", "writes the session list of an invoice", tables={"intake": READ},
+          buckets={"documents": Objects.BOTH}, documents=True, memory_mb=2048, timeout_s=600),
     _task("send_invoice", "mails the documents or signed links", buckets={"documents": Objects.READ},
           extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS}), documents=True, memory_mb=1024),
     _task("finish_run", "closes the run"),
@@ -197,6 +214,8 @@ SCHEDULES: Mapping[str, str] = {
     "sweep": "rate(5 minutes)",
     "start_close": "cron(7 * * * ? *)",
     "import_bank_file": "cron(37 * * * ? *)",
+    "export_payments": "cron(17 * * * ? *)",
+    "render_payout_statement": "cron(47 * * * ? *)",
     "nightly_proof": "cron(23 2 * * ? *)",
 }
 #: Which tables have which indexes; ALL or KEYS_ONLY.

@@ -16,6 +16,7 @@ from infra.constructs.alarms import LOGGED_FAULTS, Alarms
 from infra.constructs.api import HttpApi
 from infra.constructs.buckets import bucket_name
 from infra.constructs.close import CloseRun, machine_arn
+from infra.constructs.edge import Distribution
 from infra.constructs.functions import Functions
 from infra.constructs.schedules import InboxEvents, Schedules, group_name, scheduler_role, target_arn
 from infra.constructs.streams import Streams, dead_letters
@@ -35,6 +36,7 @@ class ServiceStack(Stack):
         *,
         code: Path,
         layers: dict[str, Path],
+        acl_arn: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
@@ -42,6 +44,11 @@ class ServiceStack(Stack):
         self._data = data
         failures = dead_letters(self, "AsyncFailures", f"{settings.prefix}-async-failures")
         http = HttpApi(self, "Http", settings, data.key, self._api_id())
+        base_url = settings.public_base_url or http.endpoint
+        if acl_arn:
+            host = f"{http.api.api_id}.execute-api.{settings.region}.amazonaws.com"
+            edge = Distribution(self, "Edge", settings, host, acl_arn).distribution
+            base_url = settings.public_base_url or f"https://{edge.distribution_domain_name}"
         role = scheduler_role(self, "SchedulerRole", settings, failures)
         functions = Functions(
             self,
@@ -52,7 +59,7 @@ class ServiceStack(Stack):
             code=lambda_.Code.from_asset(str(code)),
             layers=layers,
             failures=failures,
-            environment=self._environment(http, role.role_arn),
+            environment=self._environment(base_url, role.role_arn),
             scheduler_role=role,
         ).by_name
         close = CloseRun(self, "CloseRun", settings, functions, data.key)
@@ -76,7 +83,7 @@ class ServiceStack(Stack):
             description="8 hex digits: the id of the API on the laptop stack",
         ).value_as_string  # fmt: skip
 
-    def _environment(self, http: HttpApi, scheduler_role_arn: str) -> dict[str, str]:
+    def _environment(self, base_url: str, scheduler_role_arn: str) -> dict[str, str]:
         settings = self._settings
         found = {
             "CLOSE_STATE_MACHINE_ARN": machine_arn(settings),
@@ -84,7 +91,7 @@ class ServiceStack(Stack):
             "SCHEDULE_TARGET_ARN": target_arn(settings, "sweep"),
             "SCHEDULE_TARGET_ROLE_ARN": scheduler_role_arn,
             "MAIL_SENDER": settings.mail_sender,
-            "PUBLIC_BASE_URL": settings.public_base_url or http.endpoint,
+            "PUBLIC_BASE_URL": base_url,
         }
         if settings.clock:
             parameter = ssm.CfnParameter(

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
+
+from infra.catalogue import FUNCTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("fpdf", "lxml", "xlsxwriter", "PIL", "segno", "babel", "sepaxml")
@@ -21,3 +24,14 @@ def test_an_api_function_loads_nothing_heavy(name: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environ)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+def test_exactly_the_functions_that_need_it_carry_the_documents_layer() -> None:
+    """A function that can reach one of its packages would fail on AWS without the layer, not on this machine."""
+    graph = grimp.build_graph("roamclear", "functions", include_external_packages=True, cache_dir=None)
+    packages = [name for name in HEAVY if name in graph.modules]
+    for spec in FUNCTIONS:
+        reached = [p for p in packages if graph.find_shortest_chains(f"functions.{spec.name}", p, as_packages=True)]
+        if spec.name in {"ocpi_api", "finance_api", "open_link"}:
+            continue  # the import contract "API functions never load ..." says no
+        assert bool(reached) == spec.documents_layer, f"{spec.name} reaches {reached}"

@@ -74,6 +74,8 @@ def functions(stage: str) -> dict[str, Resource]:
     return {
         str(p["FunctionName"]).removeprefix(prefix).replace("-", "_"): p
         for p in service(stage).of_type("AWS::Lambda::Function").values()
+        # The CDK's own helper that hands the web ACL's ARN across regions has no name and is not ours.
+        if "FunctionName" in p
     }
 
 

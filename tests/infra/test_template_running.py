@@ -8,7 +8,7 @@ import re
 import pytest
 
 from infra.catalogue import BY_NAME, SCHEDULES
-from tests.infra.templates import STAGES, data, service, text
+from tests.infra.templates import STAGES, data, service, template, text
 
 RATE = re.compile(r"rate\(([1-9]\d*) (minutes|hours|days)\)|rate\(1 (minute|hour|day)\)")
 CRON = re.compile(
@@ -133,3 +133,21 @@ def test_no_secret_stands_in_a_template(stage: str) -> None:
         assert not re.search(r"AKIA[0-9A-Z]{16}|-----BEGIN|[Pp]assword\"\s*:\s*\"[^\"{]", whole)
         assert len(whole) < 1_000_000, "CloudFormation takes templates up to 1 MB"
         assert len(made.resources) < 450, "CloudFormation takes 500 resources"
+
+
+def test_only_production_has_an_edge_and_it_filters_requests() -> None:
+    for stage in ("local", "dev"):
+        assert not service(stage).of_type("AWS::CloudFront::Distribution")
+    (distribution,) = service("prod").of_type("AWS::CloudFront::Distribution").values()
+    config = distribution["DistributionConfig"]
+    assert config["WebACLId"]
+    assert config["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "https-only"
+    (acl,) = template("prod", "Edge").of_type("AWS::WAFv2::WebACL").values()
+    assert acl["Scope"] == "CLOUDFRONT"
+    assert [rule["Name"] for rule in acl["Rules"]] == [
+        "AWSManagedRulesAmazonIpReputationList",
+        "AWSManagedRulesKnownBadInputsRuleSet",
+        "per-address",
+    ]
+    # What WAF samples of requests would hold tokens.
+    assert all(rule["VisibilityConfig"]["SampledRequestsEnabled"] is False for rule in acl["Rules"])
