@@ -17,6 +17,7 @@ from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Match, Terms
 from roamclear.evses import service as evses
 from roamclear.evses.model import Evse
+from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel import numbers_json
@@ -33,6 +34,10 @@ _TRIES = 6
 _SHARED = {"EVSE_UNASSIGNED": "evse", "NO_CONTRACT": "party", "AMBIGUOUS_CONTRACT": "party", "VAT_MISSING": "party"}
 #: A sweep leaves alone what the stream may still be working on.
 SETTLE = timedelta(minutes=5)
+#: States that no retry visits again: their exception is told by whoever finds them so.
+_TOLD_LATE = (Billing.TOO_LATE, Billing.REJECTED)
+#: How long the sweep comes back to a body that cannot be processed.
+_PATIENCE = timedelta(days=14)
 
 
 def process(ctx: Context, issuer_id: str, cdr_ref: str) -> Session:
@@ -44,7 +49,10 @@ def process(ctx: Context, issuer_id: str, cdr_ref: str) -> Session:
     for _ in range(_TRIES):
         known = store.session(ctx.db, issuer_id, cdr_ref)
         if known is not None and (known.billing not in WAITING or known.dispute is not DisputeState.NONE):
-            return known  # a disputed session waits for its answer, not for us
+            # A disputed session waits for its answer, not for us.
+            if known.billing in _TOLD_LATE:
+                _tell(ctx, known)  # the process may have died between the row and its exception
+            return known
         try:
             made = credits.settle(ctx, body, charge, known) if charge.credit else _settle(ctx, body, charge, known)
         except ConditionFailed:
@@ -96,17 +104,28 @@ def retry_evse(ctx: Context, issuer_id: str, evse_id: str) -> int:
     return freed
 
 
-def sweep(ctx: Context, issuer_id: str, *, days: int = 2) -> int:
-    """Process bodies that the stream has left behind for more than five minutes; returns how many there were."""
+def sweep(ctx: Context, issuer_id: str) -> int:
+    """Process bodies that the stream has left behind for more than five minutes; returns how many there were.
+
+    It looks back to the day of the last sweep that left nothing behind, at least two days: an outage of any length is
+    caught up. A body that cannot be processed keeps that day for ``_PATIENCE``; the proof tells of it for ever.
+    """
     before = ctx.now() - SETTLE
+    mark = store.swept_until(ctx.db, issuer_id) or identity.issuer(ctx, issuer_id).created_at_utc or before
+    day = min(mark, before - timedelta(days=2))
     behind: list[str] = []
-    for age in range(days + 1):
-        day = ctx.now() - timedelta(days=age)
+    done = before
+    while day.date() <= before.date():
         refs = list(store.received(ctx.db, issuer_id, day, before=before))
         known = store.sessions(ctx.db, issuer_id, refs, consistent=False)
-        behind += [ref for ref in refs if ref not in known]
-    for ref in behind:
-        process(ctx, issuer_id, ref)
+        missing = [ref for ref in refs if ref not in known]
+        if missing:
+            done = min(done, day)
+        behind += missing
+        day += timedelta(days=1)
+    _each(ctx, issuer_id, behind)
+    if done.date() > mark.date() or mark < before - _PATIENCE:
+        ctx.db.write(store.swept_put(issuer_id, max(done, before - _PATIENCE)))
     return len(behind)
 
 
@@ -135,7 +154,21 @@ def expire(ctx: Context, issuer_id: str, contract_id: str | None, limit_days: in
 
 
 def _again(ctx: Context, issuer_id: str, refs: Iterable[str]) -> int:
-    return sum(process(ctx, issuer_id, ref).billing is Billing.VERIFIED for ref in refs)
+    return sum(made.billing is Billing.VERIFIED for made in _each(ctx, issuer_id, refs))
+
+
+def _each(ctx: Context, issuer_id: str, refs: Iterable[str]) -> list[Session]:
+    """Process all of them; one that fails does not stop the others, and its fault is raised at the end."""
+    made: list[Session] = []
+    fault: Exception | None = None
+    for ref in refs:
+        try:
+            made.append(process(ctx, issuer_id, ref))
+        except Exception as error:
+            fault = fault or error
+    if fault is not None:
+        raise fault
+    return made
 
 
 # ---- one session ---------------------------------------------------------------------------------------------------

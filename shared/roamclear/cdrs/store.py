@@ -51,6 +51,18 @@ def received(db: Database, issuer_id: str, day: datetime, *, before: datetime) -
         yield row["gsi1sk"].split("#", 1)[1]
 
 
+def swept_until(db: Database, issuer_id: str) -> datetime | None:
+    """The day from which the sweep looks for bodies without a session, or None before the first sweep."""
+    row = db.get(Table.CLEARING, keys.sweep_mark(issuer_id))
+    return datetime.fromisoformat(row["until_utc"]) if row else None
+
+
+def swept_put(issuer_id: str, until: datetime) -> Put:
+    """Remember it; of two sweeps either may be the last, both are true."""
+    item = {"issuer_id": issuer_id, "until_utc": sort_instant(until)}
+    return Put(Table.CLEARING, keys.sweep_mark(issuer_id), item, when=())
+
+
 # ---- sessions ------------------------------------------------------------------------------------------------------
 def session(db: Database, issuer_id: str, cdr_ref: str) -> Session | None:
     """One session or None."""
