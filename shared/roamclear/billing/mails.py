@@ -31,8 +31,9 @@ def window_opened(ctx: Context, run: Run) -> tuple[str, ...]:
 
 
 def package(ctx: Context, run: Run, header: Document, attachments: tuple[Attachment, ...]) -> tuple[str, ...]:
-    """Send a document with its files, or links where they do not fit."""
+    """Send a document with its files, and links to them: the first one's always, the others' where they do not fit."""
     facts = {
+        "link": attachments[0].link if attachments else None,
         "document_number": header.number,
         "amount": header.gross,
         "due_date": header.due_date,
