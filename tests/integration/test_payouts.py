@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from roamclear.audit import service as audit
 from roamclear.aws import outbox
 from roamclear.bank import service as bank
 from roamclear.evses import service as evses
@@ -17,11 +18,11 @@ from roamclear.evses.model import Unpaid
 from roamclear.identity.model import Role, system
 from roamclear.journal import service as journal
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
+from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from roamclear.kernel.money import Money
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, credit, debit
-from roamclear.payouts import export, proof
+from roamclear.payouts import export, proof, store
 from roamclear.payouts import service as payouts
 from roamclear.payouts.model import Batch, BatchState, Payout, PayoutStatus
 from tests.support.moto_stack import Stage
@@ -461,3 +462,43 @@ def _bank_books(ctx: Context, subject: str, *lines: Any) -> None:
     """What the reconciliation room posts for a booked entry."""
     put = ledger.entry(ctx, issuer_id=ISSUER, event=Event.BANK_DEBIT, subject=subject, currency="EUR", lines=lines)
     ledger.post(ctx, put)
+
+
+def test_what_no_bank_would_take_is_told_and_left_out(house: Stage) -> None:
+    ctx = house.ctx
+    ready(ctx, 50_00)
+    # Seventy letters, but each ü is written as two towards the bank.
+    evses.propose_change(ctx, MAKER, ISSUER, "P1", terms(holder="ü" * 70))
+    evses.approve_account(ctx, CHECKER, ISSUER, "P1")
+    house.clock.advance(timedelta(hours=72))
+    with pytest.raises(Conflict, match="no payout"):
+        payouts.make_batch(ctx, MAKER, ISSUER, PAY_DAY)
+    assert kinds(ctx) == ["IBAN_INVALID"]
+
+
+def test_a_batch_that_cannot_be_written_does_not_stop_the_others(house: Stage) -> None:
+    ctx = house.ctx
+    ready(ctx, 50_00)
+    first = approved(ctx)
+    house.clock.set(datetime(2026, 11, 10, 10, tzinfo=UTC))
+    ready(ctx, 60_00, run="R2", first=20)
+    second = approved(ctx)
+    broken = first.model_copy(update={"execution_date": date(2026, 11, 8)})
+    known = payouts.batch(ctx, MAKER, ISSUER, first.batch_id)
+    ctx.db.write(store.batch_put(broken, known))
+    with pytest.raises(Unavailable):
+        export.export_due(ctx, ISSUER)
+    assert payouts.batch(ctx, MAKER, ISSUER, second.batch_id).state is BatchState.EXPORTED
+    assert payouts.batch(ctx, MAKER, ISSUER, first.batch_id).state is BatchState.APPROVED
+    assert kinds(ctx) == ["PROCESSING_FAILED"]
+
+
+def test_ledger_and_audit_chains_hold(house: Stage) -> None:
+    ctx = house.ctx
+    ready(ctx, 50_00)
+    batch = exported(ctx)
+    chains = (("BATCH", batch.batch_id), ("PAYOUT", "PO-P1-0001"), ("PAYOUT_ACCOUNT", "P1"))
+    for kind, subject in chains:
+        assert audit.history(ctx, ISSUER, kind, subject)
+        assert audit.broken_link(ctx, ISSUER, kind, subject) is None
+    assert [e.action for e in audit.history(ctx, ISSUER, "BATCH", batch.batch_id)] == ["MADE", "APPROVED", "EXPORTED"]

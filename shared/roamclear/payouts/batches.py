@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from datetime import date
 
 from roamclear.audit import service as audit
-from roamclear.bank.target import is_business_day
+from roamclear.bank.letters import transliterate
+from roamclear.bank.model import Address, Debtor, PaymentFile, PaymentGroup, Transfer
+from roamclear.bank.pain_rules import breaches
+from roamclear.bank.target import is_business_day, next_business_day
 from roamclear.evses import service as evses
 from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Right
@@ -39,7 +42,7 @@ def make_batch(ctx: Context, maker: Actor, issuer_id: str, execution_date: date)
         issuer = identity.issuer(ctx, issuer_id)
         _check_day(ctx, execution_date, issuer.zone)
         found = [p for p in store.payable(ctx.db, issuer_id) if p.currency == _SEPA]
-        items = [(p, item) for p in found if (item := _item(ctx, p)) is not None][:MAX_ITEMS]
+        items = [(p, item) for p in found if (item := _item(ctx, p)) is not None and _fit(ctx, p, item)][:MAX_ITEMS]
         if not items:
             raise Conflict("no payout may be paid now", rule="NOTHING_TO_PAY")
         batch_id, counted = _number(ctx, issuer_id, issuer.number_prefix, issuer.zone)
@@ -50,10 +53,10 @@ def make_batch(ctx: Context, maker: Actor, issuer_id: str, execution_date: date)
             maker=maker.actor_id,
             made_at_utc=ctx.now(),
             execution_date=execution_date,
-            debtor_name=issuer.legal_name[:70],
+            debtor_name=transliterate(issuer.legal_name)[:70].strip(),
             debtor_iban=issuer.iban,
             debtor_bic=issuer.bic,
-            debtor_town=issuer.address.city[:35],
+            debtor_town=transliterate(issuer.address.city)[:35].strip(),
             debtor_country=issuer.address.country,
             items=tuple(item for _, item in items),
             total=total((item.amount for _, item in items), _SEPA),
@@ -237,6 +240,35 @@ def _item(ctx: Context, payout: Payout) -> BatchItem | None:
         bic=terms.bic,
         amount=payout.pay,
         remittance=" ".join(part for part in (payout.payout_id, payout.document_number) if part),
+    )
+
+
+def _fit(ctx: Context, payout: Payout, item: BatchItem) -> bool:
+    """Whether a bank would take the transfer (banking.md 1.3); one that it would not is told and left out."""
+    debtor = Debtor(name="-", iban=item.iban, address=Address(town="-", country="DE"))
+    day = next_business_day(ctx.now().date())
+    group = PaymentGroup(id="A", execute_on=day, debtor=debtor, transfers=(transfer(item),), single_debit=False)
+    found = breaches(PaymentFile(message_id="A", created_at=ctx.now(), initiator="-", groups=(group,)))
+    faults = [fault for fault in found if "CdtTrfTxInf" in fault]
+    if faults:
+        journal.raise_once(
+            ctx, payout.issuer_id, ExceptionType.IBAN_INVALID, f"{payout.payout_id}#{item.iban_version}",
+            f"{payout.payout_id} cannot be paid: {'; '.join(faults)}"[:500], severity="HIGH",
+            partner=payout.account_id, expected=payout.pay, next_action="correct the account's bank details",
+        )  # fmt: skip
+    return not faults
+
+
+def transfer(item: BatchItem) -> Transfer:
+    """The transfer of an item as the bank gets it."""
+    return Transfer(
+        end_to_end_id=item.end_to_end_id,
+        instruction_id=item.end_to_end_id,
+        amount=item.amount,
+        creditor_name=item.holder,
+        creditor_iban=item.iban,
+        creditor_bic=item.bic,
+        remittance=item.remittance,
     )
 
 

@@ -6,10 +6,12 @@ import hashlib
 
 from roamclear.audit import service as audit
 from roamclear.bank import service as bank
-from roamclear.bank.model import Address, Debtor, PaymentFile, PaymentGroup, Transfer
+from roamclear.bank.model import Address, Debtor, PaymentFile, PaymentGroup
 from roamclear.identity import service as identity
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import ConditionFailed, Conflict, InvariantBroken
+from roamclear.kernel.errors import ConditionFailed, Conflict, InvariantBroken, RoamclearError, Unavailable
 from roamclear.kernel.money import total
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Action, Table
@@ -44,14 +46,30 @@ def export_batch(ctx: Context, issuer_id: str, batch_id: str, *, actor_id: str =
 
 
 def export_due(ctx: Context, issuer_id: str) -> list[Export]:
-    """Export every approved batch, and finish what a crash left half done."""
+    """Export every approved batch, and finish what a crash left half done; one that fails never stops the others."""
     waiting = [
         b
         for b in store.batches(ctx.db, issuer_id)
         if b.state is BatchState.APPROVED or (b.state is BatchState.EXPORTED and b.file_key is None)
     ]
-    done = [export_batch(ctx, issuer_id, each.batch_id) for each in waiting]
-    return [each for each in done if each is not None]
+    done: list[Export] = []
+    failed = []
+    for each in waiting:
+        try:
+            made = export_batch(ctx, issuer_id, each.batch_id)
+        except RoamclearError as error:
+            failed.append(each.batch_id)
+            journal.raise_once(
+                ctx, issuer_id, ExceptionType.PROCESSING_FAILED, each.batch_id,
+                f"the payment file of {each.batch_id} cannot be written: {error.message}", severity="HIGH",
+                next_action="cancel the batch, or correct what the message names", expected=each.total,
+            )  # fmt: skip
+            continue
+        if made is not None:
+            done.append(made)
+    if failed:
+        raise Unavailable("some payment files were not written", batches=failed[:10])
+    return done
 
 
 def export_all(ctx: Context, *, only: str | None = None) -> list[Export]:
@@ -65,18 +83,7 @@ def payment_file(batch: Batch) -> PaymentFile:
     if batch.approved_at_utc is None:
         raise InvariantBroken("a batch is not approved", batch_id=batch.batch_id)
     address = Address(town=batch.debtor_town, country=batch.debtor_country) if batch.debtor_town else None
-    transfers = tuple(
-        Transfer(
-            end_to_end_id=item.end_to_end_id,
-            instruction_id=item.end_to_end_id,
-            amount=item.amount,
-            creditor_name=item.holder,
-            creditor_iban=item.iban,
-            creditor_bic=item.bic,
-            remittance=item.remittance,
-        )
-        for item in batch.items
-    )
+    transfers = tuple(batches.transfer(item) for item in batch.items)
     group = PaymentGroup(
         id=batch.batch_id,
         execute_on=batch.execution_date,

@@ -31,10 +31,10 @@ _SHARE = {
     "NL": "{0} % van de netto-opbrengst van elke laadsessie",
 }
 _CARRIED = {
-    "EN": "carried to the next statement",
-    "DE": "Übertrag auf die nächste Abrechnung",
-    "FR": "report sur le prochain relevé",
-    "NL": "overgebracht naar de volgende afrekening",
+    "EN": "The closing balance is carried to the next statement.",
+    "DE": "Der Endsaldo wird auf die nächste Abrechnung übertragen.",
+    "FR": "Le solde final est reporté sur le prochain relevé.",
+    "NL": "Het eindsaldo wordt overgebracht naar de volgende afrekening.",
 }
 _UNTAXED = {
     "EN": "No VAT: the holder of the account is not a taxable person.",
@@ -182,7 +182,7 @@ def statement(
         movements = (doc.Movement(kind=doc.MovementKind.CORRECTION, text=text[terms.language], amount=-net),)
     notes = () if terms.vat is not None or own else (_UNTAXED[terms.language],)
     if payout.closing:
-        notes = (*notes, f"{payout.closing} {_CARRIED[terms.language]}")
+        notes = (*notes, _CARRIED[terms.language])
     return doc.PayoutStatement(
         number=payout.payout_id,
         account_name=head.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from roamclear.cdrs import service as cdrs
@@ -13,9 +13,11 @@ from roamclear.documents import service as documents
 from roamclear.documents.model import InvoiceDocument
 from roamclear.evses import service as evses
 from roamclear.identity import service as identity
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import InvariantBroken
+from roamclear.kernel.errors import InvariantBroken, Unavailable
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Table
 from roamclear.payouts import papers, payments, store
@@ -57,11 +59,41 @@ def render_payout(ctx: Context, issuer_id: str, payout_id: str) -> list[str]:
 
 
 def render_due(ctx: Context, issuer_id: str) -> list[str]:
-    """Draw every payout that was not drawn yet; returns their ids."""
-    due = [p.payout_id for p in store.payouts(ctx.db, issuer_id) if p.statement_key is None]
-    for payout_id in due:
-        render_payout(ctx, issuer_id, payout_id)
-    return due
+    """Draw every payout that was not drawn yet; returns their ids.
+
+    One that fails is told to the journal and never stops the others; the call then fails at its end, so that the
+    alarm of its function goes off, and the next one tries again for ever (rules.md 7).
+    """
+    drawn: list[str] = []
+    failed: list[str] = []
+    last: Exception | None = None
+    for payout_id in store.undrawn(ctx.db, issuer_id):
+        try:
+            render_payout(ctx, issuer_id, payout_id)
+            drawn.append(payout_id)
+        except Exception as error:
+            failed.append(payout_id)
+            last = error
+            journal.raise_once(
+                ctx, issuer_id, ExceptionType.RENDER_FAILED, payout_id,
+                f"the papers of {payout_id} cannot be drawn ({type(error).__name__}); tried again every hour",
+                severity="HIGH", next_action="look at the log of the function that draws",
+            )  # fmt: skip
+    if failed:
+        raise Unavailable("some payouts were not drawn", payouts=failed[:10]) from last
+    return drawn
+
+
+def proof(ctx: Context) -> Callable[[InvoiceDocument], list[str]]:
+    """The check before a self-billed number is taken, for who can draw: every mention, and one full render."""
+
+    def prove(document: InvoiceDocument) -> list[str]:
+        faults = documents.missing(document)
+        if not faults:
+            documents.render_invoice(document, Path(ctx.fonts_dir), xml=documents.write_cii(document))
+        return faults
+
+    return prove
 
 
 def render_all(ctx: Context, *, only: str | None = None) -> list[str]:
