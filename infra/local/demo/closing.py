@@ -251,7 +251,7 @@ def _issued(desk: Desk, month: Month) -> None:
     found = invoices(desk)
     numbers = sorted(d["number"] for d in found)
     year = month.end.year
-    desk.expect(numbers == [f"NL-{year}-{n:06d}" for n in range(1, 3)], "invoice numbers have no gap", numbers)
+    desk.expect(numbers == [f"ND-{year}-{n:06d}" for n in range(1, 3)], "invoice numbers have no gap", numbers)
     for document in found:
         emsp = next(e for e in people.EMSPS if e.contract_id == document["contract_id"])
         rows = _members(desk, emsp, month)["items"]

@@ -63,7 +63,7 @@ def _statements(desk: Desk, month: Month) -> None:
                 "the own account has a statement, no transfer and no self-billed document", own)  # fmt: skip
     numbers = sorted(by_account[a]["document_number"] for a in ("ELBTAL", "SEEBLICK"))
     year = month.end.year
-    desk.expect(numbers == [f"NLG-{year}-000001", f"NLG-{year}-000002"], "self-billed numbers have no gap", numbers)
+    desk.expect(numbers == [f"NDG-{year}-000001", f"NDG-{year}-000002"], "self-billed numbers have no gap", numbers)
     for each in made:
         desk.note(f"{each['account_id']:<9} {each['sessions']:>3} sessions, revenue {euro(each['gross'])}, "
                   f"to pay {euro(each['pay'])}")  # fmt: skip

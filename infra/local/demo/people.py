@@ -64,7 +64,7 @@ def issuer() -> Json:
         "zone": "Europe/Berlin",
         "language": "DE",
         "parties": [PARTY],
-        "number_prefix": "NL",
+        "number_prefix": "ND",
         "brand": {
             "name": "Nordlicht",
             "primary": "#0B3D5C",

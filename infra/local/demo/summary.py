@@ -65,7 +65,7 @@ def _documents(desk: Desk) -> list[str]:
 def _payouts(desk: Desk) -> list[str]:
     told = ["", "Payouts"]
     for p in payouts(desk):
-        told.append(f"  {p['payout_id']:<16}{p['state']:<11}{p['sessions']:>4} sessions  revenue "
+        told.append(f"  {p['payout_id']:<18}{p['state']:<11}{p['sessions']:>4} sessions  revenue "
                     f"{euro(p['gross']):>14}  commission {euro(p['commission']):>13}  paid {euro(p['pay']):>14}"
                     f"  {p.get('document_number') or ''}")  # fmt: skip
     return told
@@ -109,7 +109,7 @@ def _proof(equations: list[Json]) -> list[str]:
 
 
 def _files(files: list[Path], folder: Path) -> list[str]:
-    return [f"  {path.relative_to(folder)!s:<62}{path.stat().st_size:>9,} bytes" for path in files]
+    return [f"  {path.relative_to(folder)!s:<78}{path.stat().st_size:>9,} bytes" for path in files]
 
 
 def _short(folder: Path) -> str:
