@@ -40,7 +40,7 @@ down: $(SYNCED) ## Stop what `make up` started
 .PHONY: test
 test: lint need-node fonts ## Everything CI checks: lint, types, import contracts, all tests, the e2e on the laptop stack
 	@$(RUN) -m pytest -n 2 --dist loadfile -m "not e2e"
-	@$(RUN) -m pytest -m e2e tests/e2e
+	@$(RUN) -m pytest -m e2e tests
 
 .PHONY: lint
 lint: $(SYNCED) ## Ruff (rules and format), mypy --strict, import contracts, pinned versions
@@ -80,7 +80,7 @@ need-node:
 	@command -v node >/dev/null || { echo "Node.js is missing: install Node.js 20 or newer; the CDK needs it to write the template." >&2; exit 2; }
 
 fonts: $(SYNCED)
-	@[ ! -f infra/fonts.py ] || $(RUN) -m infra.fonts
+	@[ ! -f infra/fonts.py ] || $(RUN) -m infra.fonts >/dev/null
 
 # uv itself is pinned and lives beside the project, whatever else is on PATH.
 $(UV): | need-python

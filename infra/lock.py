@@ -3,7 +3,7 @@
 ``uv.lock`` is not kept in git because it names the registry hosts of whoever wrote it. What it locks is written in
 two other places instead: ``[tool.uv] constraint-dependencies`` of ``pyproject.toml`` holds the whole closure, so
 ``uv sync`` can only come to the same versions, and ``infra/layers/*.txt`` holds versions **and hashes** of what is
-shipped to Lambda. See docs/decisions/0002-pinned-versions-without-a-lock-file.md.
+shipped to Lambda. See docs/decisions/0004-versions-without-hosts.md.
 
     python -m infra.lock            upgrade within the bounds of pyproject.toml, write both places
     python -m infra.lock --check    fail (exit 1) when a package is not pinned or the pins differ from what is installed
