@@ -17,10 +17,11 @@ from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, Line, credit, debit
 from roamclear.reconciliation import entries, store
 from roamclear.reconciliation.book import Book
+from roamclear.reconciliation.matching import closing
 from roamclear.reconciliation.model import BankAccount, BankEntry, EntryKind, Level, Payment, PaymentState
 
 #: Payments and facts of larger entries are written before the entry, which is what makes them count.
-_INLINE = 30
+INLINE = 30
 _TRIES = 8
 
 
@@ -85,12 +86,11 @@ def _attempt(
     made, payments = _prepare(book, entry, day, sha256)
     puts = [store.payment_put(payment) for payment in payments]
     facts = _facts(book, made, entry)
-    if len(puts) > _INLINE:
+    if len(puts) > INLINE:
         store.put_payments(ctx.db, payments)
         puts = []
-    if len(facts) > _INLINE:
-        for fact in facts:
-            ctx.db.write(fact)
+    if len(facts) > INLINE:
+        store.put_facts(ctx.db, facts)
         facts = []
     actions: list[Action] = [
         store.entry_put(made),
@@ -198,7 +198,7 @@ def _announce(book: Book, entry: Entry) -> None:
         return
     day = entry.booked_on or entry.value_on or book.ctx.now().date()
     payments = entries.payments(book.issuer_id, entry, EntryKind.CREDIT, day, entry.value_on or day)
-    if len(payments) <= _INLINE:
+    if len(payments) <= INLINE:
         store.announce(book.ctx.db, book.issuer_id, entry.account, entries.digest(entry.key), payments)
 
 
@@ -222,15 +222,16 @@ def _enrich(book: Book, entry: Entry) -> None:
         return
     (old,) = known
     fresh = entries.payments(issuer_id, entry, old.kind, old.booked_on, old.value_on)
-    if len(fresh) > _INLINE or old.kind is not EntryKind.CREDIT:
+    if len(fresh) > INLINE or old.kind is not EntryKind.CREDIT:
         return
     placed = {"booked_to": old.booked_to, "holding": old.holding}
     if len(fresh) == 1:
-        made = fresh[0].model_copy(update={**placed, "changed": old.changed})
+        made = fresh[0].model_copy(update={**placed, "changed": old.changed, "told": old.told})
         ctx.db.transact([store.payment_put(made, old)])
         return
     spent = {"unapplied": Money.zero(old.amount.currency), "state": PaymentState.DONE, "details_given": True}
-    puts: list[Action] = [store.payment_put(old.model_copy(update=spent), old)]
+    gone = old.model_copy(update={**spent, "pending": tuple(closing(old))})
+    puts: list[Action] = [store.payment_put(gone, old)]
     for payment in fresh:
         index = payment.index + 1
         named = {"index": index, "payment_id": f"{entry_id}-{index}"}

@@ -10,6 +10,9 @@ from itertools import pairwise
 from roamclear.bank.model import StatementEnd
 from roamclear.reconciliation.model import StatementRow
 
+#: Overlapping statements and copies stand between a statement and the one it continues.
+_LOOK_BACK = 10
+
 
 def statement_day(end: StatementEnd) -> date | None:
     """The day a statement closes: its closing balance's, else what its head says."""
@@ -43,25 +46,24 @@ def place(row: StatementRow) -> str:
 def gaps(rows: Sequence[StatementRow]) -> dict[tuple[str, str], str]:
     """Breaks in the chain of one account and currency: (statement before, statement after) and what is wrong.
 
-    A number is missing when both have one and the later one is more than one higher; a new count begins each year.
-    The closing balance of one is the opening balance of the next.
+    A number is missing when two neighbours with numbers are more than one apart; a new count begins each year. A
+    statement opens with the closing balance of one before it, or with the opening balance of one that it overlaps.
     """
     chain = sorted((r for r in rows if r.kind == "camt.053"), key=place)
     found = {}
-    for before, after in pairwise(chain):
-        reason = _break(before, after)
-        if reason:
-            found[before.key, after.key] = reason
+    for before, after in pairwise([row for row in chain if _number(row) is not None]):
+        first, second = _number(before) or 0, _number(after) or 0
+        if second > first + 1 and after.day.year == before.day.year:
+            found[before.key, after.key] = f"statements {first + 1} to {second - 1} are missing"
+    for index, after in enumerate(chain):
+        near = [row for row in chain[max(0, index - _LOOK_BACK) : index] if row.closing is not None]
+        if after.opening is None or not near:
+            continue
+        if after.opening not in [balance for row in near for balance in (row.closing, row.opening)]:
+            before = near[-1]
+            text = f"opening balance {after.opening} does not continue closing balance {before.closing}"
+            found.setdefault((before.key, after.key), text)
     return found
-
-
-def _break(before: StatementRow, after: StatementRow) -> str | None:
-    first, second = _number(before), _number(after)
-    if first is not None and second is not None and second > first + 1 and after.day.year == before.day.year:
-        return f"statements {first + 1} to {second - 1} are missing"
-    if before.closing is not None and after.opening is not None and before.closing != after.opening:
-        return f"opening balance {after.opening} does not continue closing balance {before.closing}"
-    return None
 
 
 def _number(row: StatementRow) -> int | None:

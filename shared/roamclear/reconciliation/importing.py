@@ -397,7 +397,7 @@ def _look_at_chain(ctx: Context, row: StatementRow) -> None:
             ctx, row.issuer_id, ExceptionType.STATEMENT_GAP, subject, by="system:import", reason="the statement came"
         )
     for pair, reason in present.items():
-        if row.key in pair:
+        if row.key in pair or pair not in without:
             _statement_exception(ctx, row, ExceptionType.STATEMENT_GAP, _gap(row, pair), reason)
 
 

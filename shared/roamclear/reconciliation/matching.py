@@ -19,6 +19,7 @@ from roamclear.reconciliation.book import Book
 from roamclear.reconciliation.model import (
     Allocation,
     Decision,
+    Notice,
     Payment,
     PaymentState,
     Rule,
@@ -59,6 +60,8 @@ def apply(book: Book, payment: Payment, decision: Decision, actor_id: str) -> Pa
             "state": PaymentState.PARTLY if rest else PaymentState.APPLIED,
             "applications": sequence,
             "suggestion": None,
+            "pending": tuple(_notices(payment, decision, documents)),
+            "learns": _lesson(book, payment, decision),
         }
     )
     actions += [
@@ -67,8 +70,19 @@ def apply(book: Book, payment: Payment, decision: Decision, actor_id: str) -> Pa
         store.fact(ctx, issuer_id, "cash.allocated", f"{payment.payment_id}.{sequence}", _told(payment, decision)),
     ]
     ctx.db.transact(actions)
-    _after(book, payment, decision, documents)
-    return made
+    for _, after in documents:
+        book.items.paid(after.number, after.open_amount)
+    written = made.model_copy(update={"changed": payment.changed + 1})
+    perform(book, written)
+    return written
+
+
+def _lesson(book: Book, payment: Payment, decision: Decision) -> str | None:
+    """Only what is sure teaches, and only what is not known yet."""
+    if not payment.payer or decision.rule not in _LEARN or decision.partner is None:
+        return None
+    known = store.learned(book.ctx.db, book.issuer_id, payment.payer)
+    return None if decision.partner in known else decision.partner
 
 
 def _pay(book: Book, payment: Payment, before: Document, share: Share) -> tuple[Document, list[Action]]:
@@ -126,49 +140,78 @@ def _told(payment: Payment, decision: Decision) -> dict[str, object]:
     return {"payment_id": payment.payment_id, "shares": shares, "rule": decision.rule.value}
 
 
-def _after(book: Book, payment: Payment, decision: Decision, documents: list[tuple[Document, Document]]) -> None:
-    """What is told once the money lies where it belongs; each by its business key, so again is harmless."""
-    ctx, issuer_id = book.ctx, book.issuer_id
+def _notices(payment: Payment, decision: Decision, documents: list[tuple[Document, Document]]) -> list[Notice]:
+    """What the journal is to know of an allocation, each by its business key."""
+    found = closing(payment)
     for before, after in documents:
-        book.items.paid(after.number, after.open_amount)
         if not after.open_amount and before.state is DocumentState.PARTIALLY_PAID:
-            for kind in (ExceptionType.SHORT_PAY, ExceptionType.BANK_FEE):
-                journal.resolve(ctx, issuer_id, kind, after.number, by="system:matching", reason="paid in full")
-        late = payment.value_on > before.due_date and before.open_amount.amount_minor > 0
-        if late:
-            _raise(book, ExceptionType.LATE_PAYMENT, before.number, before, payment, "paid after the due date")
+            kinds = (ExceptionType.SHORT_PAY, ExceptionType.BANK_FEE)
+            found += [Notice(kind=kind.value, subject=after.number, closes=True) for kind in kinds]
+        if payment.value_on > before.due_date and before.open_amount.amount_minor > 0:
+            found.append(_notice(ExceptionType.LATE_PAYMENT, before.number, before, payment))
+    first = documents[0][0]
     for reason in decision.reasons:
-        before = documents[0][0]
-        if reason == "OVERPAY":
-            _raise(book, ExceptionType.OVERPAY, payment.payment_id, before, payment, "more than the open amount came")
-        elif reason in ("SHORT_PAY", "BANK_FEE"):
-            text = "less than the open amount came" if reason == "SHORT_PAY" else "short by the bank's charges"
-            _raise(book, ExceptionType(reason), before.number, before, payment, text)
-    resolve_open(book, payment)
-    if payment.payer and decision.rule in _LEARN and decision.partner:
-        store.learn(ctx.db, issuer_id, payment.payer, decision.partner)
+        kind = ExceptionType(reason)
+        if kind in _TEXTS:
+            subject = payment.payment_id if kind is ExceptionType.OVERPAY else first.number
+            found.append(_notice(kind, subject, first, payment))
+    return found
 
 
-def _raise(book: Book, kind: ExceptionType, subject: str, document: Document, payment: Payment, message: str) -> None:
-    journal.raise_once(
-        book.ctx,
-        book.issuer_id,
-        kind,
-        subject,
-        message,
+_TEXTS = {
+    ExceptionType.OVERPAY: "more than the open amount came",
+    ExceptionType.SHORT_PAY: "less than the open amount came",
+    ExceptionType.BANK_FEE: "short by the bank's charges",
+    ExceptionType.LATE_PAYMENT: "paid after the due date",
+}
+
+
+def _notice(kind: ExceptionType, subject: str, document: Document, payment: Payment) -> Notice:
+    return Notice(
+        kind=kind.value,
+        subject=subject,
+        message=_TEXTS[kind],
         partner=document.contract_id,
         document=document.number,
         expected=document.open_amount,
         received=payment.amount,
-        details={"payment": payment.payment_id, "booked_on": payment.booked_on.isoformat()},
     )
 
 
-def resolve_open(book: Book, payment: Payment) -> None:
+def closing(payment: Payment) -> list[Notice]:
     """Close what was raised about a payment that is explained now."""
-    if payment.told is not None:
-        kind, reason = ExceptionType(payment.told), "explained by a later fact"
-        journal.resolve(book.ctx, book.issuer_id, kind, payment.payment_id, by="system:matching", reason=reason)
+    return [Notice(kind=payment.told, subject=payment.payment_id, closes=True)] if payment.told else []
+
+
+def perform(book: Book, payment: Payment) -> None:
+    """Tell and learn what a change left to do, then forget it; again is harmless."""
+    ctx, issuer_id = book.ctx, book.issuer_id
+    if not payment.pending and payment.learns is None:
+        return
+    for notice in payment.pending:
+        kind = ExceptionType(notice.kind)
+        if notice.closes:
+            journal.resolve(ctx, issuer_id, kind, notice.subject, by="system:matching", reason="explained since")
+            continue
+        journal.raise_once(
+            ctx,
+            issuer_id,
+            kind,
+            notice.subject,
+            notice.message,
+            partner=notice.partner,
+            document=notice.document,
+            expected=notice.expected,
+            received=notice.received,
+            next_action=notice.next_action,
+            details={"payment": payment.payment_id, "booked_on": payment.booked_on.isoformat()},
+        )
+    if payment.payer and payment.learns:
+        store.learn(ctx.db, issuer_id, payment.payer, payment.learns)
+    try:
+        ctx.db.write(store.payment_put(payment.model_copy(update={"pending": (), "learns": None}), payment))
+    except ConditionFailed:
+        return  # another worker did it
 
 
 def placed(ctx: Context, issuer_id: str, shares: Iterable[Share]) -> tuple[Share, ...]:

@@ -127,12 +127,27 @@ class PaymentState(StrEnum):
     RETURNED = "RETURNED"
 
 
+class Notice(Record):
+    """Something the exception journal is to learn, or to forget, once the payment's change has been written."""
+
+    kind: str
+    subject: str
+    closes: bool = False
+    message: str = ""
+    partner: str | None = None
+    document: str | None = None
+    expected: Money | None = None
+    received: Money | None = None
+    next_action: str | None = None
+
+
 class Payment(Record):
     """One payment inside an entry. ``amount`` and ``unapplied`` have the sign of the bank: money out is negative.
 
     ``unapplied`` is what is not explained yet, by a document or by an original; it lies on the ledger account
     ``holding`` (unapplied cash of a partner, or suspense). ``booked_to`` is where it lay first. ``told`` is the type
-    under which the exception journal may know of it.
+    under which the exception journal may know of it; ``pending`` and ``learns`` are what is still to be told and
+    learned after a change, so that a crash in between loses nothing.
     """
 
     issuer_id: str
@@ -161,6 +176,8 @@ class Payment(Record):
     original_id: str | None = None
     suggestion: Decision | None = None
     told: str | None = None
+    pending: tuple[Notice, ...] = ()
+    learns: str | None = None
     applications: int = 0
     changed: int = 0
     details_given: bool = True

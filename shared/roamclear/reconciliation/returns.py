@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document, DocumentState
-from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.money import Money, total
@@ -13,10 +12,11 @@ from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, Line, credit, debit
 from roamclear.reconciliation import store
 from roamclear.reconciliation.book import Book
-from roamclear.reconciliation.matching import resolve_open
+from roamclear.reconciliation.matching import closing, perform
 from roamclear.reconciliation.model import (
     BankEntry,
     EntryKind,
+    Notice,
     Payment,
     PaymentState,
 )
@@ -79,7 +79,7 @@ def _undo_payout(book: Book, payment: Payment, entry: BankEntry, original: Payme
         "booked_on": payment.booked_on,
         "reason": payment.return_reason,
     }
-    linked, returned = _linked(payment, original)
+    linked, returned = _linked(payment, original, (*closing(payment), *closing(original)))
     ctx.db.transact(
         [
             store.payment_put(linked, payment),
@@ -88,7 +88,7 @@ def _undo_payout(book: Book, payment: Payment, entry: BankEntry, original: Payme
             store.fact(ctx, issuer_id, "cash.returned", payment.payment_id, payload),
         ]
     )
-    resolve_open(book, payment)
+    perform(book, linked.model_copy(update={"changed": payment.changed + 1}))
 
 
 def _undo_credit(book: Book, payment: Payment, entry: BankEntry, original: Payment) -> None:
@@ -110,7 +110,16 @@ def _undo_credit(book: Book, payment: Payment, entry: BankEntry, original: Payme
         reopened.append(after)
         actions.append(write)
     lines = [debit(original.booked_to, -payment.amount), credit(payment.holding, -payment.amount)]
-    linked, returned = _linked(payment, original)
+    told = Notice(
+        kind=ExceptionType.RETURNED.value,
+        subject=original.payment_id,
+        message=f"a payment was taken back ({payment.return_reason or 'no reason given'})",
+        partner=reopened[0].contract_id if reopened else None,
+        document=reopened[0].number if reopened else None,
+        expected=original.amount,
+        next_action="ask the partner to pay again",
+    )
+    linked, returned = _linked(payment, original, (*closing(payment), *closing(original), told))
     payload: dict[str, object] = {"payment_id": original.payment_id, "reason": payment.return_reason}
     actions += [
         store.payment_put(linked, payment),
@@ -120,21 +129,7 @@ def _undo_credit(book: Book, payment: Payment, entry: BankEntry, original: Payme
     ]
     ctx.db.transact(actions)
     book.refresh()
-    for explained in (payment, original):
-        resolve_open(book, explained)
-    reason = f"a payment was taken back ({payment.return_reason or 'no reason given'})"
-    journal.raise_once(
-        ctx,
-        issuer_id,
-        ExceptionType.RETURNED,
-        original.payment_id,
-        reason,
-        document=reopened[0].number if reopened else None,
-        expected=original.amount,
-        received=Money.zero(original.amount.currency),
-        next_action="ask the partner to pay again",
-        details={"return": payment.payment_id},
-    )
+    perform(book, linked.model_copy(update={"changed": payment.changed + 1}))
 
 
 def _reopen(before: Document, open_amount: Money) -> tuple[Document, Action]:
@@ -145,9 +140,9 @@ def _reopen(before: Document, open_amount: Money) -> tuple[Document, Action]:
     return billing.replace_document(before, open_amount=open_amount, state=state, paid_at_utc=None)
 
 
-def _linked(payment: Payment, original: Payment) -> tuple[Payment, Payment]:
+def _linked(payment: Payment, original: Payment, notices: tuple[Notice, ...]) -> tuple[Payment, Payment]:
     nothing = Money.zero(payment.amount.currency)
-    linked = {"unapplied": nothing, "state": PaymentState.DONE, "original_id": original.payment_id}
+    linked = {"unapplied": nothing, "state": PaymentState.DONE, "original_id": original.payment_id, "pending": notices}
     returned = {"unapplied": nothing, "state": PaymentState.RETURNED, "original_id": payment.payment_id}
     return payment.model_copy(update=linked), original.model_copy(update=returned)
 

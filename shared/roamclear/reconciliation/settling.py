@@ -8,7 +8,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, ConditionFailed, NotFound
 from roamclear.reconciliation import store
 from roamclear.reconciliation.book import Book
-from roamclear.reconciliation.matching import apply, resolve_open
+from roamclear.reconciliation.matching import apply, closing, perform
 from roamclear.reconciliation.model import (
     Decision,
     EntryKind,
@@ -53,8 +53,7 @@ def settle_entry(book: Book, account: str, entry_id: str) -> list[Payment]:
     for payment in payments:
         if payment.kind is EntryKind.FEE:
             _tell_fee(book, payment)
-        elif payment.kind is EntryKind.CREDIT and payment.state is PaymentState.DONE:
-            resolve_open(book, payment)  # its details took its place
+        perform(book, payment)
         settle(book, payment)
     return [payment for payment in payments if payment.state is PaymentState.OPEN]
 
@@ -79,7 +78,10 @@ def rematch(ctx: Context, issuer_id: str) -> int:
     book = Book(ctx, issuer_id)
     moved = 0
     for _ in range(5):
-        waiting = [p for p in store.unapplied(ctx.db, issuer_id) if p.state is PaymentState.OPEN]
+        listed = store.waiting(ctx.db, issuer_id)
+        for payment in listed:
+            perform(book, payment)
+        waiting = [p for p in listed if p.state is PaymentState.OPEN]
         progress = sum(settle(book, payment) for payment in waiting)
         moved += progress
         if not progress:
@@ -114,7 +116,9 @@ def report(book: Book, payment: Payment) -> None:
     )
     current = store.payment(ctx.db, issuer_id, payment.entry_id, payment.index)
     if current is not None and current.state is not PaymentState.OPEN:
-        resolve_open(book, current)
+        for notice in closing(current):
+            kind, reason = ExceptionType(notice.kind), "explained meanwhile"
+            journal.resolve(ctx, issuer_id, kind, notice.subject, by="system:matching", reason=reason)
 
 
 def _kind(payment: Payment, decision: Decision | None) -> ExceptionType:

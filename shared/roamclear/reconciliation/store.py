@@ -129,7 +129,7 @@ def payment_put(made: Payment, read: Payment | None = None) -> Put:
     """A payment, new or over exactly the state that was read; listed while some of it is unapplied."""
     changed = read.changed + 1 if read else 0
     item = made.model_copy(update={"changed": changed}).dump()
-    if made.unapplied:
+    if made.unapplied or made.pending or made.learns:
         item |= {"gsi2pk": keys.unapplied(made.issuer_id), "gsi2sk": f"{made.booked_on.isoformat()}#{made.payment_id}"}
     when = (When("changed", "=", read.changed),) if read else ABSENT
     return Put(Table.CLEARING, keys.bank_payment(made.issuer_id, made.entry_id, made.index), item, when=when)
@@ -157,10 +157,15 @@ def put_payments(db: Database, made: Sequence[Payment]) -> None:
 
 
 def unapplied(db: Database, issuer_id: str) -> list[Payment]:
-    """Payments with money that no document has got yet, oldest first."""
+    """Payments with money that nothing explains yet, oldest first."""
+    return [payment for payment in waiting(db, issuer_id) if payment.unapplied]
+
+
+def waiting(db: Database, issuer_id: str) -> list[Payment]:
+    """Payments with unexplained money, or with something still to be told, oldest first."""
     found = [Key(r["pk"], r["sk"]) for r in db.rows(Table.CLEARING, keys.unapplied(issuer_id), index="gsi2")]
     rows = db.get_many(Table.CLEARING, found)
-    return [made for key in found if key in rows and (made := Payment.load(rows[key])).unapplied]
+    return [Payment.load(rows[key]) for key in found if key in rows]
 
 
 # ---- originals of returns ------------------------------------------------------------------------------------------
@@ -241,3 +246,12 @@ def learn(db: Database, issuer_id: str, iban: str, partner: str) -> None:
 def fact(ctx: Context, issuer_id: str, name: str, subject: str, payload: dict[str, object]) -> Put:
     """A fact for the higher rooms."""
     return outbox.fact(issuer_id, ctx.now(), name, subject, payload)
+
+
+def put_facts(db: Database, facts: Sequence[Put]) -> None:
+    """Facts of a large entry, written before the entry itself; their consumers take repeats."""
+    for made in facts:
+        try:
+            db.write(made)
+        except ConditionFailed:
+            continue
