@@ -268,10 +268,11 @@ class Canvas:
         if draw_logo(self.pdf, self.branding.logo, x, y, width, height):
             self._forget()
             return
-        self.pen(16, bold=True, ink=self.heading)
-        if self.width(self.clean(name)) > width:
-            self.pen(11, bold=True, ink=self.heading)
-        self.block(x, y, width, name, leading=56)
+        for size in (18, 16, 14, 12, 11):
+            self.pen(size, bold=True, ink=self.heading)
+            if self.width(self.clean(name)) <= width:
+                break
+        self.block(x, y, width, name, leading=64)
 
     def qr(self, x: int, y: int, size: int, matrix: Sequence[Sequence[int]]) -> None:
         """A QR code as vector runs, at most ``size`` wide, modules of whole tenths of a millimetre."""

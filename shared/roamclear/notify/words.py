@@ -11,13 +11,13 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
     "closing": ("Kind regards", "Freundliche Grüße", "Cordialement", "Met vriendelijke groet"),
     "copy": ("COPY", "KOPIE", "COPIE", "KOPIE"),
     "WINDOW_OPENED.subject": (
-        "Sessions {period}: please review until {closes}",
+        "Sessions {period}: please review by {closes}",
         "Ladevorgänge {period}: bitte prüfen bis {closes}",
         "Sessions {period} : à contrôler avant le {closes}",
         "Sessies {period}: graag controleren tot {closes}",
     ),
     "WINDOW_OPENED.text": (
-        "The list of charging sessions for {period} is open for your review. What you do not dispute until {closes} "
+        "The list of charging sessions for {period} is open for your review. What you have not disputed by {closes} "
         "({zone}) counts as accepted and is invoiced.",
         "Die Liste der Ladevorgänge für {period} liegt zur Prüfung bereit. Was Sie bis {closes} ({zone}) nicht "
         "beanstanden, gilt als anerkannt und wird abgerechnet.",
