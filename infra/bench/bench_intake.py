@@ -185,12 +185,11 @@ def _stub(client: Any) -> None:
     digest = hashlib.sha256(_TOKEN.encode()).hexdigest()
     credential = {
         "pk": f"@#CREDENTIAL#{digest}", "sk": "CREDENTIAL", "credential_id": "crd-bench", "issuer_id": "iss",
-        "partner_id": "abc", "party": "DEABC", "role": "CPO", "ocpi_version": "2.2.1", "route": "P2P",
-        "status": "ACTIVE", "token_hash": digest, "issued_at_utc": "2026-10-01T00:00:00.000000Z",
+        "partner_id": "abc", "party": "DEABC", "role": "CPO", "token_hash": digest, "status": "ACTIVE",
+        "issued_at_utc": "2026-10-01T00:00:00.000000Z",
     }  # fmt: skip
     item: dict[str, Any] = {name: {"S": value} for name, value in credential.items()}
-    item |= {name: {"BOOL": False} for name in ("answer_200", "plain_token", "sandbox")}
-    item |= {"cpo_parties": {"L": [{"S": "DEABC"}]}, "emsp_parties": {"L": []}}
+    item |= {"cpo_parties": {"L": [{"S": "DEABC"}]}}
     found = json.dumps({"Item": item}).encode()
 
     def answer(request: AWSRequest, **_: Any) -> AWSResponse:

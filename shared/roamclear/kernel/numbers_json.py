@@ -74,13 +74,16 @@ def _short(error: Exception) -> str:
 
 
 def _check_depth(value: Any, left: int) -> None:
-    if left < 0:
-        raise InvalidInput(f"the body is nested deeper than {MAX_DEPTH}", field="body")
-    if isinstance(value, dict):
-        for part in value.values():
-            if isinstance(part, dict | list):
-                _check_depth(part, left - 1)
-    elif isinstance(value, list):
-        for part in value:
-            if isinstance(part, dict | list):
-                _check_depth(part, left - 1)
+    """Refuse what is nested too deeply, level by level."""
+    level = [value]
+    while level:
+        if left < 0:
+            raise InvalidInput(f"the body is nested deeper than {MAX_DEPTH}", field="body")
+        left -= 1
+        level = [
+            part
+            for node in level
+            if type(node) is dict or type(node) is list
+            for part in (node.values() if type(node) is dict else node)
+            if type(part) is dict or type(part) is list
+        ]

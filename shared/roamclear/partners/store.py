@@ -33,7 +33,7 @@ def hashes(db: Database, issuer_id: str) -> Iterator[str]:
 def create_puts(made: Credential) -> list[Put]:
     """A new credential and its place in the issuer's list."""
     return [
-        Put(Table.IDENTITY, keys.credential(made.token_hash), made.dump()),
+        Put(Table.IDENTITY, keys.credential(made.token_hash), _item(made)),
         Put(Table.IDENTITY, keys.credential_head(made.issuer_id, made.credential_id), _head(made)),
     ]
 
@@ -42,7 +42,7 @@ def replace_writes(made: Credential, old: Credential) -> list[Put | Update]:
     """The same credential under another token: the old token dies in the same transaction."""
     head = keys.credential_head(made.issuer_id, made.credential_id)
     return [
-        Put(Table.IDENTITY, keys.credential(made.token_hash), made.dump()),
+        Put(Table.IDENTITY, keys.credential(made.token_hash), _item(made)),
         revoke_update(old, made),
         Update(Table.IDENTITY, head, put=_head(made), when=(When("token_hash", "=", old.token_hash),)),
     ]
@@ -72,6 +72,12 @@ def save_bucket(db: Database, credential_id: str, tokens: int, at: datetime, rev
     item = {"tokens": tokens, "at_utc": sort_instant(at), "revision": revision + 1}
     when = (When("revision", "=", revision),) if revision else ABSENT
     db.write(Put(Table.IDENTITY, keys.rate_bucket(credential_id), item, when=when))
+
+
+def _item(made: Credential) -> dict[str, object]:
+    """What differs from the defaults: this row is read by every request."""
+    known = {"status", *made.model_dump(exclude_defaults=True)}
+    return {name: value for name, value in made.dump().items() if name in known}
 
 
 def _head(made: Credential) -> dict[str, str]:
