@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,9 +17,10 @@ from roamclear.cdrs.model import Billing, Original, Session
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.time import format_instant
+from roamclear.rating.service import normalise_cdr
 from tests.support.builders import body_of, cdr
 from tests.support.moto_stack import Stage
-from tests.support.ocpi_partner import Answer, Partner, connect, served
+from tests.support.ocpi_partner import CASES, Answer, Partner, connect, served
 
 T0 = datetime(2026, 10, 1, tzinfo=UTC)
 NOW = datetime(2026, 10, 20, 12, 30, tzinfo=UTC)
@@ -35,9 +38,11 @@ def emsp(ctx: Context) -> Partner:
     return connect(ctx, "NLRON", "EMSP")
 
 
-def visible(ctx: Context, number: int, at: datetime, *, emsp: str = "NLRON", **changes: Any) -> None:
+def visible(
+    ctx: Context, number: int, at: datetime, *, emsp: str = "NLRON", original: Original | None = None, **changes: Any
+) -> None:
     """A CDR that became visible to an eMSP at an instant."""
-    original: Original = body_of(cdr(number, emsp=emsp, **changes), received=at)
+    original = original or body_of(cdr(number, emsp=emsp, **changes), received=at)
     cdrs.receive(ctx, original)
     session = Session(
         issuer_id=original.issuer_id,
@@ -106,6 +111,40 @@ def test_objects_are_served_digit_for_digit(ctx: Context, emsp: Partner) -> None
     text = emsp.call("GET", "/ocpi/2.2.1/cdrs").text
     assert '"total_energy":20.10000000000000000001' in text
     assert '"x_unknown":{"kept":[null,true]}' in text
+
+
+SPEC_CDRS = {
+    "2.2.1": "2.2.1/examples/cdr_example.json",
+    "2.3.0": "2.3.0-core/examples/cdr_example.json",
+    "2.1.1": "2.1.1/extracted/mod_cdrs__01_example_of_a_cdr.json",
+}
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize("came_in", SPEC_CDRS)
+@pytest.mark.parametrize("version", SPEC_CDRS)
+def test_each_version_reads_every_cdr_in_its_own_words(ctx: Context, emsp: Partner, came_in: str, version: str) -> None:
+    if not (CASES / SPEC_CDRS[came_in]).exists():
+        pytest.skip("the specification's examples are not on this machine")
+    raw = (CASES / SPEC_CDRS[came_in]).read_bytes()
+    owned = {"country_code": "BE", "party_id": "BEC", **json.loads(raw)}
+    original = body_of(owned, received=T0, version=came_in).model_copy(update={"raw": zlib.compress(raw)})
+    visible(ctx, 1, T0, original=original)
+    answer = emsp.call("GET", f"/ocpi/{version}/cdrs")
+    (found,) = answer.data
+    read = normalise_cdr(found, version)
+    assert read.quirks == () or came_in == "2.1.1"
+    own = normalise_cdr(numbers_json.loads(raw), came_in)
+    assert (read.id, read.start, read.end, read.currency) == (own.id, own.start, own.end, own.currency)
+    assert read.total_cost is not None
+    assert own.total_cost is not None
+    assert read.total_cost.excl_vat == own.total_cost.excl_vat
+    assert read.total_energy_kwh == own.total_energy_kwh
+    assert read.token.contract_id == own.token.contract_id
+    assert read.location.evse_id == own.location.evse_id
+    assert [p.start for p in read.periods] == [p.start for p in own.periods]
+    if came_in == version:
+        assert raw.decode().strip() in answer.text
 
 
 @pytest.mark.parametrize("offset", [0, 1, 7, 30, 44, 45, 46, 1000])

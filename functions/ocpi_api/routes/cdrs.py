@@ -33,7 +33,7 @@ def list_cdrs(version: str) -> Response[str]:
     """The CDRs of the calling eMSP."""
     call = Call(router, version)
     credential = call.partner()
-    return call.listed("cdrs", ocpi.cdr_page(call.ctx, credential, call.query()))
+    return call.listed("cdrs", ocpi.cdr_page(call.ctx, credential, call.query(), version))
 
 
 @router.get("/<version>/cdrs/<country>/<party>/<cdr>")

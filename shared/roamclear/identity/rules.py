@@ -16,6 +16,7 @@ TABLE: dict[Right, frozenset[Role]] = {
     Right.CDR_CORRECT: frozenset({_R.FINANCE, _R.DISPUTE_AGENT}),
     Right.CDR_RELEASE: frozenset({_R.FINANCE, _R.OPS, _R.DISPUTE_AGENT}),
     Right.CDR_PUSH: frozenset({_R.API_PARTNER}),
+    Right.CDR_PULL: frozenset({_R.API_PARTNER}),
     Right.DISPUTE_CREATE: frozenset({_R.EMSP_USER, _R.API_PARTNER}),
     Right.DISPUTE_RESOLVE: frozenset({_R.FINANCE, _R.FINANCE_APPROVER, _R.DISPUTE_AGENT}),
     Right.DISPUTE_VIEW: frozenset(_STAFF | {_R.EMSP_USER}),

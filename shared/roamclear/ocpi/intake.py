@@ -23,6 +23,7 @@ from roamclear.rating.service import normalise_cdr
 
 #: zlib's fast levels halve the time of the default one and cost a tenth more bytes on CDRs.
 _LEVEL = 3
+_SMALLEST = 9
 
 
 def receive_cdr(ctx: Context, credential: Credential, message: Message, source: str = "push") -> Pushed | Refused:
@@ -38,6 +39,8 @@ def receive_cdr(ctx: Context, credential: Credential, message: Message, source: 
     party, record, obj, raw = taken
     original = _original(ctx, credential, message, source, party, record, obj, raw)
     if len(original.raw) > ROW_LIMIT_BYTES:
+        original = original.model_copy(update={"raw": zlib.compress(raw, _SMALLEST)})
+    if len(original.raw) > ROW_LIMIT_BYTES:
         reason = f"the CDR is larger than {ROW_LIMIT_BYTES} bytes even when compressed"
         return refuse(ctx, credential, message, "cdrs", Refused(reason, "body"), party=party, object_id=record.id)
     receipt = store.sandbox_receive(ctx, original) if credential.sandbox else cdrs.receive(ctx, original)
@@ -48,6 +51,7 @@ def receive_cdr(ctx: Context, credential: Credential, message: Message, source: 
 
 def stored_cdr(ctx: Context, credential: Credential, country_code: str, party_id: str, part: str) -> bytes:
     """The JSON bytes of a CDR as they came, for who may write for its party; else ``NotFound``."""
+    authorise(credential.actor(), Right.CDR_PUSH, credential.issuer_id)
     party = f"{country_code}{party_id}".upper()
     if party not in credential.cpo_parties:
         raise NotFound("no such CDR")

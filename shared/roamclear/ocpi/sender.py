@@ -13,10 +13,14 @@ from datetime import UTC, datetime, timedelta
 
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Original
+from roamclear.identity.model import Right
+from roamclear.identity.rules import authorise
+from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.time import parse_instant, sort_instant
 from roamclear.ocpi import counting, store
+from roamclear.ocpi.convert import convert
 from roamclear.ocpi.intake import body_of
 from roamclear.ocpi.model import ListPage, ListQuery
 from roamclear.partners.model import Credential
@@ -55,11 +59,13 @@ class Position:
             raise InvalidInput("position is none of ours", field="position") from error
 
 
-def cdr_page(ctx: Context, credential: Credential, query: ListQuery) -> ListPage:
-    """The CDRs whose token belongs to the caller, by the instant they became visible, unchanged.
+def cdr_page(ctx: Context, credential: Credential, query: ListQuery, version: str = "2.2.1") -> ListPage:
+    """The CDRs whose token belongs to the caller, by the instant they became visible.
 
-    ``date_from`` is inclusive, ``date_to`` exclusive; the order is stable. A page may hold fewer than asked for.
+    ``date_from`` is inclusive, ``date_to`` exclusive; the order is stable. A page may hold fewer than asked for. A
+    CDR that came in the caller's version is served unchanged, another one is turned into it.
     """
+    authorise(credential.actor(), Right.CDR_PULL, credential.issuer_id)
     limit = min(query.limit, MAX_LIMIT)
     parties, issuer_id = credential.emsp_parties, credential.issuer_id
     bounds = _bounds(ctx, issuer_id, parties, query)
@@ -76,15 +82,16 @@ def cdr_page(ctx: Context, credential: Credential, query: ListQuery) -> ListPage
     if first is None:
         return ListPage(total=total, limit=MAX_LIMIT)
     found = _merged(ctx, issuer_id, parties, first, sort_instant(end), limit + 1)
-    bodies, last = _bodies(ctx, issuer_id, found[:limit])
+    bodies, last = _bodies(ctx, issuer_id, found[:limit], version)
     following = None
-    if last is not None and last != found[-1]:
+    if last is not None and last != found[-1][0]:
         following = Position(last, counted_to, counted).encode()
     return ListPage(bodies, total, MAX_LIMIT, following)
 
 
 def tariff_page(ctx: Context, credential: Credential, query: ListQuery) -> ListPage:
     """The tariffs of the issuer's CPOs for an eMSP, by their last change."""
+    authorise(credential.actor(), Right.CDR_PULL, credential.issuer_id)
     if not credential.emsp_parties:
         return ListPage(limit=MAX_LIMIT)
     limit = min(query.limit, MAX_LIMIT)
@@ -150,25 +157,33 @@ def _seek(
         else:
             after, before = sort_instant(head.start), sort_instant(head.end)
             found = _merged(ctx, issuer_id, parties, after, before, offset + 1)
-            return found[offset] if len(found) > offset else None
+            return found[offset][0] if len(found) > offset else None
     return None
 
 
-def _merged(ctx: Context, issuer_id: str, parties: Sequence[str], after: str, before: str, limit: int) -> list[str]:
-    lists = [store.visible(ctx.db, issuer_id, p, after=after, before=before, limit=limit) for p in parties]
+def _merged(
+    ctx: Context, issuer_id: str, parties: Sequence[str], after: str, before: str, limit: int
+) -> list[tuple[str, str]]:
+    """(sort key, eMSP party) of all parties in one order."""
+    lists = [
+        [(key, party) for key in store.visible(ctx.db, issuer_id, party, after=after, before=before, limit=limit)]
+        for party in parties
+    ]
     return list(heapq.merge(*lists))[:limit] if len(lists) != 1 else lists[0]
 
 
-def _bodies(ctx: Context, issuer_id: str, sort_keys: Sequence[str]) -> tuple[list[bytes], str | None]:
+def _bodies(
+    ctx: Context, issuer_id: str, found: Sequence[tuple[str, str]], version: str
+) -> tuple[list[bytes], str | None]:
     """The bodies of one page as far as they fit into an answer, and the last sort key they cover."""
-    refs = [key.split("#", 1)[1] for key in sort_keys]
-    found = cdrs.originals(ctx, issuer_id, refs)
+    refs = [key.split("#", 1)[1] for key, _ in found]
+    known = cdrs.originals(ctx, issuer_id, refs)
     bodies: list[bytes] = []
     size = 0
     last: str | None = None
-    for key, ref in zip(sort_keys, refs, strict=True):
-        original: Original | None = found.get(ref) or cdrs.original(ctx, issuer_id, ref)
-        body = body_of(original) if original is not None else b""
+    for (key, emsp_party), ref in zip(found, refs, strict=True):
+        original = known.get(ref) or cdrs.original(ctx, issuer_id, ref)
+        body = body_in(original, version, emsp_party) if original is not None else b""
         if bodies and size + len(body) > MAX_BYTES:
             break
         if body:
@@ -176,3 +191,13 @@ def _bodies(ctx: Context, issuer_id: str, sort_keys: Sequence[str]) -> tuple[lis
             size += len(body)
         last = key
     return bodies, last
+
+
+def body_in(original: Original, version: str, emsp_party: str) -> bytes:
+    """The JSON of a CDR in a version: the very bytes that came where it is the same."""
+    raw = body_of(original)
+    if original.ocpi_version == version:
+        return raw
+    value = numbers_json.loads(raw)
+    made = convert(value, original.ocpi_version, version, party=original.party, emsp_party=emsp_party)
+    return numbers_json.dumps(made).encode()
