@@ -220,10 +220,10 @@ def test_much_money_needs_a_second_person_and_may_be_refused(stage: Stage) -> No
     ctx = stage.ctx
     chargers(ctx)
     old_account(stage)
-    evses.set_policy(ctx, CHECKER, ISSUER, Policy(max_moved=Money(100_00, "EUR")))
+    evses.set_policy(ctx, CHECKER, ISSUER, Policy(max_moved_minor=100_00))
     with pytest.raises(Forbidden):
         evses.set_policy(ctx, MAKER, ISSUER, Policy())
-    asked = evses.assign(ctx, OPS, ISSUER, ["DEABCE1"], "P1", moved=Money(100_01, "EUR"))
+    asked = evses.assign(ctx, OPS, ISSUER, ["DEABCE1"], "P1", moved=[Money(100_01, "EUR")])
     assert asked.reasons == ("AMOUNT",)
     assert evses.refuse_assignment(ctx, CHECKER, ISSUER, asked.request_id).state is RequestState.REFUSED
     with pytest.raises(Conflict):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from roamclear.cdrs.model import Billing
+from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.model import Billing, PayoutState
 from roamclear.evses import service as evses
 from roamclear.evses.model import RequestState
 from roamclear.facts import proof
 from roamclear.facts import service as facts
 from roamclear.identity.model import Role
 from roamclear.kernel.context import Context
+from roamclear.kernel.money import Money
 from roamclear.payouts import export
 from roamclear.payouts import service as payouts
 from tests.integration import test_close as month
@@ -33,6 +35,12 @@ def assign(ctx: Context, evse_id: str) -> None:
     evses.approve_assignment(ctx, b.actor(Role.FINANCE_APPROVER), b.ISSUER, asked.request_id)
 
 
+def standing(ctx: Context, ref: str) -> PayoutState:
+    session = cdrs.session(ctx, b.ISSUER, ref)
+    assert session is not None
+    return payouts.session_state(ctx, session)
+
+
 def deliver(stage: Stage) -> None:
     """What stream and sweep do with every fact; twice, because they may."""
     stage.clock.advance(timedelta(minutes=2))
@@ -53,16 +61,20 @@ def test_a_month_reaches_the_accounts(stage: Stage) -> None:
     refs = [month.push(stage, b.cdr(number, evse=PARTNER)) for number in range(6, 9)]
     assert {month.state(stage, ref)[0] for ref in refs} == {Billing.VERIFIED}
     month.close_run(stage, month.open_run(stage))
+    assert standing(ctx, refs[0]) is PayoutState.NONE
     deliver(stage)
+    assert standing(ctx, refs[0]) is PayoutState.ACCRUED
     made = payouts.close_cycle(ctx, b.actor(Role.FINANCE), b.ISSUER, ctx.now())
     assert {p.account_id: (p.sessions, p.gross.amount_minor) for p in made} == {
         "OWN-1": (5, 5 * 830),
         "SUB-1": (3, 3 * 830),
     }
+    assert standing(ctx, refs[0]) is PayoutState.READY
     stage.clock.set(datetime(2026, 11, 12, 9, tzinfo=UTC))
     batch = payouts.make_batch(ctx, b.actor(Role.FINANCE), b.ISSUER, date(2026, 11, 16))
     payouts.approve_batch(ctx, b.actor(Role.FINANCE_APPROVER), b.ISSUER, batch.batch_id, batch.digest)
     assert len(export.export_due(ctx, b.ISSUER)) == 1
+    assert standing(ctx, refs[0]) is PayoutState.EXPORTED
     assert [e for e in proof.prove(ctx, b.ISSUER) if not e.holds] == []
 
 
@@ -75,6 +87,8 @@ def test_an_assignment_releases_what_was_held(stage: Stage) -> None:
     known = evses.find(ctx, b.ISSUER, PARTNER)
     assert known is not None
     assert known.source == "CDR"
+    waits = payouts.held(ctx, b.actor(Role.OPS), b.ISSUER, [PARTNER, "DE*VWK*E001"])
+    assert (waits.evses, waits.sessions, waits.net) == (2, 1, (Money(830, "EUR"),))
     assign(ctx, PARTNER)
     deliver(stage)
     assert month.state(stage, ref) == (Billing.VERIFIED, ())

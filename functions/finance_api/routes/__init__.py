@@ -15,6 +15,7 @@ FILES: dict[str, str] = {
     "evses": "evses",
     "evses:assign": "evses",
     "evses:counts": "evses",
+    "evses:impact": "evses",
     "evses:unassign": "evses",
     "exceptions": "exceptions",
     "invoices": "runs",

@@ -23,8 +23,8 @@ from roamclear.evses.model import (
 )
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.ids import iban
-from roamclear.kernel.money import Money
 from roamclear.kernel.time import parse_instant
+from roamclear.payouts import service as payouts
 
 router = APIGatewayHttpRouter()
 
@@ -39,7 +39,12 @@ class AssignBody(_Body):
     evse_ids: list[str] = Field(min_length=1, max_length=1000)
     account_id: str
     effective_from: str | None = None
-    moved: Money | None = None
+
+
+class ImpactBody(_Body):
+    """Which EVSEs would be assigned."""
+
+    evse_ids: list[str] = Field(min_length=1, max_length=1000)
 
 
 class UnassignBody(_Body):
@@ -106,17 +111,27 @@ def assign_evses() -> Response[str]:
     """Assign EVSEs; 202 when a second person must agree."""
     request = Request(router)
     actor = request.actor
+    issuer_id = request.issuer_of(actor)
     body = request.read(AssignBody)
     made = evses.assign(
         request.ctx,
         actor,
-        request.issuer_of(actor),
+        issuer_id,
         body.evse_ids,
         body.account_id,
         _instant(body.effective_from, "effective_from"),
-        moved=body.moved,
+        moved=payouts.held(request.ctx, actor, issuer_id, body.evse_ids).net,
     )
     return answer(made, HTTPStatus.OK if made.state is RequestState.APPLIED else HTTPStatus.ACCEPTED)
+
+
+@router.post("/evses:impact")
+def impact_of_assignment() -> Response[str]:
+    """What an assignment would release: held sessions and their worth, for the dialogue before it."""
+    request = Request(router)
+    actor = request.actor
+    ids = request.read(ImpactBody).evse_ids
+    return answer(payouts.held(request.ctx, actor, request.issuer_of(actor), ids))
 
 
 @router.post("/evses:unassign")
@@ -153,7 +168,7 @@ def list_requests() -> Response[str]:
     """Assignments that wait for a second person (``state=PENDING|APPLIED|REFUSED``)."""
     request = Request(router)
     actor = request.actor
-    named = request.query("state", RequestState.PENDING.value)
+    named = request.query("state") or RequestState.PENDING.value
     if named not in RequestState.__members__:
         raise InvalidInput("the state is PENDING, APPLIED or REFUSED", field="state")
     issuer_id = request.issuer_of(actor)

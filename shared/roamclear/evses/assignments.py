@@ -45,18 +45,20 @@ def assign(
     account_id: str,
     effective_from: datetime | None = None,
     *,
-    moved: Money | None = None,
+    moved: Iterable[Money] = (),
 ) -> AssignmentRequest:
     """Assign EVSEs to an active account from an instant on (now when absent; never in the future).
 
-    ``moved`` is what the held sessions of the EVSEs are worth, where the caller knows it. The answer is APPLIED, or
-    PENDING when a second person must agree: a young account, many EVSEs, or more money than the limit (rules.md 10).
+    ``moved`` is what the held sessions of the EVSEs are worth, per currency (``payouts.service.held``). The answer is
+    APPLIED, or PENDING when a second person must agree: a young account, many EVSEs, or more money than the limit
+    (rules.md 10).
     """
     authorise(actor, Right.EVSE_ASSIGN, issuer_id)
     now = ctx.now()
     ids = _known(ctx, issuer_id, evse_ids_given)
     account = _active(ctx, issuer_id, account_id)
-    reasons = rules.second_person(store.policy(ctx.db, issuer_id), account, len(ids), moved, now)
+    worth = tuple(moved)
+    reasons = rules.second_person(store.policy(ctx.db, issuer_id), account, len(ids), worth, now)
     since = _instant(effective_from, now)
     asked = AssignmentRequest(
         issuer_id=issuer_id,
@@ -68,6 +70,7 @@ def assign(
         maker=actor.actor_id,
         asked_at_utc=now,
         reasons=reasons,
+        moved=worth,
     )
     if reasons:
         return _ask(ctx, asked)

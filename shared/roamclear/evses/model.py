@@ -258,10 +258,13 @@ class Assignment(Record):
 
 
 class Policy(Record):
-    """From where on an assignment needs a second person (rules.md 10, fraud)."""
+    """From where on an assignment needs a second person (rules.md 10, fraud).
+
+    ``max_moved_minor`` is what the held sessions of the EVSEs may be worth, in minor units of whichever currency.
+    """
 
     max_evses: int = Field(1000, ge=0)
-    max_moved: Money | None = None
+    max_moved_minor: int = Field(2_000_000, ge=0)
     young_account_days: int = Field(30, ge=30, le=365)
 
 
@@ -285,5 +288,6 @@ class AssignmentRequest(Record):
     maker: str
     asked_at_utc: datetime
     reasons: tuple[str, ...] = ()
+    moved: tuple[Money, ...] = ()
     checker: str | None = None
     decided_at_utc: datetime | None = None

@@ -47,7 +47,7 @@ def payee(history: Iterable[Assignment], active: Collection[str], stop: datetime
 
 
 def second_person(
-    policy: Policy, account: PayoutAccount, evses: int, moved: Money | None, now: datetime
+    policy: Policy, account: PayoutAccount, evses: int, moved: Iterable[Money], now: datetime
 ) -> tuple[str, ...]:
     """Why an assignment needs a second person; empty when it does not (rules.md 10)."""
     reasons = []
@@ -55,8 +55,7 @@ def second_person(
         reasons.append("YOUNG_ACCOUNT")
     if evses > policy.max_evses:
         reasons.append("MANY_EVSES")
-    limit = policy.max_moved
-    if limit and moved and (moved.currency != limit.currency or moved.amount_minor > limit.amount_minor):
+    if any(abs(amount).amount_minor > policy.max_moved_minor for amount in moved):
         reasons.append("AMOUNT")
     return tuple(reasons)
 

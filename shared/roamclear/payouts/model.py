@@ -145,6 +145,14 @@ class Payout(Record):
     changed: int = 0
 
 
+class Held(Record):
+    """Sessions that wait at some EVSEs for an account, and their net per currency."""
+
+    evses: int
+    sessions: int
+    net: tuple[Money, ...] = ()
+
+
 class Counter(Record):
     """Last number and last issue date of a series (rules.md 7)."""
 

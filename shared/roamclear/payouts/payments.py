@@ -247,6 +247,11 @@ def shown(of: Payout, batch: Batch | None) -> PayoutStatus:
     return states.get(batch.state, PayoutStatus.READY)
 
 
+def standing(ctx: Context, issuer_id: str, payout_id: str) -> PayoutStatus:
+    """The state of a payout as a reader sees it."""
+    return _shown(ctx, payout(ctx, issuer_id, payout_id))
+
+
 def _shown(ctx: Context, of: Payout) -> PayoutStatus:
     return shown(of, store.batch(ctx.db, of.issuer_id, of.batch_id) if of.batch_id else None)
 

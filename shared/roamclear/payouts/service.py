@@ -5,6 +5,7 @@ from __future__ import annotations
 from roamclear.payouts.accrual import accrue, accrue_run, release_parked
 from roamclear.payouts.batches import approve_batch, batch, batches, cancel_batch, copy_of, make_batch
 from roamclear.payouts.cycle import close_cycle
+from roamclear.payouts.held import held, session_state
 from roamclear.payouts.payments import (
     confirm_debit,
     files,
@@ -28,6 +29,7 @@ __all__ = [
     "confirm_debit",
     "copy_of",
     "files",
+    "held",
     "lines",
     "make_batch",
     "payout",
@@ -36,5 +38,6 @@ __all__ = [
     "reject_batch",
     "release_parked",
     "release_returned",
+    "session_state",
     "take_return",
 ]

@@ -60,6 +60,12 @@ def accrual_put(made: Accrual) -> Put:
     return Put(Table.CLEARING, keys.accrual(made.issuer_id, made.account_id, made.group), made.dump(), when=ABSENT)
 
 
+def accrual(db: Database, issuer_id: str, account_id: str, group: str) -> Accrual | None:
+    """One group or None."""
+    row = db.get(Table.CLEARING, keys.accrual(issuer_id, account_id, group))
+    return Accrual.load(row) if row else None
+
+
 def accruals(db: Database, issuer_id: str, account_id: str) -> list[Accrual]:
     """All groups of an account."""
     pk = keys.accrual(issuer_id, account_id, "").pk
@@ -96,6 +102,12 @@ def parked_taken(made: Parked, account_id: str) -> Update:
     key = keys.parked(made.issuer_id, made.stop_utc, made.cdr_ref)
     when = (When("pk", "exists"), When("account_id", "absent"))
     return Update(Table.CLEARING, key, put={"account_id": account_id}, when=when)
+
+
+def parked_row(db: Database, issuer_id: str, stop: datetime, cdr_ref: str) -> Parked | None:
+    """One share that is or was parked, or None."""
+    row = db.get(Table.CLEARING, keys.parked(issuer_id, stop, cdr_ref))
+    return Parked.load(row) if row else None
 
 
 def parked_rows(db: Database, issuer_id: str) -> Iterator[Parked]:
