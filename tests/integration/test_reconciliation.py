@@ -15,7 +15,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput
 from roamclear.kernel.money import Money
 from roamclear.kernel.writes import Put, Table
-from roamclear.reconciliation import booking, store
+from roamclear.reconciliation import booking, importing, store
 from roamclear.reconciliation import service as reconciliation
 from roamclear.reconciliation.model import BankAccount, FileState, Rule, Share
 from tests.support import builders as b
@@ -265,7 +265,7 @@ def test_a_file_put_aside_is_booked_once_its_account_is_registered(ctx: Context)
     assert drop(ctx, data).booked == 1
     wanted = BankAccount(issuer_id=b.ISSUER, account=account, currency="EUR")
     reconciliation.register_account(ctx, FINANCE, b.ISSUER, wanted)
-    reconciliation.import_inbox(ctx)
+    importing.import_inbox(ctx)
     assert balances(ctx)[f"bank:{account}"] == 100_100
     assert balances(ctx)[BANK] == 100_200
     holds(ctx)
@@ -330,7 +330,7 @@ def test_a_large_file_goes_on_from_its_checkpoint(ctx: Context) -> None:
     data = camt(Stmt([pay("1.00", f"B{n}", d.number) for n, d in enumerate(made)]))
     ctx.objects.put("inbox", "big.xml", data, "application/xml")
     calls = 0
-    while not reconciliation.import_file(ctx, "big.xml", limit=5).finished:
+    while not importing.import_file(ctx, "big.xml", limit=5).finished:
         calls += 1
     assert calls == 2
     assert {state for state, _ in states(ctx).values()} == {"PAID"}
@@ -368,12 +368,12 @@ def test_a_crash_between_any_two_writes_changes_nothing(ctx: Context, monkeypatc
     for allowed in range(1, 60):
         left[0] = allowed % 4 + 1
         try:
-            reconciliation.import_file(ctx, "a.xml")
+            importing.import_file(ctx, "a.xml")
         except RuntimeError:
             continue
         break
     left[0] = 10_000
-    assert reconciliation.import_file(ctx, "a.xml").finished
+    assert importing.import_file(ctx, "a.xml").finished
     assert states(ctx) == {
         made[0].number: ("PAID", 0),
         made[1].number: ("PARTIALLY_PAID", 600),
@@ -392,7 +392,7 @@ def test_two_workers_at_once_book_once(ctx: Context) -> None:
 
     def work() -> None:
         try:
-            reconciliation.import_file(ctx, "a.xml")
+            importing.import_file(ctx, "a.xml")
         except Exception as error:
             faults.append(error)
 

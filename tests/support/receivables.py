@@ -14,7 +14,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.money import Money
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, credit, debit
-from roamclear.reconciliation import service as reconciliation
+from roamclear.reconciliation import importing
 from roamclear.reconciliation.model import Imported
 from tests.support import builders as b
 
@@ -71,7 +71,7 @@ def drop(ctx: Context, data: bytes, name: str | None = None) -> Imported:
     """Put a file into the inbox and import it to its end."""
     key = name or f"{hashlib.sha256(data).hexdigest()[:12]}.xml"
     ctx.objects.put("inbox", key, data, "application/xml")
-    (imported,) = reconciliation.import_inbox(ctx, [key])
+    (imported,) = importing.import_inbox(ctx, [key])
     return imported
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from roamclear.bank.service import normalise
+from roamclear.bank.remittance import normalise
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document, DocumentState
 from roamclear.contracts import service as contracts

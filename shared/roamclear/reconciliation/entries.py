@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from datetime import date
 
+from roamclear.bank.keys import given as given_reference
 from roamclear.bank.model import Entry, ReferenceKind, Sign, Transaction
-from roamclear.bank.service import given_reference
 from roamclear.kernel.money import Money
 from roamclear.ledger.model import Account
 from roamclear.reconciliation.model import EntryKind, Payment, PaymentState

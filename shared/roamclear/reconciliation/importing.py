@@ -5,21 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import date
 
 from roamclear.bank import service as bank
-from roamclear.bank.model import Entry, Kind, StatementEnd, StatementHead, Status
+from roamclear.bank.model import Entry, StatementEnd, StatementHead, Status
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Busy, ConditionFailed, InvalidInput, NotFound
-from roamclear.kernel.money import Money
-from roamclear.kernel.writes import Action
-from roamclear.ledger import service as ledger
-from roamclear.ledger.model import Account, Event, credit, debit
-from roamclear.reconciliation import continuity, entries, settling, store
+from roamclear.kernel.errors import Busy, InvalidInput, NotFound
+from roamclear.reconciliation import accounts, continuity, entries, settling, store
 from roamclear.reconciliation.book import Book
 from roamclear.reconciliation.booking import Booked, book_entry
 from roamclear.reconciliation.model import (
@@ -29,24 +24,11 @@ from roamclear.reconciliation.model import (
     Imported,
     Payment,
     PaymentState,
-    StatementRow,
 )
+from roamclear.reconciliation.statements import Plan, close_statement
 
 CHUNK = 500
 _FINAL = (FileState.MATCHED, FileState.PARTLY, FileState.QUARANTINED)
-_TRIES = 8
-
-
-@dataclass(slots=True)
-class _Plan:
-    """One statement of the file as the first reading found it."""
-
-    end: StatementEnd
-    currency: str | None
-    account: BankAccount | None
-    day: date
-    digest: str
-    groups: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def import_file(ctx: Context, object_key: str, *, limit: int = CHUNK) -> Imported:
@@ -110,8 +92,8 @@ def _imported(file: BankFile) -> Imported:
 
 
 # ---- first reading -------------------------------------------------------------------------------------------------
-def _plan(ctx: Context, data: bytes) -> list[_Plan]:
-    plans: list[_Plan] = []
+def _plan(ctx: Context, data: bytes) -> list[Plan]:
+    plans: list[Plan] = []
     keys: list[str] = []
     groups: dict[str, dict[str, int]] = {}
     latest: date | None = None
@@ -129,7 +111,7 @@ def _plan(ctx: Context, data: bytes) -> list[_Plan]:
             account = _account(ctx, event.head.account.id, currency) if currency else None
             day = continuity.statement_day(event) or latest or ctx.now().date()
             digest = continuity.statement_digest(keys, event)
-            plans.append(_Plan(event, currency, account, day, digest, groups))
+            plans.append(Plan(event, currency, account, day, digest, groups))
     return plans
 
 
@@ -156,29 +138,12 @@ def _account(ctx: Context, name: str, currency: str) -> BankAccount | None:
     owners = [issuer for issuer in issuers if issuer.iban == name and issuer.currency == currency]
     if len(owners) != 1:
         return None
-    return register(ctx, BankAccount(issuer_id=owners[0].issuer_id, account=name, currency=currency))
-
-
-def register(ctx: Context, wanted: BankAccount) -> BankAccount:
-    """Register an account for its issuer; the same again is the same.
-
-    Raises:
-        ConditionFailed: another issuer owns it.
-    """
-    made = wanted.model_copy(update={"registered_at_utc": ctx.now()})
-    try:
-        ctx.db.transact(list(store.account_writes(made)))
-    except ConditionFailed:
-        known = store.owner(ctx.db, made.account, made.currency)
-        if known is None or known.issuer_id != made.issuer_id:
-            raise
-        return known
-    return made
+    return accounts.register(ctx, BankAccount(issuer_id=owners[0].issuer_id, account=name, currency=currency))
 
 
 # ---- second reading ------------------------------------------------------------------------------------------------
 def _work(
-    ctx: Context, data: bytes, file: BankFile, plans: list[_Plan], owners: tuple[str, ...], limit: int
+    ctx: Context, data: bytes, file: BankFile, plans: list[Plan], owners: tuple[str, ...], limit: int
 ) -> Imported:
     """Book from the checkpoint on; a statement's row is written after its last entry."""
     books = {issuer_id: Book(ctx, issuer_id) for issuer_id in owners}
@@ -200,14 +165,14 @@ def _work(
             if outcome is not Booked.ANNOUNCED:
                 touched += settling.settle_entry(book, event.account, entries.digest(event.key))
         elif plans[index].account is not None:
-            _close_statement(ctx, plans[index], file.sha256)
+            close_statement(ctx, plans[index], file.sha256)
     for issuer_id in owners:
         settling.rematch(ctx, issuer_id)
     left = _report(books, touched) or any(store.unapplied(ctx.db, issuer_id) for issuer_id in owners)
     return _finish(ctx, file, plans, owners, counts, place, left)
 
 
-def _book(book: Book, plan: _Plan, entry: Entry, sha256: str) -> Booked:
+def _book(book: Book, plan: Plan, entry: Entry, sha256: str) -> Booked:
     assert plan.account is not None
     books = plan.end.head.kind.value in plan.account.books_from
     return book_entry(book, plan.account, entry, groups=plan.groups, day=plan.day, sha256=sha256, books=books)
@@ -241,7 +206,7 @@ def _next(file: BankFile, counts: Counter[Booked], done: int, owners: tuple[str,
 
 
 def _checkpoint(
-    ctx: Context, file: BankFile, plans: list[_Plan], owners: tuple[str, ...], counts: Counter[Booked], done: int
+    ctx: Context, file: BankFile, plans: list[Plan], owners: tuple[str, ...], counts: Counter[Booked], done: int
 ) -> Imported:
     made = _next(file, counts, done, owners)
     total = sum(plan.end.entries for plan in plans)
@@ -253,7 +218,7 @@ def _checkpoint(
 def _finish(
     ctx: Context,
     file: BankFile,
-    plans: list[_Plan],
+    plans: list[Plan],
     owners: tuple[str, ...],
     counts: Counter[Booked],
     done: int,
@@ -277,7 +242,7 @@ def _finish(
     return _imported(made)
 
 
-def _strangers(plans: list[_Plan]) -> tuple[str, ...]:
+def _strangers(plans: list[Plan]) -> tuple[str, ...]:
     """Accounts nobody registered, masked."""
     return tuple(sorted({f"…{p.end.head.account.id[-4:]}" for p in plans if p.account is None and p.end.entries}))
 
@@ -305,115 +270,4 @@ def _tell(ctx: Context, issuer_id: str, file: BankFile, reason: str) -> None:
         severity="HIGH",
         next_action="register the account or ask the bank for the file again",
         details={"object": file.object_key[-100:]},
-    )
-
-
-# ---- statements ----------------------------------------------------------------------------------------------------
-def _close_statement(ctx: Context, plan: _Plan, sha256: str) -> None:
-    """Keep the statement, post the opening balance of the earliest one, and look at the chain."""
-    row = _row(ctx, plan, sha256)
-    known = store.statement(ctx.db, row.issuer_id, row.account, row.key)
-    if known is None:
-        known = _keep(ctx, row)
-    if known is not None and known.file_sha256 != sha256 and row.kind == Kind.STATEMENT:
-        same = known.digest == row.digest
-        text = "a statement came again" if same else "a statement came again with other contents"
-        _statement_exception(ctx, row, ExceptionType.STATEMENT_DUPLICATE, f"{row.key}#{sha256[:12]}", text, same)
-    if row.consistent is False:
-        text = "opening balance and entries do not give the closing balance"
-        _statement_exception(ctx, row, ExceptionType.STATEMENT_GAP, f"{row.key}#BALANCE", text)
-    _look_at_chain(ctx, row)
-
-
-def _row(ctx: Context, plan: _Plan, sha256: str) -> StatementRow:
-    assert plan.account is not None
-    end = plan.end
-    currency = plan.account.currency
-    return StatementRow(
-        issuer_id=plan.account.issuer_id,
-        account=plan.account.account,
-        key=continuity.statement_key(end, currency, plan.day),
-        kind=end.head.kind.value,
-        statement_id=end.head.id,
-        currency=currency,
-        number=end.head.electronic_number or end.head.legal_number,
-        day=plan.day,
-        opening=end.opening.amount if end.opening else None,
-        closing=end.closing.amount if end.closing else None,
-        net=Money(end.booked.get(currency, 0), currency),
-        entries=end.entries,
-        consistent=end.consistent,
-        digest=plan.digest,
-        file_sha256=sha256,
-        received_at_utc=ctx.now(),
-    )
-
-
-def _keep(ctx: Context, row: StatementRow) -> StatementRow | None:
-    """Write the row; the first opening balance of an account is a ledger entry, an earlier one corrects it."""
-    for _ in range(_TRIES):
-        actions: list[Action] = [store.statement_put(row)]
-        account = store.account(ctx.db, row.issuer_id, row.account, row.currency)
-        opens = row.opening is not None and row.opening.currency == row.currency and row.kind == Kind.STATEMENT
-        place = continuity.place(row)
-        if account is not None and opens and (account.opening_from is None or place < account.opening_from):
-            assert row.opening is not None
-            made = account.model_copy(update={"opening_from": place, "opening": row.opening})
-            actions.append(store.account_state_put(made, account))
-            delta = row.opening - (account.opening or Money.zero(row.currency))
-            if delta:
-                actions.append(_opening_entry(ctx, row, delta))
-        try:
-            ctx.db.transact(actions)
-        except ConditionFailed:
-            known = store.statement(ctx.db, row.issuer_id, row.account, row.key)
-            if known is not None:
-                return known
-            continue
-        return None
-    raise Busy("the statements of an account are imported by too many at once")
-
-
-def _opening_entry(ctx: Context, row: StatementRow, delta: Money) -> Action:
-    return ledger.entry(
-        ctx,
-        issuer_id=row.issuer_id,
-        event=Event.OPENING,
-        subject=f"{row.account}#{row.key}",
-        currency=row.currency,
-        lines=[debit(Account.BANK.of(row.account), delta), credit(Account.EQUITY.of(row.account), delta)],
-        memo=f"opening balance before {row.day.isoformat()}",
-    )
-
-
-def _look_at_chain(ctx: Context, row: StatementRow) -> None:
-    """Raise gaps beside this statement; close those that it fills."""
-    rows = [r for r in store.statements(ctx.db, row.issuer_id, row.account) if r.currency == row.currency]
-    present = continuity.gaps(rows)
-    without = continuity.gaps([r for r in rows if r.key != row.key])
-    for pair in without.keys() - present.keys():
-        subject = _gap(row, pair)
-        journal.resolve(
-            ctx, row.issuer_id, ExceptionType.STATEMENT_GAP, subject, by="system:import", reason="the statement came"
-        )
-    for pair, reason in present.items():
-        if row.key in pair or pair not in without:
-            _statement_exception(ctx, row, ExceptionType.STATEMENT_GAP, _gap(row, pair), reason)
-
-
-def _gap(row: StatementRow, pair: tuple[str, str]) -> str:
-    return f"{row.account[-4:]}#{pair[0]}#{pair[1]}"
-
-
-def _statement_exception(
-    ctx: Context, row: StatementRow, kind: ExceptionType, subject: str, message: str, harmless: bool = False
-) -> None:
-    journal.raise_once(
-        ctx,
-        row.issuer_id,
-        kind,
-        subject,
-        f"account …{row.account[-4:]}, statement {row.number or row.statement_id}: {message}",
-        severity="INFO" if harmless else "WARN",
-        next_action="nothing" if harmless else "ask the bank for the statement",
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from roamclear.bank.service import NumberIndex, Strength
+from roamclear.bank.remittance import NumberIndex, Strength
 from roamclear.kernel.money import Money, total
 from roamclear.reconciliation.model import Decision, Level, OpenItem, Payment, Rule, Share
 

@@ -1,4 +1,7 @@
-"""Use cases of cash application: bank accounts, import, matching by machine and by hand, and what is open."""
+"""Use cases of cash application: bank accounts, matching by machine and by hand, and what is open.
+
+The import stands in ``importing``, because it loads the XML parser and this file is loaded by API functions.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,8 @@ from roamclear.identity.rules import authorise
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput
 from roamclear.kernel.retry import again_on_race
-from roamclear.reconciliation import importing, matching, settling, store
+from roamclear.reconciliation import accounts, matching, settling, store
 from roamclear.reconciliation.book import MAX_SHARES, Book
-from roamclear.reconciliation.importing import import_file, import_inbox
 from roamclear.reconciliation.model import (
     Allocation,
     BankAccount,
@@ -27,7 +29,7 @@ from roamclear.reconciliation.model import (
 from roamclear.reconciliation.proof import equations
 from roamclear.reconciliation.settling import rematch
 
-__all__ = ["equations", "import_file", "import_inbox", "rematch"]
+__all__ = ["equations", "rematch"]
 
 
 def register_account(ctx: Context, actor: Actor, issuer_id: str, wanted: BankAccount) -> BankAccount:
@@ -36,7 +38,7 @@ def register_account(ctx: Context, actor: Actor, issuer_id: str, wanted: BankAcc
     if wanted.issuer_id != issuer_id:
         raise InvalidInput("the account names another issuer", field="issuer_id")
     try:
-        made = importing.register(ctx, wanted)
+        made = accounts.register(ctx, wanted)
     except ConditionFailed as error:
         raise Conflict("this account is registered already") from error
     log = {"account": made.account[-4:], "currency": made.currency}
