@@ -13,7 +13,7 @@ from decimal import Decimal
 from roamclear.audit import service as audit
 from roamclear.billing import papers, rules, store
 from roamclear.billing.model import Counter, Document, Run, RunState
-from roamclear.billing.runs import members
+from roamclear.billing.runs import left, members
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Rating, Session
 from roamclear.contracts import service as contracts
@@ -27,7 +27,8 @@ from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, ConditionFailed, Conflict, InvariantBroken, NotFound
 from roamclear.kernel.money import Money
-from roamclear.kernel.time import local_date
+from roamclear.kernel.record import plain
+from roamclear.kernel.time import local_date, local_midnight
 from roamclear.kernel.writes import Action, Put, Table
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, credit, debit
@@ -50,6 +51,7 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
     issuer = identity.issuer(ctx, issuer_id)
     terms = contracts.version(ctx, issuer_id, run.contract_id, run.contract_version)
     parts = parts_of(ctx, run)
+    freeze_not_included(ctx, run)
     _to(ctx, run, RunState.LOCKED, RunState.FINALISING)
     numbers = []
     for place, rows in enumerate(parts):
@@ -72,7 +74,8 @@ def _issue_part(
         return known
     type_code = "380" if sum(r[1].net.amount_minor for r in rows) > 0 else "381"
     today = local_date(ctx.now(), run.zone)
-    draft = papers.invoice(run, issuer, terms, rows, type_code=type_code, issue_date=today)
+    amended = _amended(ctx, run, rows)
+    draft = papers.invoice(run, issuer, terms, rows, type_code=type_code, issue_date=today, amended=amended)
     holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
     faults = proof(papers.numbered(draft, holder, today, rules.due_date(today, terms.terms.payment_days)))
     if faults:
@@ -90,6 +93,15 @@ def _issue_part(
             if lost.table not in (Table.AUDIT, Table.CLEARING):
                 raise
     raise Busy("the number series is taken by too many at once")
+
+
+def _amended(ctx: Context, run: Run, rows: list[Row]) -> list[Document]:
+    """The documents whose sessions are corrected here (Art. 219), in order of their numbers."""
+    corrected = {session.credit_of for session, _, _ in rows if session.credit_of}
+    run_ids = {s.run_id for s in cdrs.sessions(ctx, run.issuer_id, corrected).values() if s.run_id}
+    numbers = {n for run_id in run_ids for n in _run(ctx, run.issuer_id, run_id).numbers}
+    found = [store.document(ctx.db, run.issuer_id, number) for number in sorted(numbers)]
+    return [document for document in found if document is not None]
 
 
 def _take_number(
@@ -191,6 +203,28 @@ def _posting(ctx: Context, run: Run, issuer: Issuer, document: Document) -> Put:
 
 def _signed(amount: Money, sign: int) -> Money:
     return amount if sign > 0 else -amount
+
+
+def freeze_not_included(ctx: Context, run: Run) -> None:
+    """Keep once which sessions of the period are not on its documents, so that every rendering says the same."""
+    key = _not_included_key(run)
+    if ctx.objects.get("documents", key) is not None:
+        return
+    end = local_midnight(run.end, run.zone)
+    found = [*left(ctx, run), *(s for s in cdrs.waiting(ctx, run.issuer_id, run.contract_id) if s.stop_utc < end)]
+    unique = {s.cdr_ref: s.dump() for s in sorted(found, key=lambda s: (s.stop_utc, s.cdr_ref))}
+    body = numbers_json.dumps(plain(list(unique.values()))).encode()
+    ctx.objects.put("documents", key, body, "application/json")
+
+
+def not_included(ctx: Context, run: Run) -> list[Session]:
+    """Sessions of the period that are not on its documents: those that left, and those that waited at the issue."""
+    kept = ctx.objects.get("documents", _not_included_key(run))
+    return [Session.load(item) for item in numbers_json.loads(kept)] if kept else []
+
+
+def _not_included_key(run: Run) -> str:
+    return f"{run.issuer_id}/{run.run_id}/not-included.json"
 
 
 def parts_of(ctx: Context, run: Run) -> list[list[Row]]:

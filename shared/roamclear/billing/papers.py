@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -40,12 +40,15 @@ def invoice(
     *,
     type_code: str,
     issue_date: date,
+    amended: Sequence[Document] = (),
 ) -> doc.InvoiceDocument:
     """The document of a run without its number; a credit note states positive amounts."""
     found = list(rows)
     sign = -1 if type_code == "381" else 1
     lines = tuple(
-        _line(key, total, run, sign) for key, total in rules.group(found, run.currency).items() if total.quantity
+        _line(key, total, run, sign)
+        for key, total in rules.group(found, run.currency).items()
+        if total.quantity or total.amount_minor
     )
     category = doc.VatCategory(terms.terms.vat.category.value)
     reasons = {}
@@ -68,7 +71,8 @@ def invoice(
         totals=totals(vat, run.currency),
         buyer_reference=terms.terms.counterparty.buyer_reference,
         contract_reference=run.contract_id,
-        window=window(run),
+        preceding=tuple(doc.Preceding(number=d.number, issue_date=d.issue_date) for d in amended),
+        window=window(run, not_included),
         branding=branding(issuer),
     )
 
@@ -84,7 +88,7 @@ def final(draft: doc.InvoiceDocument, header: Document) -> doc.InvoiceDocument:
     return numbered(draft, header.number, header.issue_date, header.due_date)
 
 
-def window(run: Run) -> doc.WindowStatement | None:
+def window(run: Run, not_included: int) -> doc.WindowStatement | None:
     """What the control window and the lock were."""
     if run.opened_at_utc is None or run.closes_at_utc is None:
         return None
@@ -96,7 +100,7 @@ def window(run: Run) -> doc.WindowStatement | None:
         manifest_sha256=run.manifest,
         sessions=run.locked,
         disputed=run.disputed,
-        not_included=run.left,
+        not_included=not_included,
     )
 
 
@@ -130,7 +134,11 @@ def buyer(partner: Counterparty) -> doc.Party:
 def branding(issuer: Issuer, logo: bytes | None = None) -> doc.Branding:
     """How the issuer's documents look."""
     return doc.Branding(
-        primary=issuer.brand.primary, accent=issuer.brand.accent, footer_lines=issuer.brand.footer[:4], logo=logo
+        primary=issuer.brand.primary,
+        accent=issuer.brand.accent,
+        footer_lines=issuer.brand.footer[:4],
+        logo=logo,
+        typeface=doc.Typeface(issuer.brand.typeface),
     )
 
 
@@ -146,6 +154,10 @@ def _party(name: str, address: Address) -> doc.Party:
 
 def _line(key: rules.LineKey, total: rules.LineSum, run: Run, sign: int) -> doc.Line:
     component, unit = _COMPONENT[key.component]
+    if not total.quantity:
+        # Quantities cancelled out and rounding left an amount: the line states the amount as one piece.
+        total = rules.LineSum(Decimal(1 if total.amount_minor > 0 else -1), total.amount_minor, total.refs)
+        component, unit = doc.Component.ADJUSTMENT, doc.Unit.PIECE
     kind = _SECTION[key.section]
     earlier = kind is not doc.SectionKind.COUNTRY
     quantity = total.quantity * sign

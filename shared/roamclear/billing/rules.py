@@ -1,10 +1,9 @@
-"""Pure decisions of billing: lines, totals, numbers, references, the lock manifest."""
+"""Pure decisions of billing: lines, totals, numbers and references."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -98,7 +97,7 @@ def reference(number_text: str) -> str:
     """The RF reference of a document (ISO 11649, product.md row 74).
 
     >>> reference("VW-2026-000012")
-    'RF51VW2026000012'
+    'RF46VW2026000012'
     """
     return rf_reference.make(normalised(number_text))
 
@@ -115,25 +114,3 @@ def due_date(issue: date, payment_days: int) -> date:
     '2026-12-09'
     """
     return issue + timedelta(days=payment_days)
-
-
-def leaf(session: Session) -> str:
-    """A member's leaf of the lock manifest: CDR bytes and what priced them."""
-    net = session.net.amount_minor if session.net else 0
-    text = f"{session.cdr_ref}|{session.sha256}|{session.rating_version}|{net}|{session.currency}"
-    return hashlib.sha256(b"\x00" + text.encode()).hexdigest()
-
-
-def merkle_root(leaves: Sequence[str]) -> str:
-    """SHA-256 Merkle root over hex leaves in their order; an odd one is carried up; none gives the hash of nothing.
-
-    >>> merkle_root([]) == hashlib.sha256(b"").hexdigest()
-    True
-    """
-    level = [bytes.fromhex(each) for each in leaves]
-    if not level:
-        return hashlib.sha256(b"").hexdigest()
-    while len(level) > 1:
-        pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
-        level = [hashlib.sha256(b"\x01" + b"".join(pair)).digest() if len(pair) == 2 else pair[0] for pair in pairs]
-    return level[0].hex()

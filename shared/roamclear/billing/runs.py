@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice
 
 from roamclear.audit import service as audit
-from roamclear.billing import mails, rules, store
+from roamclear.billing import mails, manifest, store
 from roamclear.billing.model import LOCKED_STATES, Member, Run, RunRequest, RunState
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Session
@@ -290,7 +289,8 @@ def _locked(ctx: Context, run: Run) -> Run:
 
     def attempt() -> None:
         columns = {
-            "state": RunState.LOCKED,
+            # Nothing left to bill: the run is over, nobody will ask it again.
+            "state": RunState.LOCKED if kept else RunState.SETTLED,
             "locked_at_utc": ctx.now(),
             "locked": len(kept),
             "locked_net": net(kept),
@@ -311,27 +311,27 @@ def _locked(ctx: Context, run: Run) -> Run:
 
 
 def _manifest(ctx: Context, run: Run, kept: list[Session]) -> str:
-    leaves = [rules.leaf(s) for s in kept]
-    root = rules.merkle_root(leaves)
-    body = {
-        "run_id": run.run_id,
-        "issuer_id": run.issuer_id,
-        "root": root,
-        "members": [
-            {
-                "cdr_ref": s.cdr_ref,
-                "sha256": s.sha256,
-                "rating_version": s.rating_version,
-                "net_minor": s.net.amount_minor if s.net else 0,
-                "currency": s.currency,
-                "leaf": leaf,
-            }
-            for s, leaf in zip(kept, leaves, strict=True)
-        ],
+    """Write the manifest of what is locked under Object Lock; its root goes onto the document."""
+    versions = sorted({s.contract_version for s in kept if s.contract_version is not None})
+    terms = {
+        v: numbers_json.dumps(contracts.version(ctx, run.issuer_id, run.contract_id, v).terms.dump(), sort_keys=True)
+        for v in versions
     }
-    text = zlib.compress(numbers_json.dumps(body, sort_keys=True).encode(), 9)
-    ctx.objects.put("archive", f"{run.issuer_id}/locks/{run.run_id}.json.zz", text, "application/octet-stream")
-    return root
+    made = manifest.make(run.issuer_id, run.run_id, terms, [_locked_entry(s) for s in kept])
+    key = f"{run.issuer_id}/locks/{run.run_id}.json"
+    ctx.objects.put("archive", key, made.to_bytes(), "application/json")
+    return made.root
+
+
+def _locked_entry(session: Session) -> manifest.Locked:
+    return manifest.Locked(
+        cdr_ref=session.cdr_ref,
+        sha256=session.sha256,
+        contract_version=session.contract_version or 0,
+        rating_version=session.rating_version,
+        net_minor=session.net.amount_minor if session.net else 0,
+        currency=session.currency,
+    )
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------

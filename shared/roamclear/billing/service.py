@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from roamclear.audit import service as audit
 from roamclear.billing import rules, store
-from roamclear.billing.issue import Row, issue
+from roamclear.billing.issue import Row, issue, not_included
 from roamclear.billing.issue import parts_of as parts
 from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunRequest, RunState
 from roamclear.billing.papers import final
@@ -23,7 +22,6 @@ from roamclear.billing.runs import (
     prepare,
     start_due,
 )
-from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, Session
 from roamclear.contracts import service as contracts
 from roamclear.documents.model import InvoiceDocument
@@ -36,7 +34,6 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict, InvariantBroken, NotFound
 from roamclear.kernel.ids import rf_reference
 from roamclear.kernel.retry import again_on_race
-from roamclear.kernel.time import local_midnight
 from roamclear.kernel.writes import Put
 
 __all__ = [
@@ -54,6 +51,7 @@ __all__ = [
     "lock",
     "locked_sessions",
     "members",
+    "not_included",
     "open_documents",
     "open_window",
     "park",
@@ -170,15 +168,6 @@ def find_document(ctx: Context, actor: Actor, issuer_id: str, text: str) -> Docu
     if found is not None:
         require_contract(scope, found.contract_id)
     return found
-
-
-def not_included(ctx: Context, of_run: Run) -> Iterator[Session]:
-    """Sessions of the period that are not on its documents: those that left, and those that still wait."""
-    yield from left(ctx, of_run)
-    end = local_midnight(of_run.end, of_run.zone)
-    for session in cdrs.waiting(ctx, of_run.issuer_id, of_run.contract_id):
-        if session.stop_utc < end:
-            yield session
 
 
 def fail(ctx: Context, issuer_id: str, run_id: str, step: str, reason: str) -> Run:

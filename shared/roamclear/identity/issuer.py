@@ -29,6 +29,7 @@ class Brand(Record):
     name: str = Field(min_length=1, max_length=80)
     primary: str = Field("#0B3D5C", pattern=r"^#[0-9A-Fa-f]{6}$")
     accent: str = Field("#19A974", pattern=r"^#[0-9A-Fa-f]{6}$")
+    typeface: str = Field("SANS", pattern=r"^(SANS|SERIF)$")
     logo_key: str | None = None
     footer: tuple[str, ...] = ()
     contact_name: str = "Finance"

@@ -6,7 +6,6 @@ import zlib
 from decimal import Decimal
 
 from roamclear.billing.model import Document, Run
-from roamclear.billing.papers import window
 from roamclear.cdrs.model import DisputeState, Original, Rating, Session
 from roamclear.contracts.model import ContractVersion
 from roamclear.documents.model import AdjustmentRow, ExcludedRow, InvoiceDocument, SessionExport, SessionRow
@@ -37,7 +36,8 @@ def head(issuer: Issuer, terms: ContractVersion, run: Run, header: Document, mod
         document_tax=header.tax,
         document_gross=header.gross,
         zone=terms.terms.zone,
-        window=window(run),
+        window=model.window,
+        primary=issuer.brand.primary,
     )
 
 
