@@ -4,6 +4,7 @@ what was filed in time always lands and nothing lands after (rules.md 6)."""
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 
 from roamclear.audit import service as audit
@@ -88,8 +89,7 @@ def withdraw(ctx: Context, actor: Actor, issuer_id: str, number: str) -> Dispute
     scope = authorise(actor, Right.DISPUTE_CREATE, issuer_id)
 
     def attempt() -> Dispute:
-        known = _open(ctx, issuer_id, number)
-        require_contract(scope, known.contract_id)
+        known = _open(ctx, issuer_id, number, scope)
         return _let_stand(ctx, actor, known, State.WITHDRAWN, "withdrawn")
 
     return again_on_race(attempt, tables=_RACES)
@@ -99,18 +99,23 @@ def settle_unanswered(ctx: Context, issuer_id: str) -> int:
     """What the CPO left unanswered past its time ends as the contract says (rules.md 6); returns how many ended."""
     ended = 0
     for known in store.unanswered(ctx.db, issuer_id, ctx.now()):
-        terms = contracts.head(ctx, issuer_id, known.contract_id)
-        policy = contracts.version(ctx, issuer_id, known.contract_id, terms.version).terms.on_cpo_silence
-        actor = system("disputes", issuer_id)
         try:
-            if policy == "ACCEPT":
-                _grant(ctx, actor, known, State.ACCEPTED, known.claimed, "not answered in time")
-            else:
-                _let_stand(ctx, actor, known, State.REJECTED, "not answered in time")
-        except (Busy, Locked, ConditionFailed):
+            again_on_race(partial(_settle, ctx, known), tables=_RACES)
+        except (Busy, Conflict):
             continue  # being locked or answered right now; the next sweep looks again
         ended += 1
     return ended
+
+
+def _settle(ctx: Context, known: Dispute) -> Dispute:
+    """Silence of the CPO; a session that was billed in spite of its dispute (policy BILL) can only be rejected."""
+    head = contracts.head(ctx, known.issuer_id, known.contract_id)
+    policy = contracts.version(ctx, known.issuer_id, known.contract_id, head.version).terms.on_cpo_silence
+    actor, session = system("disputes", known.issuer_id), _disputed(ctx, known)
+    billed = not _gone(session) and _locked(ctx, session)
+    if (policy == "ACCEPT" and not billed) or _gone(session):
+        return _grant(ctx, actor, known, State.ACCEPTED, known.claimed, "not answered in time")
+    return _let_stand(ctx, actor, known, State.REJECTED, "not answered in time")
 
 
 def dispute(ctx: Context, actor: Actor, issuer_id: str, number: str) -> Dispute:
@@ -118,7 +123,7 @@ def dispute(ctx: Context, actor: Actor, issuer_id: str, number: str) -> Dispute:
     scope = authorise(actor, Right.DISPUTE_VIEW, issuer_id)
     found = store.find(ctx.db, issuer_id, number)
     if found is None:
-        raise NotFound("no such dispute")
+        raise NotFound("no such object")
     require_contract(scope, found.contract_id)
     return found
 
@@ -133,7 +138,7 @@ def disputes(ctx: Context, actor: Actor, issuer_id: str, contract_id: str) -> li
 def _session(ctx: Context, scope: Scope, issuer_id: str, cdr_ref: str) -> Session:
     found = cdrs.session(ctx, issuer_id, cdr_ref)
     if found is None or found.contract_id is None:
-        raise NotFound("no such session")
+        raise NotFound("no such object")
     require_contract(scope, found.contract_id)
     return found
 
@@ -184,19 +189,26 @@ def _made(ctx: Context, actor: Actor, session: Session, window: Window, claim: C
     )
 
 
-def _open(ctx: Context, issuer_id: str, number: str) -> Dispute:
+def _open(ctx: Context, issuer_id: str, number: str, scope: Scope | None = None) -> Dispute:
     known = store.find(ctx.db, issuer_id, number)
     if known is None:
-        raise NotFound("no such dispute")
+        raise NotFound("no such object")
+    if scope is not None:
+        require_contract(scope, known.contract_id)
     if known.state is not State.OPEN:
         raise Conflict(f"the dispute ended as {known.state.value}", state=known.state.value)
     return known
 
 
 def _grant(ctx: Context, actor: Actor, known: Dispute, state: State, amount: Money, answer: str) -> Dispute:
-    session = _held_or_member(ctx, known)
+    session = _disputed(ctx, known)
     made = _ended(ctx, actor, known, state, answer, amount)
     outcome = DisputeState(state.value)
+    if _gone(session):
+        # The CPO took the session out of billing meanwhile: nothing is left to lower.
+        return _say(ctx, actor, session, made)
+    if _locked(ctx, session):
+        raise Locked("the session was billed; only a credit of the CPO corrects it", run_id=session.run_id)
     writes: list[Action] = []
     if session.net is not None and amount == session.net:
         _, moved = cdrs.changed(
@@ -214,19 +226,48 @@ def _grant(ctx: Context, actor: Actor, known: Dispute, state: State, amount: Mon
 
 
 def _let_stand(ctx: Context, actor: Actor, known: Dispute, state: State, answer: str) -> Dispute:
-    session = _held_or_member(ctx, known)
+    session = _disputed(ctx, known)
+    if _gone(session) and state is State.REJECTED:
+        raise Conflict("the session was withdrawn by the CPO", billing=session.billing.value)
     made = _ended(ctx, actor, known, state, answer, None)
+    if _gone(session) or _locked(ctx, session):
+        return _say(ctx, actor, session, made)
     _, moved = cdrs.changed(session, dispute=DisputeState(state.value), **_freed(ctx, session))
     return _finish(ctx, actor, session, made, [moved])
 
 
-def _held_or_member(ctx: Context, known: Dispute) -> Session:
+def _disputed(ctx: Context, known: Dispute) -> Session:
     session = cdrs.session(ctx, known.issuer_id, known.cdr_ref)
     if session is None:
         raise NotFound("no such session")
-    if session.run_id is None and session.billing in (Billing.CREDITED, Billing.INVALIDATED):
-        raise Conflict("the session was withdrawn", billing=session.billing.value)
     return session
+
+
+def _gone(session: Session) -> bool:
+    """Out of billing for good: credited, or dropped at the lock."""
+    return session.run_id is None and session.billing in (Billing.CREDITED, Billing.INVALIDATED)
+
+
+def _locked(ctx: Context, session: Session) -> bool:
+    """Billed by a run; while that run is LOCKING this is not settled yet."""
+    if session.run_id is None:
+        return False
+    window = store.window(ctx.db, session.issuer_id, session.run_id)
+    return window is not None and window.state not in ("WINDOW", "LOCKING")
+
+
+def _say(ctx: Context, actor: Actor, session: Session, made: Dispute) -> Dispute:
+    """End a dispute that no longer moves any money."""
+    _, moved = cdrs.changed(session, dispute=DisputeState(made.state.value))
+    details = {"accepted": made.accepted, "answer": made.answer}
+    log = _log(ctx, actor, made, made.state.value, details)
+    try:
+        ctx.db.transact([moved, *store.conclude(made), log])
+    except ConditionFailed as lost:
+        if lost.table == Table.AUDIT:
+            raise
+        raise Busy("the session changed meanwhile; try again") from lost
+    return made
 
 
 def _freed(ctx: Context, session: Session) -> dict[str, Any]:
@@ -253,11 +294,16 @@ def _finish(ctx: Context, actor: Actor, session: Session, made: Dispute, writes:
     details = {"accepted": made.accepted, "answer": made.answer}
     actions.append(_log(ctx, actor, made, made.state.value, details))
     if session.run_id is None:
-        ctx.db.transact(actions)
+        try:
+            ctx.db.transact(actions)
+        except ConditionFailed as lost:
+            if lost.table == Table.AUDIT:
+                raise
+            raise Busy("the session changed meanwhile; try again") from lost
         return made
     window = store.window(ctx.db, session.issuer_id, session.run_id)
     if window is None or window.state != "WINDOW":
-        raise Locked("the run is being locked; the dispute can be answered right after", run_id=session.run_id)
+        raise Locked("the run is being locked; try again in a minute", run_id=session.run_id)
     _commit(ctx, [*actions, cdrs.in_window(session.issuer_id, session.run_id)], window, check_at=len(actions))
     return made
 
