@@ -39,14 +39,10 @@ class DataKey(Construct):
             f"logs.{settings.region}.amazonaws.com",
             {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
         )
-        for name in ("cloudwatch", "events", "scheduler"):
-            self._allow_service(
-                f"{name.title()}Publishes",
-                f"{name}.amazonaws.com",
-                {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-            )
+        # Alarms publish to the encrypted topic. No condition on the caller's account: an alarm that is refused says nothing.
+        self._allow_service("AlarmsPublish", "cloudwatch.amazonaws.com", None)
 
-    def _allow_service(self, sid: str, service: str, conditions: dict[str, dict[str, str]]) -> None:
+    def _allow_service(self, sid: str, service: str, conditions: dict[str, dict[str, str]] | None) -> None:
         self.key.add_to_resource_policy(
             iam.PolicyStatement(
                 sid=sid,

@@ -112,8 +112,13 @@ class LaptopStack:
             raise LocalError(f"No laptop stack named {name} is running; start it with `make up`.")
         return stack
 
+    @property
+    def is_running(self) -> bool:
+        """Whether both processes of this name are alive."""
+        return all(processes.running(name, self.folder) is not None for name in ("ministack", "mailsink"))
+
     def _take_over(self) -> bool:
-        if processes.running("ministack", self.folder) is None or processes.running("mailsink", self.folder) is None:
+        if not self.is_running:
             return False
         try:
             known = json.loads((self.folder / "stack.json").read_text())

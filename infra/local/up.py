@@ -13,10 +13,11 @@ def main() -> int:
     """Start (or update a running stack) and print addresses and tokens."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", default="up")
-    parser.add_argument("--port", type=int, default=4566)
+    parser.add_argument("--port", type=int, default=0, help="default: that of the running stack, or 4566")
     parser.add_argument("--issuer", default="acme")
     options = parser.parse_args()
-    stack = LaptopStack(options.name, options.port, issuer_id=options.issuer, say=lambda line: print(f"  {line}"))
+    port = options.port or (0 if LaptopStack(options.name).is_running else 4566)
+    stack = LaptopStack(options.name, port, issuer_id=options.issuer, say=lambda line: print(f"  {line}"))
     try:
         stack.start()
     except LocalError as error:
