@@ -75,7 +75,16 @@ def _issue_part(
     type_code = "380" if sum(r[1].net.amount_minor for r in rows) > 0 else "381"
     today = local_date(ctx.now(), run.zone)
     amended = _amended(ctx, run, rows)
-    draft = papers.invoice(run, issuer, terms, rows, type_code=type_code, issue_date=today, amended=amended)
+    draft = papers.invoice(
+        run,
+        issuer,
+        terms,
+        rows,
+        type_code=type_code,
+        issue_date=today,
+        amended=amended,
+        not_included=len(not_included(ctx, run)),
+    )
     holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
     faults = proof(papers.numbered(draft, holder, today, rules.due_date(today, terms.terms.payment_days)))
     if faults:

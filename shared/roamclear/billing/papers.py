@@ -41,6 +41,7 @@ def invoice(
     type_code: str,
     issue_date: date,
     amended: Sequence[Document] = (),
+    not_included: int = 0,
 ) -> doc.InvoiceDocument:
     """The document of a run without its number; a credit note states positive amounts."""
     found = list(rows)
