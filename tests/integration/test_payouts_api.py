@@ -77,6 +77,25 @@ def test_assigning_filtering_and_counting(api: Api) -> None:
     assert api.call("POST", "/v1/payout-accounts/P1/reactivate", "FINANCE_APPROVER").body["active"] is True
 
 
+def test_importing_a_list_tells_each_line(api: Api) -> None:
+    rows = [
+        {"evse_id": "DE*ABC*E1", "party": "DEABC", "city": "Brugge"},
+        {"evse_id": "DE*ABC*E50", "party": "DEABC", "zone": "Europe/Berlin", "output_kw": "22.0", "power_type": "AC"},
+        {"evse_id": "DE*ABC*E2", "party": "DEXYZ"},
+    ]
+    assert api.call("POST", "/v1/evses:import", "VIEWER", {"rows": rows}).status == 403
+    outcomes = [
+        [r["outcome"] for r in api.call("POST", "/v1/evses:import", "OPS", {"rows": rows}).body["items"]]
+        for _ in range(2)
+    ]
+    assert outcomes == [["REGISTERED", "REGISTERED", "REFUSED"], ["SAME", "SAME", "REFUSED"]]
+    one = api.call("GET", "/v1/evses/DEABCE1", "VIEWER").body["evse"]
+    assert (one["city"], one["zone"], one["source"]) == ("Brugge", "Europe/Brussels", "CSV")
+    bad = api.call("POST", "/v1/evses:import", "OPS", {"rows": [{"evse_id": "#NA", "party": "DEABC"}]})
+    assert (bad.status, bad.body["field"]) == (422, "rows.0.evse_id")
+    assert api.call("POST", "/v1/evses:impact", "OPS", {"evse_ids": ["DEABCE1"]}).body["sessions"] == 0
+
+
 def test_a_young_account_waits_for_a_second_person(api: Api) -> None:
     api.call("POST", "/v1/payout-accounts/P1", "FINANCE", account_body())
     asked = api.call("POST", "/v1/evses:assign", "OPS", {"evse_ids": ["DEABCE1"], "account_id": "P1"})

@@ -16,6 +16,7 @@ FILES: dict[str, str] = {
     "evses:assign": "evses",
     "evses:counts": "evses",
     "evses:impact": "evses",
+    "evses:import": "evses",
     "evses:unassign": "evses",
     "exceptions": "exceptions",
     "invoices": "runs",

@@ -15,6 +15,7 @@ from roamclear.evses import service as evses
 from roamclear.evses.model import (
     AccountTerms,
     AccountVersion,
+    EvseRow,
     Filters,
     Policy,
     Proposal,
@@ -39,6 +40,12 @@ class AssignBody(_Body):
     evse_ids: list[str] = Field(min_length=1, max_length=1000)
     account_id: str
     effective_from: str | None = None
+
+
+class ImportBody(_Body):
+    """Lines of a list of EVSEs."""
+
+    rows: list[EvseRow] = Field(min_length=1, max_length=500)
 
 
 class ImpactBody(_Body):
@@ -123,6 +130,15 @@ def assign_evses() -> Response[str]:
         moved=payouts.held(request.ctx, actor, issuer_id, body.evse_ids).net,
     )
     return answer(made, HTTPStatus.OK if made.state is RequestState.APPLIED else HTTPStatus.ACCEPTED)
+
+
+@router.post("/evses:import")
+def import_evses() -> Response[str]:
+    """Take lines of a list into the register, a result per line."""
+    request = Request(router)
+    actor = request.actor
+    rows = request.read(ImportBody).rows
+    return answer({"items": evses.import_rows(request.ctx, actor, request.issuer_of(actor), rows)})
 
 
 @router.post("/evses:impact")

@@ -10,9 +10,10 @@ from pydantic import Field, field_validator, model_validator
 
 from roamclear.contracts.model import VatTreatment
 from roamclear.identity.issuer import Address
-from roamclear.kernel.ids import iban, vat_id
+from roamclear.kernel.ids import evse_id, iban, party, vat_id
 from roamclear.kernel.money import Money
 from roamclear.kernel.record import Record
+from roamclear.kernel.time import zone
 
 ACCOUNT_ID = r"^[A-Z0-9](?:[A-Z0-9-]{0,14}[A-Z0-9])$"
 #: The account partition of EVSEs that nobody is paid for.
@@ -57,6 +58,46 @@ class Evse(Record):
     assigned_by: str | None = None
     assigned: int = 0
     changed: int = 0
+
+
+class EvseRow(Record):
+    """One line of an import by a person; what is left empty stays as it was known."""
+
+    evse_id: str = Field(max_length=64)
+    party: str
+    location_id: str = Field("", max_length=36)
+    location_name: str = Field("", max_length=255)
+    country: str = Field("", pattern=r"^([A-Z]{2})?$")
+    city: str = Field("", max_length=100)
+    postal_code: str = Field("", max_length=20)
+    output_kw: Decimal | None = Field(None, ge=0, le=100_000, max_digits=12)
+    power_type: str | None = Field(None, pattern=r"^(AC|DC)$")
+    zone: str | None = None
+    sub_cpo: str = Field("", max_length=100)
+
+    @field_validator("evse_id")
+    @classmethod
+    def _evse_id(cls, value: str) -> str:
+        return evse_id.validate(value)
+
+    @field_validator("party")
+    @classmethod
+    def _party(cls, value: str) -> str:
+        return party.validate(value)
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        return zone(value).key if value else None
+
+
+class RowResult(Record):
+    """What became of a line: REGISTERED (new or changed), SAME, or REFUSED with its reason."""
+
+    line: int
+    evse_id: str
+    outcome: str
+    reason: str | None = None
 
 
 class Filters(Record):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from roamclear.audit import service as audit
 from roamclear.evses import rules, store
-from roamclear.evses.model import UNASSIGNED, Counts, Evse, EvsePage, Filters, Source
+from roamclear.evses.model import UNASSIGNED, Counts, Evse, EvsePage, EvseRow, Filters, RowResult, Source
 from roamclear.identity.model import Actor, Right, Scope
 from roamclear.identity.rules import authorise, require_account
 from roamclear.journal import service as journal
@@ -63,6 +63,35 @@ def register_from_cdr(ctx: Context, issuer_id: str, party: str, charge: ChargeRe
     except ConditionFailed as lost:
         return Evse.load(lost.current) if lost.current else find(ctx, issuer_id, made.evse_id) or made
     return made
+
+
+def import_rows(ctx: Context, actor: Actor, issuer_id: str, rows: Sequence[EvseRow]) -> list[RowResult]:
+    """Take lines of a person's list into the register, a result per line; again changes nothing (row 90)."""
+    authorise(actor, Right.EVSE_ASSIGN, issuer_id)
+    if not 1 <= len(rows) <= MAX_PAGE:
+        raise InvalidInput(f"1 to {MAX_PAGE} lines at a time", field="rows")
+    results = []
+    for line, row in enumerate(rows, 1):
+        told = Evse(issuer_id=issuer_id, source=Source.CSV, first_seen_utc=ctx.now(), **row.model_dump())
+        known = store.evse(ctx.db, issuer_id, row.evse_id)
+        if known is not None and known.party != row.party:
+            reason = "another party registered this EVSE"
+            results.append(RowResult(line=line, evse_id=row.evse_id, outcome="REFUSED", reason=reason))
+            continue
+        took = again_on_race(partial(_take, ctx, told), tables=_RACES)
+        results.append(RowResult(line=line, evse_id=row.evse_id, outcome="REGISTERED" if took else "SAME"))
+    if any(result.outcome == "REGISTERED" for result in results):
+        again_on_race(partial(_log_import, ctx, actor, issuer_id, results))
+    return results
+
+
+def _log_import(ctx: Context, actor: Actor, issuer_id: str, results: list[RowResult]) -> None:
+    taken = [result.evse_id for result in results if result.outcome == "REGISTERED"]
+    entry = audit.entry(
+        ctx, issuer_id=issuer_id, kind="EVSE_REGISTER", object_id=issuer_id, actor_id=actor.actor_id,
+        action="IMPORTED", details={"evse_ids": taken},
+    )  # fmt: skip
+    ctx.db.transact([entry])
 
 
 def _take(ctx: Context, told: Evse) -> bool:

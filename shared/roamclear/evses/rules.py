@@ -191,9 +191,12 @@ def _text(value: Any) -> str:
 def merged(known: Evse, told: Evse) -> Evse:
     """The known EVSE with what a source tells now; its history, group and first sight stay.
 
-    What the source leaves empty stays as it was known. REMOVED keeps the row and its history (ocpi.md 7).
+    What the source leaves empty stays as it was known. REMOVED keeps the row and its history (ocpi.md 7); only a
+    Location, which states it, brings a removed EVSE back.
     """
     facts = ("evse_uid", "location_id", "location_name", "country", "city", "postal_code", "output_kw", "power_type")
     news = {name: getattr(told, name) or getattr(known, name) for name in (*facts, "zone", "sub_cpo")}
-    removed = (known.removed_at_utc or told.removed_at_utc) if told.removed_at_utc else None
+    removed = known.removed_at_utc
+    if told.source is Source.OCPI:
+        removed = (known.removed_at_utc or told.removed_at_utc) if told.removed_at_utc else None
     return known.model_copy(update={**news, "source": told.source, "removed_at_utc": removed})
