@@ -5,20 +5,27 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from functions.ocpi_api.handler import handler
 from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.model import Receipt
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Busy
 from roamclear.kernel.writes import Table
+from roamclear.ocpi import service as ocpi
 from roamclear.ocpi import store
+from roamclear.ocpi.model import Message, Pushed, Refused
 from roamclear.partners import service as partners
+from tests.support.api import LAMBDA
 from tests.support.builders import cdr
 from tests.support.moto_stack import Stage
-from tests.support.ocpi_partner import CASES, Partner, admin, connect, served
+from tests.support.ocpi_partner import CASES, EVENTS, Partner, admin, connect, served
 
 ISSUER = "voltwerk"
 
@@ -289,3 +296,48 @@ def test_a_wrong_clock_of_the_partner_does_not_matter(stage: Stage, cpo: Partner
     assert cpo.push(cdr(1, last_updated="1970-1-1T00:00:00Z")).status == 201
     stage.clock.advance(timedelta(days=400))
     assert cpo.push(cdr(1)).status == 200
+
+
+def test_of_many_at_once_exactly_one_is_new(ctx: Context, cpo: Partner) -> None:
+    bodies = [numbers_json.dumps(cdr(1, total_energy=20 + n % 2)).encode() for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda b: ocpi.receive_cdr(ctx, cpo.credential, Message("2.2.1", b)), bodies))
+    taken = [o.receipt for o in outcomes if isinstance(o, Pushed)]
+    assert taken.count(Receipt.NEW) == 1
+    assert taken.count(Receipt.REPEAT) == 3
+    assert sum(isinstance(o, Refused) for o in outcomes) == 4
+
+
+def test_the_real_handler_answers_the_sample_event(ctx: Context, cpo: Partner) -> None:
+    event = json.loads((EVENTS / "post_cdr.json").read_text().replace("${token}", cpo.token))
+    event["body"] = numbers_json.dumps(cdr(1))
+    answer = handler(event, LAMBDA)
+    assert answer["statusCode"] == 201
+    assert answer["headers"]["X-Request-ID"] == event["headers"]["x-request-id"]
+
+
+@pytest.mark.parametrize("name", ["list_cdrs", "get_versions", "put_location"])
+def test_every_sample_event_is_answered_in_the_envelope(cpo: Partner, name: str) -> None:
+    event = json.loads((EVENTS / f"{name}.json").read_text().replace("${token}", cpo.token))
+    answer = handler(event, LAMBDA)
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["status_code"] in (1000, 2001)
+
+
+def test_a_fault_of_ours_is_told_without_its_text(cpo: Partner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(ocpi, "receive_cdr", broken)
+    answer = cpo.push(cdr(1))
+    assert (answer.status, answer.code) == (500, 3000)
+    assert "secret" not in answer.text
+
+
+def test_an_overloaded_table_is_503_with_retry_after(cpo: Partner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: Any) -> None:
+        raise Busy("the table is overloaded")
+
+    monkeypatch.setattr(ocpi, "receive_cdr", busy)
+    answer = cpo.push(cdr(1))
+    assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, 3000, "5")
