@@ -204,6 +204,15 @@ def test_debits_are_handed_over_taken_as_fees_or_asked_about(ctx: Context) -> No
     holds(ctx)
 
 
+def test_a_batch_booked_in_one_sum_is_known_by_its_payment_id(ctx: Context) -> None:
+    own_payment(ctx, "BATCH-1")
+    batch = "<NtryDtls><Btch><PmtInfId>BATCH-1</PmtInfId><NbOfTxs>2</NbOfTxs></Btch></NtryDtls>"
+    drop(ctx, camt(Stmt([Ntry("70.00", sign="DBIT", ref="D1", extra=batch)])))
+    (told,) = facts(ctx, "cash.debited")
+    assert (told["payment_id"], told["amount"]["amount_minor"]) == ("BATCH-1", 7000)
+    assert balances(ctx)[f"in_transit:{IBAN}"] == 7_000
+
+
 def test_a_payout_that_comes_back_is_handed_over(ctx: Context) -> None:
     own_payment(ctx, "PO-1")
     out = Ntry("30.00", sign="DBIT", ref="D1", txs=[Tx("30.00", end_to_end="PO-1")])

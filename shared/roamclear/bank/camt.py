@@ -344,6 +344,9 @@ def build_entry(
         charges=charges_of(xml.every(element, "Chrgs"), place, findings) if "Chrgs" in parts else (),
         additional=additional,
         batch_size=_batch_size(element, parts, details_given, len(transactions), place, findings),
+        batch_payment_id=next(
+            (n for g in xml.every(element, "NtryDtls") if (n := xml.text(g, "Btch", "PmtInfId"))), None
+        ),
         transactions=tuple(t.model_copy(update={"key": k}) for t, k in zip(transactions, named, strict=True)),
         details_given=details_given,
         findings=tuple(findings),

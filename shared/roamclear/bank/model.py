@@ -155,6 +155,7 @@ class Entry(Record):
     charges: tuple[Charge, ...] = ()
     additional: str = ""
     batch_size: int | None = None
+    batch_payment_id: str | None = None
     transactions: tuple[Transaction, ...] = ()
     details_given: bool = True
     findings: tuple[Finding, ...] = ()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 
+from roamclear.bank.keys import given as given_reference
 from roamclear.bank.model import Entry, Sign, Status
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
@@ -183,9 +184,15 @@ def _facts(book: Book, made: BankEntry, entry: Entry) -> list[Put]:
         return [store.fact(ctx, issuer_id, "payment.received", made.entry_id, payload)]
     if made.kind is not EntryKind.PAYOUT:
         return []
+    named = [(place, t) for place, t in enumerate(entry.transactions) if given_reference(t.end_to_end_id)]
+    if not named:
+        # One debit for the whole batch: it is known by its PmtInfId.
+        ids = [entry.batch_payment_id, *(t.payment_id for t in entry.transactions)]
+        whole = {**base, "payment_id": next(filter(None, ids), None), "amount": abs(made.amount)}
+        return [store.fact(ctx, issuer_id, "cash.debited", made.entry_id, whole)]
     facts = []
     lone = len(entry.transactions) == 1
-    for place, t in enumerate(entry.transactions):
+    for place, t in named:
         amount = abs(made.amount) if lone else t.amount
         names = {"end_to_end_id": t.end_to_end_id, "payment_id": t.payment_id, "amount": amount}
         facts.append(store.fact(ctx, issuer_id, "cash.debited", f"{made.entry_id}-{place}", {**base, **names}))

@@ -44,6 +44,7 @@ def kind_of(entry: Entry, own_payment: bool) -> EntryKind:
 def own_references(entry: Entry) -> list[str]:
     """References under which one of our own payments may be known: EndToEndIds and PmtInfIds."""
     names = [name for t in entry.transactions for name in (t.end_to_end_id, t.payment_id)]
+    names.append(entry.batch_payment_id)
     return list(dict.fromkeys(name for name in map(given_reference, names) if name))
 
 
