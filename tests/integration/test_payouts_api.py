@@ -69,7 +69,7 @@ def test_assigning_filtering_and_counting(api: Api) -> None:
     assert [e["evse_id"] for e in second.body["items"]] == ["DEABCE2"]
     assert api.call("GET", "/v1/evses:counts", "VIEWER").body["by_account"] == {"P1": 2}
     assert api.call("POST", "/v1/evses:unassign", "OPS", {"evse_ids": ["DEABCE2"]}).body == {"changed": 1}
-    one = api.call("GET", "/v1/evses/DE*ABC*E2", "VIEWER")
+    one = api.call("GET", "/v1/evses/DE%2AABC%2AE2", "VIEWER")
     assert [h.get("account_id") for h in one.body["history"]] == ["P1", None]
     assert api.call("PUT", "/v1/evses/DEABCE2/group", "OPS", {"group": "HPC"}).body["group"] == "HPC"
     assert api.call("POST", "/v1/payout-accounts/P1/deactivate", "FINANCE", {}).body["active"] is False

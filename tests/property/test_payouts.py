@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from roamclear.bank import service as bank
@@ -31,6 +31,7 @@ SYSTEM = system("close", ISSUER)
 
 
 # ---- pure ----------------------------------------------------------------------------------------------------------
+@settings(deadline=None)
 @given(CENTS, PERCENT)
 def test_a_split_sums_to_the_whole_and_a_credit_undoes_it(cents: int, percent: Decimal) -> None:
     gross = Money(cents, "EUR")
@@ -41,6 +42,7 @@ def test_a_split_sums_to_the_whole_and_a_credit_undoes_it(cents: int, percent: D
     assert rules.split(gross, own_terms()) == (Money.zero("EUR"), Money.zero("EUR"), gross)
 
 
+@settings(deadline=None)
 @given(CENTS, st.lists(st.integers(-5_000, 5_000), min_size=1, max_size=40))
 def test_vat_given_back_to_sessions_sums_to_the_document(whole: int, parts: list[int]) -> None:
     assume(sum(parts) != 0)
@@ -50,6 +52,7 @@ def test_vat_given_back_to_sessions_sums_to_the_document(whole: int, parts: list
         assert abs(got.amount_minor - Decimal(part) * whole / sum(parts)) <= 1
 
 
+@settings(deadline=None)
 @given(CENTS, st.lists(CENTS, min_size=1, max_size=10), st.integers(0, 10_000))
 def test_balances_carry_without_loss(opening: int, added: list[int], minimum: int) -> None:
     carry, paid = Money(opening, "EUR"), 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
+from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -166,8 +167,9 @@ def get_evse(evse_id: str) -> Response[str]:
     request = Request(router)
     actor = request.actor
     issuer_id = request.issuer_of(actor)
-    found = evses.evse(request.ctx, actor, issuer_id, evse_id)
-    return answer({"evse": found, "history": evses.history(request.ctx, actor, issuer_id, evse_id)})
+    named = unquote(evse_id)
+    found = evses.evse(request.ctx, actor, issuer_id, named)
+    return answer({"evse": found, "history": evses.history(request.ctx, actor, issuer_id, named)})
 
 
 @router.put("/evses/<evse_id>/group")
@@ -176,7 +178,7 @@ def put_group(evse_id: str) -> Response[str]:
     request = Request(router)
     actor = request.actor
     group = request.read(GroupBody).group
-    return answer(evses.set_group(request.ctx, actor, request.issuer_of(actor), evse_id, group))
+    return answer(evses.set_group(request.ctx, actor, request.issuer_of(actor), unquote(evse_id), group))
 
 
 @router.get("/assignment-requests")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roamclear.evses import rules
@@ -67,6 +67,7 @@ def test_a_back_dated_entry_replaces_what_was_recorded_before_it() -> None:
     assert [e.account_id for e in rules.timeline(history)] == ["A", "A"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["A", "B", None]), st.integers(0, 20)), max_size=8), st.integers(-1, 21))
 def test_the_timeline_says_what_the_last_recorded_entry_says(steps: list[tuple[str | None, int]], day: int) -> None:
     history = [entry(i + 1, account, start) for i, (account, start) in enumerate(steps)]
