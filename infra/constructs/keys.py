@@ -39,7 +39,7 @@ class DataKey(Construct):
             f"logs.{settings.region}.amazonaws.com",
             {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
         )
-        # Alarms publish to the encrypted topic. No condition on the caller's account: an alarm that is refused says nothing.
+        # Alarms publish to the encrypted topic. No condition on the account: an alarm that is refused says nothing.
         self._allow_service("AlarmsPublish", "cloudwatch.amazonaws.com", None)
 
     def _allow_service(self, sid: str, service: str, conditions: dict[str, dict[str, str]] | None) -> None:
