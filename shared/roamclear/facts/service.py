@@ -16,6 +16,7 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context, Row
 from roamclear.payouts import service as payouts
+from roamclear.reconciliation import service as reconciliation
 
 #: A sweep leaves alone what the stream may still be working on.
 SETTLE = timedelta(minutes=1)
@@ -49,11 +50,16 @@ def _returned(ctx: Context, row: Row) -> None:
     payouts.take_return(ctx, row["issuer_id"], row["payload"])
 
 
+def _issued(ctx: Context, row: Row) -> None:
+    reconciliation.rematch(ctx, row["issuer_id"])
+
+
 #: A fact that is not named here has no consumer yet and is acknowledged as it is.
 CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "evse.assigned": _assigned,
     "contract.version_published": _published,
     "run.locked": _locked,
+    "invoice.issued": _issued,
     "cash.debited": _debited,
     "cash.returned": _returned,
 }
