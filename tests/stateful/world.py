@@ -9,13 +9,14 @@ from __future__ import annotations
 import zlib
 from collections import Counter, defaultdict
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from typing import Any
 
 from roamclear.audit import service as audit
+from roamclear.billing import manifest
 from roamclear.billing import proof as billing_proof
 from roamclear.billing import service as billing
 from roamclear.billing import store as billing_store
@@ -29,17 +30,16 @@ from roamclear.documents.checks import missing
 from roamclear.evses import service as evses
 from roamclear.facts import service as facts
 from roamclear.identity.model import Role
-from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict
 from roamclear.ledger import proof as ledger_proof
 from roamclear.ledger import service as ledger
+from roamclear.reconciliation import importing
 from roamclear.reconciliation import proof as cash_proof
-from roamclear.reconciliation import service as reconciliation
 from tests.stateful.crashing import Fuse, mortal, survives
 from tests.support import builders as b
-from tests.support.bank_files import Ntry, Stmt, Tx, camt
 from tests.support import memory_stage, moto_stack
+from tests.support.bank_files import Ntry, Stmt, Tx, camt
 from tests.support.moto_stack import Stage
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
@@ -355,7 +355,7 @@ class World:
     def _drop(self, ctx: Context, serial: int, name: str | None = None) -> None:
         key = name or f"{serial}.xml"
         self.ctx.objects.put("inbox", key, self.statements[serial - 1], "application/xml")
-        reconciliation.import_inbox(ctx, [key])
+        importing.import_inbox(ctx, [key])
 
     # ---- what must hold ----------------------------------------------------------------------------------------
     def sessions(self) -> dict[str, Session]:
@@ -438,14 +438,16 @@ class World:
                 assert ref in self.locked[session.run_id], f"{ref} joined {session.run_id} after its lock"
 
     def _manifest(self, run: Run) -> dict[str, tuple[Any, ...]]:
-        kept = self.ctx.objects.get("archive", f"{run.issuer_id}/locks/{run.run_id}.json.zz")
+        kept = self.ctx.objects.get("archive", f"{run.issuer_id}/locks/{run.run_id}.json")
         assert kept is not None
-        body = numbers_json.loads(zlib.decompress(kept))
-        assert body["root"] == run.manifest
-        assert len(body["members"]) == run.locked
+        made = manifest.read(kept)
+        bodies = cdrs.originals(self.ctx, b.ISSUER, [m.cdr_ref for m in made.members])
+        assert manifest.verify(made, [zlib.decompress(body.raw) for body in bodies.values()]).holds
+        assert made.root == run.manifest
+        assert len(made.members) == run.locked
         assert run.locked_net is not None
-        assert sum(m["net_minor"] for m in body["members"]) == run.locked_net.amount_minor
-        return {m["cdr_ref"]: (m["sha256"], m["rating_version"], m["net_minor"]) for m in body["members"]}
+        assert sum(m.net_minor for m in made.members) == run.locked_net.amount_minor
+        return {m.cdr_ref: (m.sha256, m.rating_version, m.net_minor) for m in made.members}
 
     def _check_documents(self, runs: list[Run], documents: list[Document]) -> None:
         for document in documents:
@@ -485,7 +487,8 @@ class World:
             self.sweep()
             moved = True
             while moved:
-                moved = any([self.step(n) for n in range(len(self.executions))])
+                turns = [self.step(n) for n in range(len(self.executions))]
+                moved = any(turns)
             if not any(r.state is not RunState.SENT and r.state is not RunState.SETTLED for r in self.runs()):
                 break
         self.nightly()

@@ -1,8 +1,8 @@
 """The tables and buckets in memory: one lock, so that transactions are serialised, and a hundred times moto's speed.
 
 ``MemoryTables`` obeys the same port as ``aws.db.Tables`` and is compared with it operation by operation
-(tests/stateful/test_memory_tables.py). It is stricter than moto where DynamoDB is: numbers lose their trailing zeros and
-have at most 38 digits, a transaction touches a row once, an index that holds keys only gives keys only.
+(tests/stateful/test_memory_tables.py). It is stricter than moto where DynamoDB is: numbers lose their trailing zeros,
+and have at most 38 digits, a transaction touches a row once, an index that holds keys only gives keys only.
 """
 
 from __future__ import annotations
