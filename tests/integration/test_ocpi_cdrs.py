@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -192,8 +193,6 @@ def test_what_the_wire_refuses_is_2001_by_name_and_kept(
 
 
 def test_a_body_of_more_than_four_megabytes_is_413_and_kept_in_parts(ctx: Context, cpo: Partner) -> None:
-    import random
-
     noise = random.Random(1).randbytes(2_100_000).hex()
     answer = cpo.push('{"x": "' + noise + '"}')
     assert (answer.status, answer.code) == (413, 2001)
@@ -341,3 +340,17 @@ def test_an_overloaded_table_is_503_with_retry_after(cpo: Partner, monkeypatch: 
     monkeypatch.setattr(ocpi, "receive_cdr", busy)
     answer = cpo.push(cdr(1))
     assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, 3000, "5")
+
+
+def test_signed_data_of_megabytes_is_kept_and_served(stage: Stage, cpo: Partner) -> None:
+    noise = random.Random(7).randbytes(900_000).hex()
+    value = {"nature": "Start", "plain_data": "x", "signed_data": noise}
+    body = cdr(1, signed_data={"encoding_method": "OCMF", "signed_values": [value]})
+    answer = cpo.push(body)
+    assert (answer.status, cpo.push(body).status) == (201, 200)
+    assert cpo.call("GET", answer.headers["Location"]).data["signed_data"]["signed_values"][0]["signed_data"] == noise
+    parts = list(stage.ctx.db.rows(Table.INTAKE, "voltwerk#CDR#DEVWK*CDR-000001", prefix="PART#"))
+    assert len(parts) == 2
+    assert cpo.push({**body, "total_energy": 3}).code == 2001
+    (found,) = cdrs.originals(stage.ctx, ISSUER, ["DEVWK*CDR-000001"]).values()
+    assert zlib.decompress(found.raw).decode() == numbers_json.dumps(body)

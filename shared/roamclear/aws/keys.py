@@ -52,6 +52,11 @@ def cdr_conflict(issuer: str, cdr_ref: str, sha256: str) -> Key:
     return Key(f"{issuer}#CDR#{cdr_ref}", f"CONFLICT#{sha256}")
 
 
+def cdr_part(issuer: str, cdr_ref: str, sha256: str, number: int) -> Key:
+    """A further part of a body that does not fit into one row; named by the body's hash, so it never changes."""
+    return Key(f"{issuer}#CDR#{cdr_ref}", f"PART#{sha256}#{number:03d}")
+
+
 def received(issuer: str, at: datetime) -> str:
     """Index partition of what was received on a day (gsi1 of intake)."""
     return f"{issuer}#RECEIVED#{sort_instant(at)[:10]}"
@@ -414,9 +419,9 @@ def payable(issuer_id: str) -> str:
     return f"{issuer_id}#PAYABLE"
 
 
-def undrawn(issuer_id: str) -> str:
-    """Index partition of payouts whose statement is not drawn yet (gsi3, sparse; sort key = issue date#id)."""
-    return f"{issuer_id}#UNDRAWN"
+def unfinished_payouts(issuer_id: str) -> str:
+    """Index partition of payouts whose statement is not drawn or mailed yet (gsi3, sparse; sort = issue date#id)."""
+    return f"{issuer_id}#PAYOUTPAPERS"
 
 
 def end_to_end(issuer_id: str, end_to_end_id: str) -> Key:

@@ -51,6 +51,8 @@ def receive(ctx: Context, body: Original) -> Receipt:
     The same content again is a REPEAT and changes nothing; other content under the same id is a CONFLICT: the first
     body stays, the differing one is kept beside it and becomes an exception on the stream.
     """
+    for part in store.part_puts(body):
+        ctx.db.write(part)
     try:
         ctx.db.write(store.original_put(body))
         return Receipt.NEW

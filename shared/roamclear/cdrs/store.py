@@ -13,35 +13,66 @@ from roamclear.kernel.writes import ABSENT, Check, Key, Put, Table, Update, When
 
 #: A session of more days than this is on hold for its length anyway.
 _MOST_DAYS = 31
+_PIECE_BYTES = 350_000
 _QUEUED = (*WAITING, Billing.VERIFIED)
 
 
 # ---- bodies --------------------------------------------------------------------------------------------------------
+def part_puts(original: Original) -> list[Put]:
+    """What a row cannot hold of a body (a row ends at 400 KB); written before the body itself, again harmlessly."""
+    made = []
+    for number, piece in enumerate(_pieces(original)[1:], start=1):
+        key = keys.cdr_part(original.issuer_id, original.cdr_ref, original.sha256, number)
+        made.append(Put(Table.INTAKE, key, {"issuer_id": original.issuer_id, "raw": piece}, when=()))
+    return made
+
+
 def original_put(original: Original) -> Put:
     """The one write of the intake; refused where the id is known."""
     index = {
         "gsi1pk": keys.received(original.issuer_id, original.received_at_utc),
         "gsi1sk": f"{sort_instant(original.received_at_utc)}#{original.cdr_ref}",
     }
-    return Put(Table.INTAKE, keys.cdr_original(original.issuer_id, original.cdr_ref), original.dump() | index)
+    return Put(Table.INTAKE, keys.cdr_original(original.issuer_id, original.cdr_ref), _head(original) | index)
 
 
 def conflict_put(original: Original) -> Put:
     """A differing body under a known id, kept byte for byte."""
     key = keys.cdr_conflict(original.issuer_id, original.cdr_ref, original.sha256)
-    return Put(Table.INTAKE, key, original.dump(), when=())
+    return Put(Table.INTAKE, key, _head(original), when=())
 
 
 def original(db: Database, issuer_id: str, cdr_ref: str) -> Original | None:
     """The body of a CDR or None."""
     row = db.get(Table.INTAKE, keys.cdr_original(issuer_id, cdr_ref))
-    return Original.load(row) if row else None
+    return _whole(db, row) if row else None
 
 
 def originals(db: Database, issuer_id: str, refs: Iterable[str]) -> dict[str, Original]:
     """Bodies by reference."""
     rows = db.get_many(Table.INTAKE, [keys.cdr_original(issuer_id, ref) for ref in refs], consistent=False)
-    return {row["cdr_ref"]: Original.load(row) for row in rows.values()}
+    return {row["cdr_ref"]: _whole(db, row) for row in rows.values()}
+
+
+def _pieces(original: Original) -> list[bytes]:
+    size = _PIECE_BYTES
+    return [original.raw[at : at + size] for at in range(0, len(original.raw), size)] or [b""]
+
+
+def _head(original: Original) -> Row:
+    pieces = _pieces(original)
+    if len(pieces) == 1:
+        return original.dump()
+    return original.dump() | {"raw": pieces[0], "parts": len(pieces) - 1}
+
+
+def _whole(db: Database, row: Row) -> Original:
+    if "parts" not in row:
+        return Original.load(row)
+    first = keys.cdr_part(row["issuer_id"], row["cdr_ref"], row["sha256"], 1)
+    prefix = first.sk.removesuffix("001")
+    rest = [part["raw"] for part in db.rows(Table.INTAKE, first.pk, prefix=prefix, consistent=True)]
+    return Original.load(row | {"raw": b"".join([row["raw"], *rest])})
 
 
 def received(db: Database, issuer_id: str, day: datetime, *, before: datetime) -> Iterator[str]:
