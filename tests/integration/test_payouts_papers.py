@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import io
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -20,7 +21,7 @@ from roamclear.evses import service as evses
 from roamclear.identity.model import system
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
-from roamclear.payouts import rendering
+from roamclear.payouts import mails, rendering
 from roamclear.payouts import service as payouts
 from roamclear.payouts.model import Payout
 from tests.support.api import LAMBDA
@@ -104,6 +105,20 @@ def test_an_own_account_has_a_statement_only(house: Stage) -> None:
     made = close(ctx, "R1", 50_00, 1, account="OWN")
     rendering.render_due(ctx, ISSUER)
     assert sorted(payouts.files(payouts.payout(ctx, ISSUER, made.payout_id))) == ["PO-OWN-0001.pdf", "PO-OWN-0001.xlsx"]
+
+
+def test_a_statement_is_mailed_once_with_its_files(house: Stage) -> None:
+    ctx = house.ctx
+    made = close(ctx, "R1", 50_00)
+    assert mails.send_due(ctx, ISSUER) == 0
+    rendering.render_due(ctx, ISSUER)
+    assert [mails.send_due(ctx, ISSUER) for _ in range(2)] == [1, 0]
+    (sent,) = house.mail.sent
+    message = email.message_from_bytes(sent.raw)
+    assert sent.recipients == ("pay@parkhaus.example",)
+    names = {part.get_filename() for part in message.walk() if part.get_filename()}
+    assert {"PO-P1-0001.pdf", "PO-P1-0001.xlsx", "ACG-2026-000001.pdf"} <= names
+    assert mails.send_statement(ctx, ISSUER, made.payout_id) is False
 
 
 def test_the_functions_do_what_is_due(house: Stage) -> None:

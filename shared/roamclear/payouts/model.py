@@ -138,6 +138,7 @@ class Payout(Record):
     document_type: str | None = None
     model_key: str | None = None
     statement_key: str | None = None
+    mailed_at_utc: datetime | None = None
     created_at_utc: datetime
     confirmed_on: date | None = None
     entry_key: str | None = None

@@ -67,7 +67,7 @@ def render_due(ctx: Context, issuer_id: str) -> list[str]:
     drawn: list[str] = []
     failed: list[str] = []
     last: Exception | None = None
-    for payout_id in store.undrawn(ctx.db, issuer_id):
+    for payout_id in [p.payout_id for p in store.unfinished(ctx.db, issuer_id) if p.statement_key is None]:
         try:
             render_payout(ctx, issuer_id, payout_id)
             drawn.append(payout_id)

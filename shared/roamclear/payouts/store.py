@@ -148,8 +148,8 @@ def payout_put(made: Payout, known: Payout | None) -> Put:
     item |= {"gsi1pk": keys.payouts(made.issuer_id), "gsi1sk": f"{made.issue_date.isoformat()}#{made.payout_id}"}
     if made.state is PayoutStatus.READY and made.batch_id is None:
         item |= {"gsi2pk": keys.payable(made.issuer_id), "gsi2sk": item["gsi1sk"]}
-    if made.statement_key is None:
-        item |= {"gsi3pk": keys.undrawn(made.issuer_id), "gsi3sk": item["gsi1sk"]}
+    if made.statement_key is None or made.mailed_at_utc is None:
+        item |= {"gsi3pk": keys.unfinished_payouts(made.issuer_id), "gsi3sk": item["gsi1sk"]}
     when = (When("changed", "=", known.changed),) if known else ABSENT
     return Put(Table.CLEARING, keys.payout(made.issuer_id, made.payout_id), item, when=when)
 
@@ -171,10 +171,9 @@ def payable(db: Database, issuer_id: str) -> list[Payout]:
     return [each for each in found if each.state is PayoutStatus.READY and each.batch_id is None]
 
 
-def undrawn(db: Database, issuer_id: str) -> list[str]:
-    """Ids of payouts whose statement is not drawn yet."""
-    found = _load(db, db.rows(Table.CLEARING, keys.undrawn(issuer_id), index="gsi3"))
-    return [each.payout_id for each in found if each.statement_key is None]
+def unfinished(db: Database, issuer_id: str) -> list[Payout]:
+    """Payouts whose statement is not drawn or not mailed yet."""
+    return _load(db, db.rows(Table.CLEARING, keys.unfinished_payouts(issuer_id), index="gsi3"))
 
 
 def _load(db: Database, rows: Iterable[dict[str, Any]]) -> list[Payout]:

@@ -1,0 +1,99 @@
+"""The statement's mail to the holder of an account, once per payout (product.md J.2)."""
+
+from __future__ import annotations
+
+from roamclear.evses import service as evses
+from roamclear.identity import service as identity
+from roamclear.identity.issuer import Issuer
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import InvariantBroken, Unavailable
+from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.writes import Table
+from roamclear.links import service as links
+from roamclear.notify.model import Attachment, MailBrand, MailFacts, MailKind, MailLanguage
+from roamclear.notify.service import compose
+from roamclear.payouts import payments, store
+from roamclear.payouts.model import Payout
+
+_TYPES = {
+    "pdf": "application/pdf",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "xml": "application/xml",
+}
+
+
+def send_due(ctx: Context, issuer_id: str) -> int:
+    """Mail every statement that was drawn and not mailed yet; what is not taken is told and tried again."""
+    waiting = [p for p in store.unfinished(ctx.db, issuer_id) if p.statement_key is not None]
+    return sum(send_statement(ctx, issuer_id, payout.payout_id) for payout in waiting)
+
+
+def send_statement(ctx: Context, issuer_id: str, payout_id: str) -> bool:
+    """Mail a drawn statement with its files, or links where they do not fit; False when it was mailed before.
+
+    A crash between the hand-over and its record sends the same Message-ID again: receivers drop the second one.
+    """
+    payout = payments.payout(ctx, issuer_id, payout_id)
+    if payout.statement_key is None or payout.mailed_at_utc is not None:
+        return False
+    issuer = identity.issuer(ctx, issuer_id)
+    terms = evses.account_version(ctx, issuer_id, payout.account_id, payout.account_version).terms
+    attachments = _attachments(ctx, payout)
+    facts = MailFacts(
+        business_key=f"{issuer_id}#{payout_id}#STATEMENT",
+        recipients=(terms.email,),
+        sent_at_utc=ctx.now(),
+        partner_name=terms.holder,
+        period_start=payout.first_day,
+        period_end=payout.last_day,
+        zone=issuer.zone,
+        sessions=payout.sessions,
+        amount=payout.pay,
+        document_number=payout_id,
+        link=attachments[0].link,
+        attachments=attachments,
+    )
+    mail = compose(MailKind.PAYOUT_STATEMENT, MailLanguage(terms.language), _brand(ctx, issuer), facts)
+    try:
+        ctx.mailer.send(mail.raw, sender=mail.sender, recipients=mail.recipients)
+    except Unavailable:
+        journal.raise_once(
+            ctx, issuer_id, ExceptionType.DELIVERY_FAILED, f"{payout_id}#STATEMENT",
+            "a statement was not taken by the mail service; it is tried again", severity="HIGH",
+            partner=payout.account_id,
+        )  # fmt: skip
+        return False
+    again_on_race(lambda: _flag(ctx, issuer_id, payout_id), tables=(Table.CLEARING,))
+    subject = f"{payout_id}#STATEMENT"
+    journal.resolve(ctx, issuer_id, ExceptionType.DELIVERY_FAILED, subject, by="system:mail", reason="taken")
+    return True
+
+
+def _attachments(ctx: Context, payout: Payout) -> tuple[Attachment, ...]:
+    """The statement first, then the other files."""
+    found = []
+    for name, key in payments.files(payout).items():
+        content = ctx.objects.get("documents", key)
+        if content is None:
+            raise InvariantBroken("a drawn file is gone", key=key)
+        link = links.make(ctx, payout.issuer_id, "documents", key, name)
+        found.append(Attachment(name=name, content_type=_TYPES[name.rsplit(".", 1)[1]], content=content, link=link))
+    return tuple(found)
+
+
+def _brand(ctx: Context, issuer: Issuer) -> MailBrand:
+    return MailBrand(
+        name=issuer.brand.name,
+        sender=ctx.mail_sender,
+        reply_to=issuer.brand.contact_email or None,
+        primary=issuer.brand.primary,
+        accent=issuer.brand.accent,
+        footer_lines=issuer.brand.footer[:6],
+    )
+
+
+def _flag(ctx: Context, issuer_id: str, payout_id: str) -> None:
+    known = payments.payout(ctx, issuer_id, payout_id)
+    ctx.db.write(store.payout_put(known.model_copy(update={"mailed_at_utc": ctx.now()}), known))
