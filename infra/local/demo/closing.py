@@ -11,7 +11,7 @@ from email.policy import SMTP
 from typing import Any
 
 from infra.local.demo import people, pushing
-from infra.local.demo.desk import Desk
+from infra.local.demo.desk import Desk, Unexpected
 from infra.local.demo.network import EVSES
 from infra.local.demo.oddities import after_opening
 from infra.local.demo.opening import assign
@@ -60,7 +60,7 @@ def play(desk: Desk, month: Month, planned: list[Planned]) -> None:
 # ---- window --------------------------------------------------------------------------------------------------------
 def _start(desk: Desk, month: Month) -> None:
     """The hourly schedule starts one execution per contract; twice starts no second one."""
-    desk.at(month.after(1, 0, 7))
+    desk.at(month.after(1, 3, 7))
     started = desk.run("start_close")["started"]
     desk.expect(len(started) == len(people.EMSPS), "the schedule starts one execution per contract", started)
     desk.until(lambda: _all(desk, month, "GRACE"), "every contract has its run in GRACE")
@@ -73,7 +73,11 @@ def _start(desk: Desk, month: Month) -> None:
 
 
 def _all(desk: Desk, month: Month, *states: str) -> bool:
-    runs = {r["run_id"]: r["state"] for r in desk.api("FINANCE", "GET", "/v1/runs")["items"]}
+    listed = desk.api("FINANCE", "GET", "/v1/runs")["items"]
+    runs = {r["run_id"]: r["state"] for r in listed}
+    failed = [r for r in listed if r.get("failed_step")]
+    if failed:
+        raise Unexpected(f"{failed[0]['run_id']} gave up at {failed[0]['failed_step']}: {failed[0].get('failure')}")
     return all(runs.get(run_id(emsp, month)) in states for emsp in people.EMSPS)
 
 

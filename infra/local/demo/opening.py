@@ -28,7 +28,9 @@ def _issuer_and_contracts(desk: Desk, month: Month) -> None:
     desk.note(f"issuer {made['legal_name']}, {made['vat_id']}")
     since = month.first - timedelta(days=365)
     for emsp in people.EMSPS:
-        desk.api("FINANCE", "PUT", f"/v1/contracts/{emsp.contract_id}", people.contract(emsp, since), status=201)
+        path = f"/v1/contracts/{emsp.contract_id}"
+        made = desk.api("FINANCE", "PUT", path, people.contract(emsp, since), status=201)
+        desk.expect(made["status"] == "ACTIVE", f"the contract {emsp.contract_id} is complete and active", made)
         desk.note(f"contract {emsp.contract_id} with {emsp.name}")
     listed = desk.api("VIEWER", "GET", "/v1/contracts")["items"]
     desk.expect(len(listed) == len(people.EMSPS), "three contracts stand in the list", listed)

@@ -145,6 +145,7 @@ LUMINA = Emsp(
             "vat_id": "BE0403930170",
             "electronic_address": "BE0403930170",
             "electronic_address_scheme": "9925",
+            "buyer_reference": "LUM-7",
         },
         "vat": {"category": "AE", "reason": "Btw verlegd"},
         "language": "NL",
