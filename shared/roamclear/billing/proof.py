@@ -6,7 +6,7 @@ from collections import defaultdict
 from itertools import pairwise
 
 from roamclear.billing import runs, store
-from roamclear.billing.model import LOCKED_STATES, Document
+from roamclear.billing.model import INVOICED_STATES, Document
 from roamclear.identity import service as identity
 from roamclear.kernel.context import Context
 from roamclear.ledger import service as ledger
@@ -39,8 +39,8 @@ def _runs(ctx: Context, issuer_id: str, documents: list[Document], entries: list
                     revenue[line.note] -= line.amount.amount_minor
     found = []
     for run in store.all_runs(ctx.db, issuer_id):
-        if run.state not in LOCKED_STATES or not run.numbers:
-            continue
+        if run.state not in INVOICED_STATES:
+            continue  # not numbered yet; what settled without a document must bill nothing
         sessions = sum(s.net.amount_minor for s in runs.locked_sessions(ctx, issuer_id, run.run_id) if s.net)
         billed = sum(net[n] for n in run.numbers)
         found.append(_equation("locked sessions = documents, net", run.run_id, run.currency, sessions, billed))

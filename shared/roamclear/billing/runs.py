@@ -7,8 +7,8 @@ from datetime import timedelta
 from itertools import islice
 
 from roamclear.audit import service as audit
-from roamclear.billing import mails, manifest, store
-from roamclear.billing.model import LOCKED_STATES, Member, Run, RunRequest, RunState
+from roamclear.billing import mails, manifest, membership, store
+from roamclear.billing.model import LOCKED_STATES, Run, RunRequest, RunState
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Session
 from roamclear.contracts import rules as calendar
@@ -22,7 +22,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput, NotFound
 from roamclear.kernel.money import Money
 from roamclear.kernel.retry import again_on_race
-from roamclear.kernel.time import local_midnight, sort_instant
+from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import Put
 
 #: The lock comes this long after the close, so that a claim filed in the last second has landed (rules.md 6).
@@ -131,14 +131,14 @@ def open_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
     if ctx.now() < run.opens_at_utc:
         raise Conflict("the window opens later", opens_at_utc=sort_instant(run.opens_at_utc))
     run = _decide_opening(ctx, run)
-    _gather(ctx, run)
+    membership.gather(ctx, run)
     sessions = list(_current(ctx, run))
     net = Money(sum(s.net.amount_minor for s in sessions if s.net), run.currency)
     state = RunState.WINDOW if sessions else RunState.SETTLED
 
     def attempt() -> None:
         log = _log(ctx, run, "WINDOW_OPENED", {"members": len(sessions), "proforma": net})
-        columns = {"state": state, "members": len(sessions), "proforma": net}
+        columns = {"state": state, "members": len(sessions), "proforma": net, **_resumed_late(ctx, run)}
         ctx.db.transact(
             [store.run_update(run, (RunState.GRACE,), **columns), store.fact(run, ctx.now(), "window.opened"), log]
         )
@@ -166,39 +166,15 @@ def _decide_opening(ctx: Context, run: Run) -> Run:
     return _run(ctx, run.issuer_id, run.run_id)
 
 
-def _gather(ctx: Context, run: Run) -> None:
-    end = local_midnight(run.end, run.zone)
-    start = local_midnight(run.first, run.zone)
-    refs = cdrs.verified_refs(ctx, run.issuer_id, run.contract_id, end)
-    while chunk := list(islice(refs, _CHUNK)):
-        for session in cdrs.sessions(ctx, run.issuer_id, chunk).values():
-            if _joins(run, session):
-                section = "ADJUSTMENT" if session.credit_of else ("PERIOD" if session.stop_utc >= start else "EARLIER")
-                _join(ctx, run, session, section)
-
-
-def _joins(run: Run, session: Session) -> bool:
-    return (
-        session.billing is Billing.VERIFIED
-        and session.run_id is None
-        and session.currency == run.currency
-        and session.verified_at_utc is not None
-        and run.opened_at_utc is not None
-        and session.verified_at_utc <= run.opened_at_utc
-    )
-
-
-def _join(ctx: Context, run: Run, session: Session, section: str) -> None:
-    """Member row first: until the session names the run, the row says nothing, and a crash between is repaired."""
-    made = Member(
-        issuer_id=run.issuer_id, run_id=run.run_id, cdr_ref=session.cdr_ref, stop_utc=session.stop_utc, section=section
-    )
-    ctx.db.write(store.member_put(made))
-    _, moved = cdrs.changed(session, billing=Billing.IN_WINDOW, run_id=run.run_id)
-    try:
-        ctx.db.write(moved)
-    except ConditionFailed:
-        return  # credited or held a moment ago: not a member
+def _resumed_late(ctx: Context, run: Run) -> dict[str, object]:
+    """An opening that died and is finished hours later is a late one: whole days remain from now on."""
+    if run.opened_at_utc is None or ctx.now() < run.opened_at_utc + _PUNCTUAL:
+        return {}
+    terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version).terms
+    return {
+        "opened_at_utc": ctx.now(),
+        "closes_at_utc": calendar.closing(ctx.now(), terms.window_days, run.zone),
+    }
 
 
 def _announce(ctx: Context, run: Run) -> Run:
@@ -218,7 +194,10 @@ def _announce(ctx: Context, run: Run) -> Run:
             next_action="notify another contact or record other proof",
         )
         return run
-    ctx.db.write(store.run_update(run, (RunState.WINDOW,), notice_ids=ids))
+    try:
+        ctx.db.write(store.run_update(run, (RunState.WINDOW,), notice_ids=ids))
+    except ConditionFailed:
+        pass  # the run went on while a second worker announced it again
     return _run(ctx, run.issuer_id, run.run_id)
 
 
