@@ -205,7 +205,8 @@ class Functions(Construct):
         if Extra.START_CLOSE in spec.extras:
             found.append(_allow("StartClose", ["states:StartExecution"], [machine]))
         if Extra.COMPLETE_TASK in spec.extras:
-            found.append(_allow("CompleteTask", ["states:SendTaskSuccess", "states:SendTaskFailure"], [machine]))
+            # These actions know no resource: the token itself says which execution goes on.
+            found.append(_allow("CompleteTask", ["states:SendTaskSuccess"], ["*"]))
         if Extra.WAKE in spec.extras:
             schedules = _arn(self, "scheduler", "schedule", f"{self._environment['SCHEDULE_GROUP']}/*")
             found.append(_allow("MakeWakeUps", ["scheduler:CreateSchedule"], [schedules]))
@@ -215,7 +216,7 @@ class Functions(Construct):
         return found
 
     def _acknowledge_role(self, role: iam.Role, spec: FunctionSpec, log_group: logs.LogGroup) -> None:
-        reasons = {"Resource::*": "X-Ray's actions have no resource to name."}
+        reasons = {"Resource::*": "X-Ray's actions and the answer to a task token have no resource to name."}
         stack = Stack.of(self)
         for name in spec.buckets:
             arn = stack.resolve(self._bucket_arn(name))

@@ -12,7 +12,12 @@ from tests.infra.templates import STAGES, actions_on, data, functions, listed, s
 
 NAMES = sorted(BY_NAME)
 #: Actions for which AWS knows no resource; anything else on * is a mistake.
-WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
+WITHOUT_RESOURCE = {
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "dynamodb:ListStreams",
+    "states:SendTaskSuccess",
+}
 CHANGED_BY = (
     "UpdateItem",
     "DeleteItem",
