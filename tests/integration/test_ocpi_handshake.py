@@ -223,6 +223,21 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_called(monkeypatch: 
     )
 
 
+def test_an_issuer_without_a_party_changes_no_token(ctx: Context, backend: Backend) -> None:
+    found_issuer(ctx, parties=())
+    invited = connect(ctx, registration=True)
+    assert invited.call("POST", PLACE, offer(backend)).code == 2000
+    assert invited.call("GET", "/ocpi/versions").status == 200
+
+
+def test_a_dead_token_keeps_nothing_of_the_partner(ctx: Context, backend: Backend) -> None:
+    partner = connect(ctx)
+    rotated = renewed(partner, partner.call("PUT", PLACE, offer(backend)).data["token"])
+    assert rotated.call("DELETE", PLACE).code == 1000
+    known = partners.credential(ctx, "voltwerk", partner.credential.credential_id)
+    assert (known.status, known.peer) == ("REVOKED", None)
+
+
 def test_no_stage_but_local_calls_loopback(ctx: Context, backend: Backend) -> None:
     with served(replace(ctx, stage="dev")):
         answer = connect(ctx, registration=True).call("POST", PLACE, offer(backend))

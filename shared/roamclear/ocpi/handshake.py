@@ -56,6 +56,8 @@ def register(ctx: Context, credential: Credential, message: Message, base: str) 
     if isinstance(asked, Refused):
         return asked
     token, url, parties = asked
+    # Made first: after the tokens were changed nothing may fail any more.
+    answer = ours(ctx, credential, message.version, base, "")
     header = partners.header_for(token, message.version, plain=credential.plain_token)
     loopback = ctx.stage == "local"
     try:
@@ -70,8 +72,8 @@ def register(ctx: Context, credential: Credential, message: Message, base: str) 
     if "credentials" not in {name.split(":")[0] for name in endpoints}:
         return Refused("your version details name no credentials endpoint", "endpoints", Code.NO_ENDPOINTS)
     peer = Peer(versions_url=url, version=message.version, token=token, endpoints=endpoints, parties=parties)
-    renewed, fresh = partners.renew(ctx, credential, peer)
-    return ours(ctx, renewed, message.version, base, fresh)
+    _, fresh = partners.renew(ctx, credential, peer)
+    return answer | {"token": fresh}
 
 
 def _asked(given: Any, credential: Credential, version: str) -> tuple[str, str, tuple[str, ...]] | Refused:

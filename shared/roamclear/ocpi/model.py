@@ -96,6 +96,15 @@ class StoredObject(Record):
     deleted: bool = False
 
 
+class InvoiceRecord(Record):
+    """An Invoice Reconciliation record; ``raw`` is zlib of its JSON."""
+
+    issuer_id: str
+    record_id: str
+    made_at_utc: datetime
+    raw: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class ListQuery:
     """What a caller of a Sender interface asked for; both instants bound ``available_at``, the second exclusively."""

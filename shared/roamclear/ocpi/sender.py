@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import heapq
-import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Original
@@ -17,46 +13,13 @@ from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.time import parse_instant, sort_instant
 from roamclear.ocpi import counting, store
 from roamclear.ocpi.convert import convert
 from roamclear.ocpi.intake import body_of
 from roamclear.ocpi.model import ListPage, ListQuery
+from roamclear.ocpi.paging import EPOCH, MAX_BYTES, MAX_LIMIT, Position
 from roamclear.partners.model import Credential
-
-#: The most objects of a page (``X-Limit``) and bytes of its bodies: Lambda answers carry 6 MB.
-MAX_LIMIT = 100
-MAX_BYTES = 4_500_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MAX_OFFSET = 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a page begins: after ``last``; ``count`` objects lie between the query's start and ``counted_to``."""
-
-    last: str
-    counted_to: datetime
-    count: int
-
-    def encode(self) -> str:
-        """The opaque text of a ``Link``."""
-        text = json.dumps([self.last, sort_instant(self.counted_to), self.count])
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-    @classmethod
-    def decode(cls, text: str) -> Position:
-        """Read what ``encode`` wrote; anything else is ``InvalidInput``."""
-        try:
-            padded = text[:1000] + "=" * (-len(text[:1000]) % 4)
-            last, counted_to, count = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-            if not isinstance(last, str) or type(count) is not int or not 0 <= count <= _MAX_OFFSET:
-                raise ValueError
-            last.encode()
-            return cls(last, parse_instant(counted_to), count)
-        except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-            raise InvalidInput("position is none of ours", field="position") from error
 
 
 def cdr_page(ctx: Context, credential: Credential, query: ListQuery, version: str = "2.2.1") -> ListPage:
@@ -68,7 +31,8 @@ def cdr_page(ctx: Context, credential: Credential, query: ListQuery, version: st
     authorise(credential.actor(), Right.CDR_PULL, credential.issuer_id)
     limit = min(query.limit, MAX_LIMIT)
     parties, issuer_id = credential.emsp_parties, credential.issuer_id
-    bounds = _bounds(ctx, issuer_id, parties, query)
+    # A sandbox sees what it sent, never what others drove.
+    bounds = _bounds(ctx, issuer_id, parties, query) if not credential.sandbox else None
     if bounds is None:
         return ListPage(limit=MAX_LIMIT)
     start, end = bounds
@@ -92,10 +56,10 @@ def cdr_page(ctx: Context, credential: Credential, query: ListQuery, version: st
 def tariff_page(ctx: Context, credential: Credential, query: ListQuery) -> ListPage:
     """The tariffs of the issuer's CPOs for an eMSP, by their last change."""
     authorise(credential.actor(), Right.CDR_PULL, credential.issuer_id)
-    if not credential.emsp_parties:
+    if not credential.emsp_parties or credential.sandbox:
         return ListPage(limit=MAX_LIMIT)
     limit = min(query.limit, MAX_LIMIT)
-    after = sort_instant(max(query.date_from or _EPOCH, _EPOCH))
+    after = sort_instant(max(query.date_from or EPOCH, EPOCH))
     before = sort_instant(query.date_to) if query.date_to else "9999"
     if after >= before:
         return ListPage(limit=MAX_LIMIT)
@@ -107,7 +71,7 @@ def tariff_page(ctx: Context, credential: Credential, query: ListQuery) -> ListP
     bodies = [zlib.decompress(o.raw) for o in store.objects(ctx.db, [key for _, key in found[:limit]])]
     following = None
     if len(found) > limit:
-        following = Position(found[limit - 1][0], _EPOCH, 0).encode()
+        following = Position(found[limit - 1][0], EPOCH, 0).encode()
     return ListPage(bodies, total, MAX_LIMIT, following)
 
 
@@ -117,7 +81,7 @@ def _bounds(ctx: Context, issuer_id: str, parties: Sequence[str], query: ListQue
     if not keys:
         return None
     earliest = parse_instant(min(keys).split("#", 1)[0])
-    start = max(query.date_from or _EPOCH, earliest)
+    start = max(query.date_from or EPOCH, earliest)
     # Nothing becomes visible in the future; the spare day covers clocks that disagree.
     end = min(query.date_to or ctx.now() + timedelta(days=1), ctx.now() + timedelta(days=1))
     return (start, end) if start < end else None

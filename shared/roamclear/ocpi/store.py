@@ -13,7 +13,7 @@ from roamclear.kernel.context import Context, Database, Row
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import ABSENT, Key, Put, Table, When
-from roamclear.ocpi.model import ROW_LIMIT_BYTES, IngestEntry, StoredObject
+from roamclear.ocpi.model import ROW_LIMIT_BYTES, IngestEntry, InvoiceRecord, StoredObject
 
 _SANDBOX_DAYS = 30
 
@@ -166,3 +166,39 @@ def save_count(db: Database, issuer_id: str, party: str, name: str, count: int) 
         db.write(row)
     except ConditionFailed:
         return
+
+
+# ---- invoice reconciliation ----------------------------------------------------------------------------------------
+def save_invoice_record(db: Database, made: InvoiceRecord, parties: tuple[str, ...]) -> bool:
+    """Keep a record and list it for its readers, once for ever; False when it is there already."""
+    pieces = [made.raw[at : at + ROW_LIMIT_BYTES] for at in range(0, len(made.raw), ROW_LIMIT_BYTES)]
+    owner = {"issuer_id": made.issuer_id}
+    for number, piece in enumerate(pieces[1:], start=1):
+        part = keys.invoice_record_part(made.issuer_id, made.record_id, number)
+        db.write(Put(Table.INTAKE, part, {**owner, "raw": piece}, when=()))
+    head = {**made.dump(), "raw": pieces[0], "parts": len(pieces) - 1}
+    listed = [keys.invoice_record_listed(made.issuer_id, party, made.made_at_utc, made.record_id) for party in parties]
+    try:
+        db.transact(
+            [
+                Put(Table.INTAKE, keys.invoice_record(made.issuer_id, made.record_id), head),
+                *(Put(Table.INTAKE, key, owner) for key in listed),
+            ]
+        )
+    except ConditionFailed:
+        return False
+    return True
+
+
+def invoice_record_names(db: Database, issuer_id: str, party: str, *, after: str, before: str) -> list[str]:
+    """``instant#record id`` of the records an eMSP may read, between two texts, in order."""
+    rows = db.rows(Table.INTAKE, keys.invoice_records(issuer_id, party), after=f"R#{after}", before=f"R#{before}")
+    return [str(row["sk"]).removeprefix("R#") for row in rows]
+
+
+def invoice_record_body(db: Database, issuer_id: str, record_id: str) -> bytes:
+    """The JSON of a record."""
+    key = keys.invoice_record(issuer_id, record_id)
+    row = db.get(Table.INTAKE, key) or {}
+    rest = [r["raw"] for r in db.rows(Table.INTAKE, key.pk, prefix="PART#")] if row.get("parts") else []
+    return zlib.decompress(b"".join([row["raw"], *rest]))

@@ -28,6 +28,8 @@ def details(base: str, version: str, credential: Credential) -> dict[str, Any]:
         offered += [("cdrs", "RECEIVER"), ("locations", "RECEIVER"), ("tariffs", "RECEIVER")]
     if credential.emsp_parties or invited:
         offered += [("cdrs", "SENDER"), ("tariffs", "SENDER")]
+        if version == "2.3.0":
+            offered.append(("invoicereconciliation", "SENDER"))
     if version == "2.1.1":
         names = list(dict.fromkeys(name for name, _ in offered))
         endpoints = [{"identifier": name, "url": _url(base, version, name)} for name in names]

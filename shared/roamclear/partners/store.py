@@ -49,12 +49,13 @@ def replace_writes(made: Credential, old: Credential) -> list[Put | Update]:
 
 
 def revoke_update(old: Credential, by: Credential) -> Update:
-    """Kill a token; ``by`` carries the instant."""
+    """Kill a token and forget how its partner was called; ``by`` carries the instant."""
     at = by.revoked_at_utc or by.issued_at_utc
     return Update(
         Table.IDENTITY,
         keys.credential(old.token_hash),
         put={"status": CredentialStatus.REVOKED.value, "revoked_at_utc": sort_instant(at)},
+        remove=("peer",),
         when=(When("status", "<>", CredentialStatus.REVOKED.value),),
     )
 
