@@ -15,6 +15,8 @@ from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context, Row
+from roamclear.payouts import mails as payout_mails
+from roamclear.ocpi import reconciliation as invoice_records
 from roamclear.payouts import service as payouts
 from roamclear.reconciliation import service as reconciliation
 
@@ -28,6 +30,16 @@ Tell = Callable[[Row, Exception], None]
 
 def _assigned(ctx: Context, row: Row) -> None:
     cdrs.retry_evse(ctx, row["issuer_id"], row["payload"]["evse_id"])
+    payouts.release_parked(ctx, row["issuer_id"], row["payload"]["evse_id"])
+
+
+def _registered(ctx: Context, row: Row) -> None:
+    # The register may have learned the zone, group or power that a waiting session lacks.
+    cdrs.retry_evse(ctx, row["issuer_id"], row["payload"]["evse_id"])
+
+
+def _deactivated(ctx: Context, row: Row) -> None:
+    evses.follow_deactivation(ctx, row["issuer_id"], row["payload"]["account_id"])
 
 
 def _published(ctx: Context, row: Row) -> None:
@@ -52,13 +64,21 @@ def _returned(ctx: Context, row: Row) -> None:
 
 def _issued(ctx: Context, row: Row) -> None:
     reconciliation.rematch(ctx, row["issuer_id"])
+    _recorded(ctx, row)
+
+
+def _recorded(ctx: Context, row: Row) -> None:
+    invoice_records.publish_invoice(ctx, row["issuer_id"], row["payload"]["number"])
 
 
 #: A fact that is not named here has no consumer yet and is acknowledged as it is.
 CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "evse.assigned": _assigned,
+    "evse.registered": _registered,
+    "account.deactivated": _deactivated,
     "contract.version_published": _published,
     "run.locked": _locked,
+    "creditnote.issued": _recorded,
     "invoice.issued": _issued,
     "cash.debited": _debited,
     "cash.returned": _returned,
@@ -131,11 +151,12 @@ def sweep(ctx: Context, tell: Tell) -> dict[str, int]:
 
     A part that fails is parked with its reason and stops neither the other parts nor the other issuers.
     """
-    done = {"facts": 0, "cdrs": 0, "due": 0, "disputes": 0}
+    done = {"facts": 0, "cdrs": 0, "due": 0, "disputes": 0, "statements": 0}
     parts: dict[str, Callable[[Context, str], int]] = {
         "cdrs": cdrs.sweep,
         "due": billing.complete_due,
         "disputes": disputes.settle_unanswered,
+        "statements": payout_mails.send_due,
     }
 
     def run(_: Context, row: Row) -> None:
