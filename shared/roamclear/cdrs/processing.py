@@ -30,6 +30,8 @@ from roamclear.rating import service as rating
 from roamclear.rating.model import ChargeRecord
 
 _TRIES = 6
+#: Nothing waits longer than a year (``Terms.hold_expiry_days``), so older sessions need not be looked at.
+_MEMORY = timedelta(days=400)
 #: Reasons that concern a whole EVSE or partner are told once for it, not once per CDR.
 _SHARED = {"EVSE_UNASSIGNED": "evse", "NO_CONTRACT": "party", "AMBIGUOUS_CONTRACT": "party", "VAT_MISSING": "party"}
 #: A sweep leaves alone what the stream may still be working on.
@@ -95,7 +97,7 @@ def retry_contract(ctx: Context, issuer_id: str, contract_id: str) -> int:
 
 def retry_evse(ctx: Context, issuer_id: str, evse_id: str) -> int:
     """Process again what waits at an EVSE after its assignment changed (product.md rows 101-102)."""
-    found = store.sessions(ctx.db, issuer_id, store.refs_of_evse(ctx.db, issuer_id, evse_id))
+    found = store.sessions(ctx.db, issuer_id, store.refs_of_evse(ctx.db, issuer_id, evse_id, ctx.now() - _MEMORY))
     freed = _again(ctx, issuer_id, [ref for ref, s in found.items() if s.billing in WAITING])
     if not any(s.billing in WAITING for s in store.sessions(ctx.db, issuer_id, found).values()):
         journal.resolve(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from roamclear.cdrs.processing import sweep as sweep
     from roamclear.cdrs.rerating import invalidate as invalidate
     from roamclear.cdrs.rerating import rerate as rerate
+    from roamclear.cdrs.rules import Finding
+    from roamclear.rating.model import ChargeRecord
 else:
     # The OCPI endpoint only receives: what prices and judges a body is imported where it is used.
     __getattr__ = exports(
@@ -61,6 +63,13 @@ def receive(ctx: Context, body: Original) -> Receipt:
             return Receipt.REPEAT
     ctx.db.write(store.conflict_put(body))
     return Receipt.CONFLICT
+
+
+def findings(charge: ChargeRecord, received_at: datetime) -> list[Finding]:
+    """What the plausibility rules say of one CDR under the usual thresholds, before any contract is known."""
+    from roamclear.cdrs import rules
+
+    return rules.check(charge, rules.Thresholds(), received_at=received_at)
 
 
 def original(ctx: Context, issuer_id: str, cdr_ref: str) -> Original | None:

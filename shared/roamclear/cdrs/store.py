@@ -151,9 +151,10 @@ def unbilled_refs(
         yield row["pk"].split("#CDR#", 1)[1]
 
 
-def refs_of_evse(db: Database, issuer_id: str, evse_id: str) -> Iterator[str]:
-    """References of all sessions of an EVSE in order of their start."""
-    for row in db.rows(Table.CLEARING, keys.by_evse(issuer_id, evse_id), index="gsi3"):
+def refs_of_evse(db: Database, issuer_id: str, evse_id: str, since: datetime) -> Iterator[str]:
+    """References of the sessions of an EVSE that started since an instant, in order of their start."""
+    pk = keys.by_evse(issuer_id, evse_id)
+    for row in db.rows(Table.CLEARING, pk, index="gsi3", after=sort_instant(since)):
         yield row["pk"].split("#CDR#", 1)[1]
 
 
