@@ -54,16 +54,21 @@ def authorise(actor: Actor, right: Right, issuer_id: str) -> Scope:
     fitting = [grant for grant in own if grant.role in TABLE[right]]
     if not fitting:
         raise Forbidden(f"this needs the right {right.value}", right=right.value)
-    wide = any(grant.contract_id is None and grant.account_id is None for grant in fitting)
-    if wide and all(grant.role in {_R.EMSP_USER, _R.SUB_CPO_USER} for grant in fitting):
-        raise Forbidden("this role needs a contract or an account it belongs to", right=right.value)
-    if wide:
+    if any(grant.contract_id is None and grant.account_id is None and not _own(grant.role, right) for grant in fitting):
         return Scope(issuer_id=issuer_id)
+    if all(grant.contract_id is None and grant.account_id is None for grant in fitting):
+        raise Forbidden("this role needs a contract or an account it belongs to", right=right.value)
     return Scope(
         issuer_id=issuer_id,
         contract_ids=frozenset(g.contract_id for g in fitting if g.contract_id is not None),
         account_ids=frozenset(g.account_id for g in fitting if g.account_id is not None),
     )
+
+
+def _own(role: Role, right: Right) -> bool:
+    """Whether a role sees only what belongs to it, whatever its grant forgot to say."""
+    partner_says = role is _R.API_PARTNER and right is not Right.CDR_PUSH
+    return role in (_R.EMSP_USER, _R.SUB_CPO_USER) or partner_says
 
 
 def require_contract(scope: Scope, contract_id: str | None) -> None:

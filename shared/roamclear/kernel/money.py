@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
 from typing import Any
 
 from roamclear.kernel.errors import InvalidInput, InvariantBroken
@@ -13,6 +14,8 @@ HALF_UP = ROUND_HALF_UP
 #: ISO 4217 minor units where they are not 2; the list covers the currencies of roaming in Europe.
 _EXPONENTS = {"BHD": 3, "CLP": 0, "ISK": 0, "JPY": 0, "KRW": 0, "KWD": 3, "TND": 3, "VND": 0}
 _LIMIT_MINOR = 10**15
+#: Moving the point is exact for every number that may come in; the surrounding context keeps only 28 digits.
+_EXACT = Context(prec=400)
 
 
 def minor_digits(currency: str) -> int:
@@ -71,7 +74,7 @@ class Money:
         """
         if not isinstance(value, Decimal) or not value.is_finite():
             raise TypeError("a finite Decimal is required")
-        scaled = value.scaleb(minor_digits(currency)).to_integral_value(rounding=rounding)
+        scaled = value.scaleb(minor_digits(currency), context=_EXACT).to_integral_value(rounding=rounding)
         return cls(int(scaled), currency)
 
     @classmethod
@@ -81,7 +84,7 @@ class Money:
         >>> Money.exact(Decimal("12.30"), "EUR")
         Money(1230, 'EUR')
         """
-        scaled = value.scaleb(minor_digits(currency))
+        scaled = value.scaleb(minor_digits(currency), context=_EXACT)
         if scaled != scaled.to_integral_value():
             raise InvalidInput(f"{value} {currency} has a part of a minor unit", field="amount")
         return cls(int(scaled), currency)
@@ -173,7 +176,9 @@ def allocate(amount: Money, weights: Sequence[int | Decimal]) -> list[Money]:
     >>> allocate(Money(-5, "EUR"), [1, 1])
     [Money(-3, 'EUR'), Money(-2, 'EUR')]
     """
-    exact = [Decimal(w) for w in weights]
+    if not all(Decimal(w).is_finite() for w in weights):
+        raise InvalidInput("weights are numbers", field="weights")
+    exact = [Fraction(w) for w in weights]
     if not exact or any(w < 0 for w in exact) or not any(exact):
         raise InvalidInput("weights are not negative and not all zero", field="weights")
     whole = sum(exact)

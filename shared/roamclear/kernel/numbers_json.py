@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+import re
+from decimal import Decimal, DecimalException
 from typing import Any
 
 import simplejson
@@ -12,10 +13,14 @@ from roamclear.kernel.errors import InvalidInput
 
 MAX_DEPTH = 32
 MAX_DIGITS = 34
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
 def _number(text: str) -> Decimal:
-    value = Decimal(text)
+    try:
+        value = Decimal(text)
+    except DecimalException as error:
+        raise InvalidInput("a number's exponent is out of every range", field="body") from error
     if len(text) <= MAX_DIGITS and "e" not in text and "E" not in text:
         return value
     if len(value.as_tuple().digits) > MAX_DIGITS or abs(value.adjusted()) > MAX_DIGITS:
@@ -43,6 +48,10 @@ def loads(body: bytes | str, *, limit_bytes: int | None = None) -> Any:
         raise InvalidInput(f"the body has more than {limit_bytes} bytes", field="body")
     try:
         text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
+        if _SURROGATE.search(text):
+            # Half of a character: it can be read, but never be written again.
+            numbers = json.loads(text)
+            json.dumps(numbers, ensure_ascii=False).encode()
         value = json.loads(text, parse_float=_number, parse_int=_integer, parse_constant=_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the body is not JSON: {_short(error)}", field="body") from error
