@@ -57,6 +57,11 @@ def cdr_part(issuer: str, cdr_ref: str, sha256: str, number: int) -> Key:
     return Key(f"{issuer}#CDR#{cdr_ref}", f"PART#{sha256}#{number:03d}")
 
 
+def sandbox_of(issuer: str, credential_id: str) -> str:
+    """Index partition of the sandbox CDRs of a credential (gsi1 of intake; sort key = received at#ref)."""
+    return f"{issuer}#SANDBOXOF#{credential_id}"
+
+
 def received(issuer: str, at: datetime) -> str:
     """Index partition of what was received on a day (gsi1 of intake)."""
     return f"{issuer}#RECEIVED#{sort_instant(at)[:10]}"
@@ -96,6 +101,42 @@ def tariffs(issuer: str) -> str:
 def sandbox_cdr(issuer: str, cdr_ref: str) -> Key:
     """A CDR of a sandbox credential: checked and answered, never billed."""
     return Key(f"{issuer}#SANDBOX#{cdr_ref}", "SANDBOX")
+
+
+def invoice_record(issuer: str, record_id: str) -> Key:
+    """An Invoice Reconciliation record (OCPI 2.3.0); written once."""
+    return Key(f"{issuer}#INVOICERECORD#{record_id}", "RECORD")
+
+
+def invoice_record_part(issuer: str, record_id: str, number: int) -> Key:
+    """A further part of a record that does not fit into one row."""
+    return Key(f"{issuer}#INVOICERECORD#{record_id}", f"PART#{number:03d}")
+
+
+def invoice_records(issuer: str, party: str) -> str:
+    """Partition of the records an eMSP may read."""
+    return f"{issuer}#INVOICERECORDS#{party}"
+
+
+def invoice_record_listed(issuer: str, party: str, at: datetime, record_id: str) -> Key:
+    """A record in the list of an eMSP, by the instant it was made."""
+    return Key(invoice_records(issuer, party), f"R#{sort_instant(at)}#{record_id}")
+
+
+# ---- pulling from partners (clearing table) ------------------------------------------------------------------------
+def pull_mark(issuer: str, partner: str, party: str) -> Key:
+    """Up to where a partner's Sender was read."""
+    return Key(f"{issuer}#PULLMARKS", f"{partner}#{party}")
+
+
+def pulls(issuer: str) -> str:
+    """Partition of the nightly pulls of an issuer."""
+    return f"{issuer}#PULLS"
+
+
+def pull(issuer: str, night: str, partner: str, party: str) -> Key:
+    """What a night's pull from a partner brought."""
+    return Key(pulls(issuer), f"{night}#{partner}#{party}")
 
 
 # ---- clearing: masters ---------------------------------------------------------------------------------------------

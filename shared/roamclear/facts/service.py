@@ -15,8 +15,8 @@ from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context, Row
-from roamclear.payouts import mails as payout_mails
 from roamclear.ocpi import reconciliation as invoice_records
+from roamclear.payouts import mails as payout_mails
 from roamclear.payouts import service as payouts
 from roamclear.reconciliation import service as reconciliation
 
