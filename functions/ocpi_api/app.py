@@ -27,11 +27,13 @@ _ALLOWED = tuple(
     (re.compile(rule), verbs)
     for rule, verbs in (
         (rf"/ocpi(/versions|{_ID})?", "GET"),
+        (rf"/ocpi{_ID}/conformance", "GET"),
         (rf"/ocpi{_ID}/credentials", "GET, POST, PUT, DELETE"),
         (rf"/ocpi{_ID}/cdrs", "GET, POST"),
         (rf"/ocpi{_ID}/cdrs{_ID}{_ID}{_ID}", "GET"),
         (rf"/ocpi{_ID}/locations{_ID}{_ID}{_ID}({_ID})?({_ID})?", "GET, PATCH, PUT"),
         (rf"/ocpi{_ID}/tariffs", "GET"),
+        (r"/ocpi/2\.3\.0/invoicereconciliation", "GET"),
         (rf"/ocpi{_ID}/tariffs{_ID}{_ID}{_ID}", "DELETE, GET, PATCH, PUT"),
     )
 )

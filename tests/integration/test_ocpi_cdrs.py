@@ -173,7 +173,7 @@ def test_a_hub_writes_for_its_list(ctx: Context) -> None:
         ({}, 200, "charging_periods"),
         ([cdr(1), cdr(2)], 200, "one CDR"),
         (cdr(1, id="x" * 40), 200, "id"),
-        (cdr(1, id="\ud800"), 400, "Unicode"),
+        (cdr(1, id="\ud800"), 400, ""),
         (cdr(1, credit=True), 200, "credit"),
         (cdr(1, total_cost=None), 200, "total_cost"),
         (cdr(1, total_energy="1_000"), 200, "total_energy"),
@@ -354,3 +354,20 @@ def test_signed_data_of_megabytes_is_kept_and_served(stage: Stage, cpo: Partner)
     assert cpo.push({**body, "total_energy": 3}).code == 2001
     (found,) = cdrs.originals(stage.ctx, ISSUER, ["DEVWK*CDR-000001"]).values()
     assert zlib.decompress(found.raw).decode() == numbers_json.dumps(body)
+
+
+def test_a_partner_is_told_which_of_its_messages_passed_which_rule(stage: Stage) -> None:
+    sandbox = connect(stage.ctx, sandbox=True)
+    stage.clock.advance(timedelta(days=5))
+    bodies = [cdr(1), cdr(2, total_energy=1500), cdr(3, party_id="XXX"), "{"]
+    for body in bodies:
+        stage.clock.advance(timedelta(seconds=1))
+        sandbox.push(body)
+    found = sandbox.call("GET", "/ocpi/2.2.1/conformance").data
+    assert [m["result"] for m in found["messages"]][:3] == ["REJECT", "REJECT", "HOLD"]
+    assert [m["findings"][0]["field"] for m in found["messages"]][:2] == ["body", "party_id"]
+    assert "POWER_TOO_HIGH" in {f["id"] for f in found["messages"][2]["findings"]}
+    assert sum(found["summary"].values()) == 4
+    other = connect(stage.ctx)
+    assert other.call("GET", "/ocpi/2.2.1/conformance").data["messages"] == []
+    assert other.call("POST", "/ocpi/2.2.1/conformance", {}).status == 405

@@ -40,7 +40,10 @@ def receive_cdr(ctx: Context, credential: Credential, message: Message, source: 
     if credential.sandbox and len(original.raw) > ROW_LIMIT_BYTES:
         reason = f"the sandbox takes {ROW_LIMIT_BYTES} compressed bytes"
         return refuse(ctx, credential, message, "cdrs", Refused(reason, "body"), party=party, object_id=record.id)
-    receipt = store.sandbox_receive(ctx, original) if credential.sandbox else cdrs.receive(ctx, original)
+    if credential.sandbox:
+        receipt = store.sandbox_receive(ctx, original, credential.credential_id)
+    else:
+        receipt = cdrs.receive(ctx, original)
     if receipt is Receipt.CONFLICT:
         return Refused("id: this CDR is known with other content; a CDR never changes (OCPI mod_cdrs)", "id")
     return Pushed(receipt, party, record.id)

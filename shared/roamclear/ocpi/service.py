@@ -13,8 +13,9 @@ from roamclear.ocpi.objects import (
     save_tariff,
     stored_object,
 )
+from roamclear.ocpi.paging import MAX_LIMIT
 from roamclear.ocpi.rules import cdr_ref, location_url
-from roamclear.ocpi.sender import MAX_LIMIT, cdr_page, tariff_page
+from roamclear.ocpi.sender import cdr_page, tariff_page
 from roamclear.ocpi.versions import details, versions
 
 __all__ = [

@@ -50,16 +50,28 @@ def refused_body(db: Database, entry: IngestEntry) -> bytes:
 
 
 # ---- sandbox -------------------------------------------------------------------------------------------------------
-def sandbox_receive(ctx: Context, body: Original) -> Receipt:
+def sandbox_receive(ctx: Context, body: Original, credential_id: str) -> Receipt:
     """A CDR of a sandbox credential: answered like a real one, seen by nobody else, forgotten after 30 days."""
     expires = calendar.timegm((ctx.now() + timedelta(days=_SANDBOX_DAYS)).utctimetuple())
-    item = body.dump() | {"expires_at": expires}
+    index = {
+        "gsi1pk": keys.sandbox_of(body.issuer_id, credential_id),
+        "gsi1sk": f"{sort_instant(body.received_at_utc)}#{body.cdr_ref}",
+    }
+    item = body.dump() | index | {"expires_at": expires}
     try:
         ctx.db.write(Put(Table.INTAKE, keys.sandbox_cdr(body.issuer_id, body.cdr_ref), item, when=ABSENT))
     except ConditionFailed as lost:
         same = lost.current is not None and lost.current.get("content_hash") == body.content_hash
         return Receipt.REPEAT if same else Receipt.CONFLICT
     return Receipt.NEW
+
+
+def sandbox_latest(db: Database, issuer_id: str, credential_id: str, limit: int) -> list[Original]:
+    """The latest CDRs of a sandbox credential, newest first."""
+    page = db.page(Table.INTAKE, keys.sandbox_of(issuer_id, credential_id), index="gsi1", forward=False, limit=limit)
+    wanted = [Key(row["pk"], row["sk"]) for row in page.rows]
+    found = db.get_many(Table.INTAKE, wanted)
+    return [Original.load(found[key]) for key in wanted if key in found]
 
 
 def sandbox_original(db: Database, issuer_id: str, cdr_ref: str) -> Original | None:
