@@ -85,7 +85,9 @@ def runs(ctx: Context, actor: Actor, issuer_id: str) -> list[Run]:
 def run_for(ctx: Context, actor: Actor, issuer_id: str, run_id: str) -> Run:
     """One run for who may see it."""
     scope = authorise(actor, Right.RUN_VIEW, issuer_id)
-    found = run(ctx, issuer_id, run_id)
+    found = store.run(ctx.db, issuer_id, run_id)
+    if found is None:
+        raise NotFound("no such object")
     require_contract(scope, found.contract_id)
     return found
 
@@ -165,8 +167,8 @@ def find_document(ctx: Context, actor: Actor, issuer_id: str, text: str) -> Docu
     scope = authorise(actor, Right.DOCUMENT_VIEW, issuer_id)
     body = rf_reference.body(text) if rf_reference.is_valid(text) else text
     found = store.document_by_reference(ctx.db, issuer_id, rules.normalised(body))
-    if found is not None:
-        require_contract(scope, found.contract_id)
+    if found is None or (scope.contract_ids is not None and found.contract_id not in scope.contract_ids):
+        return None
     return found
 
 
@@ -211,7 +213,9 @@ def document(ctx: Context, issuer_id: str, number: str) -> Document:
 def document_for(ctx: Context, actor: Actor, issuer_id: str, number: str) -> Document:
     """One document's header for who may see it."""
     scope = authorise(actor, Right.DOCUMENT_VIEW, issuer_id)
-    found = document(ctx, issuer_id, number)
+    found = store.document(ctx.db, issuer_id, number)
+    if found is None:
+        raise NotFound("no such object")
     require_contract(scope, found.contract_id)
     return found
 
