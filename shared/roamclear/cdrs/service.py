@@ -146,7 +146,7 @@ def trace(ctx: Context, actor: Actor, issuer_id: str, cdr_ref: str) -> tuple[Ori
     body = store.original(ctx.db, issuer_id, cdr_ref)
     known = store.session(ctx.db, issuer_id, cdr_ref)
     if body is None:
-        raise NotFound("no such CDR")
+        raise NotFound("no such object")
     require_contract(scope, known.contract_id if known else None)
     versions = range(1, (known.rating_version if known else 0) + 1)
     found = [store.rating(ctx.db, issuer_id, cdr_ref, version) for version in versions]
