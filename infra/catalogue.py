@@ -186,7 +186,9 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         timeout_s=30,
     ),
     _task("prepare_run", "checks the input and creates the run once", extras=frozenset({Extra.WAKE})),
-    _task("park_run", "keeps the task token of a gate until the clock says go", extras=frozenset({Extra.WAKE})),
+    _task("park_run", "keeps the task token of a gate until the clock says go",
+          # An approval that came before the gate is passed on at once.
+          extras=frozenset({Extra.WAKE, Extra.COMPLETE_TASK})),
     _task("open_window", "decides the members and tells the eMSP",
           extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS})),
     _task("lock_sessions", "locks the run and its members", buckets={"archive": Objects.BOTH}, memory_mb=1024,

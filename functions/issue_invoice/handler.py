@@ -6,6 +6,7 @@ from typing import Any
 
 from roamclear.aws.compose import context as compose
 from roamclear.aws.observe import logger
+from roamclear.aws.tasks import named
 from roamclear.billing import service as billing
 from roamclear.packages.service import proof
 
@@ -13,6 +14,7 @@ from roamclear.packages.service import proof
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Task of the month close: {issuer_id, run_id}. All checks and one render come before the number is taken."""
+    issuer_id, run_id = named(event, "issuer_id", "run_id")
     ctx = compose()
-    run = billing.issue(ctx, event["issuer_id"], event["run_id"], proof(ctx))
+    run = billing.issue(ctx, issuer_id, run_id, proof(ctx))
     return {"outcome": run.state.value, "numbers": list(run.numbers)}

@@ -6,14 +6,16 @@ from typing import Any
 
 from roamclear.aws.compose import context as compose
 from roamclear.aws.observe import logger
+from roamclear.aws.tasks import named
 from roamclear.billing import service as billing
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Task of the month close: {issuer_id, run_id}; NOT_YET sends the run back to its gate."""
+    issuer_id, run_id = named(event, "issuer_id", "run_id")
     ctx = compose()
-    if ctx.now() < billing.run(ctx, event["issuer_id"], event["run_id"]).opens_at_utc:
+    if ctx.now() < billing.run(ctx, issuer_id, run_id).opens_at_utc:
         return {"outcome": "NOT_YET"}
-    run = billing.open_window(ctx, event["issuer_id"], event["run_id"])
+    run = billing.open_window(ctx, issuer_id, run_id)
     return {"outcome": "NOTHING_TO_BILL" if run.state == "SETTLED" else "OPEN", "members": run.members}

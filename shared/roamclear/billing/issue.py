@@ -61,6 +61,8 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
         numbers.append(number)
     state = RunState.ISSUED if numbers else RunState.SETTLED
     _to(ctx, run, RunState.FINALISING, state, numbers=tuple(numbers))
+    reason = "the document was issued"
+    journal.resolve(ctx, issuer_id, ExceptionType.EINVOICE_INVALID, run_id, by="system:close", reason=reason)
     return _run(ctx, issuer_id, run_id)
 
 
@@ -263,7 +265,7 @@ def _refuse(ctx: Context, run: Run, faults: list[str]) -> None:
         severity="HIGH",
         partner=run.contract_id,
         expected=run.locked_net,
-        next_action="correct the named fields; the run goes on by itself",
+        next_action="correct the named fields, then resume the run",
     )
     raise Conflict("the document cannot be issued", faults=faults[:20])
 

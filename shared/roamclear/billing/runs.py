@@ -96,8 +96,7 @@ def park(ctx: Context, issuer_id: str, run_id: str, gate: str, task_token: str) 
     """Keep a task token until the gate's instant; a one-off schedule and the regular sweep both complete it."""
     run = _run(ctx, issuer_id, run_id)
     if gate == "APPROVED":
-        columns = {"state": RunState.AWAITING_APPROVAL, "approval_token": task_token}
-        ctx.db.write(store.run_update(run, (RunState.LOCKED, RunState.AWAITING_APPROVAL), **columns))
+        _park_for_approval(ctx, run, task_token)
         return
     if gate == "OPENS":
         at = run.opens_at_utc
@@ -108,6 +107,18 @@ def park(ctx: Context, issuer_id: str, run_id: str, gate: str, task_token: str) 
     item = {"task_token": task_token, "run_id": run_id, "gate": gate}
     ctx.db.write(store.due_put(issuer_id, at, f"{run_id}#{gate}", item))
     ctx.workflows.wake_at(f"{issuer_id}.{run_id}.{gate}", at)
+
+
+def _park_for_approval(ctx: Context, run: Run, task_token: str) -> None:
+    """Wait for a person; one who was faster than this step is not waited for."""
+    columns = {"state": RunState.AWAITING_APPROVAL, "approval_token": task_token}
+    update = store.run_update(run, (RunState.LOCKED, RunState.AWAITING_APPROVAL), **columns)
+    try:
+        ctx.db.write(store.only_once(update, "approved_by"))
+    except ConditionFailed:
+        if _run(ctx, run.issuer_id, run.run_id).approved_by is None:
+            raise
+        ctx.workflows.complete(task_token, {"run_id": run.run_id, "gate": "APPROVED"})
 
 
 def complete_due(ctx: Context, issuer_id: str) -> int:

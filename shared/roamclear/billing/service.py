@@ -8,8 +8,9 @@ from roamclear.audit import service as audit
 from roamclear.billing import rules, store
 from roamclear.billing.issue import Row, issue, not_included
 from roamclear.billing.issue import parts_of as parts
-from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunRequest, RunState
+from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
 from roamclear.billing.papers import final
+from roamclear.billing.recovery import fail, not_prepared, resume
 from roamclear.billing.runs import (
     LOCK_AFTER,
     complete_due,
@@ -27,11 +28,9 @@ from roamclear.contracts import service as contracts
 from roamclear.documents.model import InvoiceDocument
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
-from roamclear.journal import service as journal
-from roamclear.journal.model import ExceptionType
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import ConditionFailed, Conflict, InvariantBroken, NotFound
+from roamclear.kernel.errors import ConditionFailed, InvariantBroken, NotFound
 from roamclear.kernel.ids import rf_reference
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Put
@@ -52,12 +51,14 @@ __all__ = [
     "locked_sessions",
     "members",
     "not_included",
+    "not_prepared",
     "open_documents",
     "open_window",
     "park",
     "parts",
     "prepare",
     "replace_document",
+    "resume",
     "run",
     "runs",
     "start_due",
@@ -133,35 +134,6 @@ def approve(ctx: Context, actor: Actor, issuer_id: str, run_id: str) -> Run:
     return found
 
 
-def resume(ctx: Context, actor: Actor, issuer_id: str, run_id: str) -> Run:
-    """Start a run again whose step gave up, under the next execution name; finished steps find their work done."""
-    authorise(actor, Right.RUN_PREPARE, issuer_id)
-    found = run(ctx, issuer_id, run_id)
-    if found.failed_step is None:
-        raise Conflict("no step of this run gave up", state=found.state.value)
-
-    def attempt() -> None:
-        details = {"step": found.failed_step, "attempt": found.resumed + 1}
-        log = audit.entry(
-            ctx,
-            issuer_id=issuer_id,
-            kind="RUN",
-            object_id=run_id,
-            actor_id=actor.actor_id,
-            action="RESUMED",
-            details=details,
-        )
-        columns = {"failed_step": None, "failure": None, "resumed": found.resumed + 1}
-        ctx.db.transact([store.run_update(found, (found.state,), **columns), log])
-
-    again_on_race(attempt)
-    request = RunRequest(issuer_id=issuer_id, contract_id=found.contract_id, period=found.period, kind=found.kind)
-    ctx.workflows.start_close(f"{issuer_id}.{run_id}.R{found.resumed + 1}", request.dump())
-    kind, subject = ExceptionType.RUN_FAILED, f"{run_id}#{found.failed_step}"
-    journal.resolve(ctx, issuer_id, kind, subject, by=actor.actor_id, reason="started again")
-    return run(ctx, issuer_id, run_id)
-
-
 def find_document(ctx: Context, actor: Actor, issuer_id: str, text: str) -> Document | None:
     """The document of a number or RF reference in any spelling, for who may see it."""
     scope = authorise(actor, Right.DOCUMENT_VIEW, issuer_id)
@@ -170,24 +142,6 @@ def find_document(ctx: Context, actor: Actor, issuer_id: str, text: str) -> Docu
     if found is None or (scope.contract_ids is not None and found.contract_id not in scope.contract_ids):
         return None
     return found
-
-
-def fail(ctx: Context, issuer_id: str, run_id: str, step: str, reason: str) -> Run:
-    """Note which step of a run gave up; the run keeps its state, so that the step can be run again."""
-    found = run(ctx, issuer_id, run_id)
-    states = tuple(RunState)
-    ctx.db.write(store.run_update(found, states, failed_step=step, failure=reason[:500]))
-    journal.raise_once(
-        ctx,
-        issuer_id,
-        ExceptionType.RUN_FAILED,
-        f"{run_id}#{step}",
-        f"the step {step} gave up",
-        severity="HIGH",
-        partner=found.contract_id,
-        next_action="look at the execution, then start it again",
-    )
-    return run(ctx, issuer_id, run_id)
 
 
 def finish(ctx: Context, issuer_id: str, run_id: str) -> Run:

@@ -62,6 +62,11 @@ def only_once(update: Update, attribute: str) -> Update:
     return replace(update, when=(*update.when, When(attribute, "absent")))
 
 
+def if_resumed(update: Update, times: int) -> Update:
+    """The same update, refused where the run was started again another number of times."""
+    return replace(update, when=(*update.when, When("resumed", "=", times)))
+
+
 def fact(known: Run, at: datetime, name: str) -> Put:
     """A run's fact for the higher rooms."""
     payload = {"run_id": known.run_id, "contract_id": known.contract_id, "period": known.period}
@@ -88,9 +93,10 @@ def due_put(issuer_id: str, at: datetime, name: str, item: Row) -> Put:
 
 
 def due_rows(db: Database, issuer_id: str, now: datetime) -> Iterator[Row]:
-    """What is due at an instant, earliest first."""
+    """What is due at an instant, that very instant too, earliest first."""
     pk = keys.due(issuer_id, now, "").pk
-    yield from db.rows(Table.CLEARING, pk, before=sort_instant(now), consistent=True)
+    # Sort keys read instant#name, and "$" is the character behind "#".
+    yield from db.rows(Table.CLEARING, pk, before=f"{sort_instant(now)}$", consistent=True)
 
 
 def due_done(db: Database, row: Row) -> None:

@@ -68,6 +68,12 @@ def resolve(ctx: Context, issuer_id: str, kind: ExceptionType, subject: str, *, 
     return True
 
 
+def is_open(ctx: Context, issuer_id: str, kind: ExceptionType, subject: str) -> bool:
+    """Whether an exception waits for somebody."""
+    row = store.find(ctx.db, issuer_id, kind, subject)
+    return row is not None and row.state == "OPEN"
+
+
 def resolve_by_hand(
     ctx: Context, actor: Actor, issuer_id: str, kind: ExceptionType, subject: str, reason: str
 ) -> ExceptionRow:
