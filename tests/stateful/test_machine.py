@@ -268,6 +268,16 @@ def test_a_month_with_a_death_at_every_write() -> None:
             world.close()
 
 
+def test_a_month_with_deaths_on_moto() -> None:
+    """The same story once through the real door."""
+    world = World(on_moto=True)
+    try:
+        _month(world, (2, True))
+        assert len(world.documents()) == 2
+    finally:
+        world.close()
+
+
 def _month(world: World, crash: tuple[int, bool]) -> None:
     for number in range(4):
         sent = world.post(emsp=(b.EMSP, "FRBEL")[number % 2], kwh=KWH[number], evse=ASSIGNED)

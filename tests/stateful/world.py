@@ -21,13 +21,13 @@ from roamclear.billing import proof as billing_proof
 from roamclear.billing import service as billing
 from roamclear.billing import store as billing_store
 from roamclear.billing.model import LOCKED_STATES, Document, Run, RunRequest, RunState
-from roamclear.cdrs import proof as cdrs_proof
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Original, Receipt, Session
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.disputes import service as disputes
 from roamclear.documents.checks import missing
 from roamclear.evses import service as evses
+from roamclear.facts import proof as whole_proof
 from roamclear.facts import service as facts
 from roamclear.identity.model import Role
 from roamclear.kernel.context import Context
@@ -498,7 +498,8 @@ class World:
         self.check()
         known = self.sessions()
         assert set(known) == set(self.sent), "a body has no state"
-        assert all(e.holds for e in cdrs_proof.equations(self.ctx, b.ISSUER))
+        broken = [e for e in whole_proof.prove(self.ctx, b.ISSUER) if not e.holds]
+        assert broken == []
         assert all(r.state in (RunState.SENT, RunState.SETTLED) for r in self.runs()), self.runs()
         billed = {ref for members in self.locked.values() for ref in members}
         groups: dict[str, list[Sent]] = defaultdict(list)
