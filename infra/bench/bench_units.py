@@ -52,7 +52,8 @@ def _body(raw: dict[str, Any]) -> dict[str, Any]:
     parts = []
     for n in range(10):
         at = (start + timedelta(minutes=6 * n)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        parts.append({"start_date_time": at, "dimensions": [d | {"volume": d["volume"] / 10} for d in period["dimensions"]]})
+        dimensions = [d | {"volume": d["volume"] / 10} for d in period["dimensions"]]
+        parts.append({"start_date_time": at, "dimensions": dimensions})
     return raw | {"charging_periods": parts}
 
 
