@@ -6,7 +6,6 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,10 +21,8 @@ class Buckets:
     client: Callable[[], Any]
     names: Mapping[str, str]
 
-    def put(
-        self, bucket: str, key: str, body: bytes, content_type: str, *, retain_until: datetime | None = None
-    ) -> StoredObject:
-        """Write an object unless the same bytes stand there already."""
+    def put(self, bucket: str, key: str, body: bytes, content_type: str) -> StoredObject:
+        """Write an object unless the same bytes stand there already; the bucket's own rule retains it."""
         digest = hashlib.sha256(body)
         stored = StoredObject(bucket, key, len(body), digest.hexdigest())
         if self._sha256(bucket, key) == stored.sha256:
@@ -38,8 +35,6 @@ class Buckets:
             "Metadata": {"sha256": stored.sha256},
             "ChecksumSHA256": base64.b64encode(digest.digest()).decode(),
         }
-        if retain_until is not None:
-            request |= {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": retain_until}
         try:
             self.client().put_object(**request)
         except (ClientError, BotoCoreError) as error:

@@ -94,9 +94,7 @@ class StoredObject:
 class Objects(Protocol):
     """The buckets by their role: ``documents``, ``inbox``, ``exports``, ``archive``."""
 
-    def put(
-        self, bucket: str, key: str, body: bytes, content_type: str, *, retain_until: datetime | None = None
-    ) -> StoredObject:
+    def put(self, bucket: str, key: str, body: bytes, content_type: str) -> StoredObject:
         """Write an object; the same bytes under the same key again change nothing."""
         ...
 
