@@ -17,6 +17,7 @@ class Access(Enum):
     READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
     APPEND = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:ConditionCheckItem")
     PUT = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem")
+    PUT_MANY = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem")
     GET_PUT_UPDATE = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
     WRITE = (
         "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem",
@@ -42,7 +43,7 @@ class Extra(Enum):
     URLS = "know the public base URL"
 
 
-READ, APPEND, PUT, WRITE = Access.READ, Access.APPEND, Access.PUT, Access.WRITE
+READ, APPEND, PUT, PUT_MANY, WRITE = Access.READ, Access.APPEND, Access.PUT, Access.PUT_MANY, Access.WRITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,15 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         concurrency=2,
     ),
     FunctionSpec(
+        "pull_cdrs",
+        "reads from CPOs what their push missed",
+        # A body is put once; the marks, reports and exceptions of a night are put or updated.
+        {"identity": READ, "intake": PUT_MANY, "clearing": WRITE},
+        memory_mb=1024,
+        timeout_s=900,
+        concurrency=1,
+    ),
+    FunctionSpec(
         "nightly_proof",
         "recounts sessions, documents, postings and archive copies and locks the digest",
         {"identity": READ, "intake": READ, "clearing": WRITE, "ledger": READ, "audit": APPEND},
@@ -219,7 +229,10 @@ SCHEDULES: Mapping[str, str] = {
     "export_payments": "cron(17 * * * ? *)",
     "render_payout_statement": "cron(47 * * * ? *)",
     "nightly_proof": "cron(23 2 * * ? *)",
+    "pull_cdrs": "cron(11 1 * * ? *)",
 }
+#: Schedules that begin at any minute of their hour, so that partners are not all asked at once (OCPI transport).
+JITTER_MINUTES: Mapping[str, int] = {"pull_cdrs": 45}
 #: Which tables have which indexes; ALL or KEYS_ONLY.
 INDEXES: Mapping[str, Mapping[str, str]] = {
     "identity": {},

@@ -23,6 +23,7 @@ LOGGED_FAULTS = {
     "finance_api": ("unexpected fault",),
     "ocpi_api": ("unexpected fault",),
     "project_stream": ("a record was parked",),
+    "pull_cdrs": ("a pull failed",),
 }
 
 

@@ -10,7 +10,7 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.catalogue import SCHEDULES
+from infra.catalogue import JITTER_MINUTES, SCHEDULES
 from infra.constructs.functions import function_name
 from infra.settings import StageSettings
 
@@ -48,6 +48,13 @@ def scheduler_role(scope: Construct, construct_id: str, settings: StageSettings,
     )
 
 
+def _window(name: str) -> scheduler.CfnSchedule.FlexibleTimeWindowProperty:
+    minutes = JITTER_MINUTES.get(name)
+    if minutes is None:
+        return scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF")
+    return scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="FLEXIBLE", maximum_window_in_minutes=minutes)
+
+
 class Schedules(Construct):
     """One regular schedule per entry of the catalogue."""
 
@@ -70,7 +77,7 @@ class Schedules(Construct):
                 group_name=group_name(settings),
                 schedule_expression=expression,
                 schedule_expression_timezone="UTC",
-                flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+                flexible_time_window=_window(name),
                 target=scheduler.CfnSchedule.TargetProperty(
                     arn=functions[name].function_arn,
                     role_arn=role.role_arn,

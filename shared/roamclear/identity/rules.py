@@ -17,6 +17,7 @@ TABLE: dict[Right, frozenset[Role]] = {
     Right.CDR_RELEASE: frozenset({_R.FINANCE, _R.OPS, _R.DISPUTE_AGENT}),
     Right.CDR_PUSH: frozenset({_R.API_PARTNER}),
     Right.CDR_PULL: frozenset({_R.API_PARTNER}),
+    Right.INGEST_VIEW: frozenset({_R.ADMIN, _R.FINANCE, _R.OPS}),
     Right.DISPUTE_CREATE: frozenset({_R.EMSP_USER, _R.API_PARTNER}),
     Right.DISPUTE_RESOLVE: frozenset({_R.FINANCE, _R.FINANCE_APPROVER, _R.DISPUTE_AGENT}),
     Right.DISPUTE_VIEW: frozenset(_STAFF | {_R.EMSP_USER}),
@@ -67,7 +68,7 @@ def authorise(actor: Actor, right: Right, issuer_id: str) -> Scope:
 
 def _own(role: Role, right: Right) -> bool:
     """Whether a role sees only what belongs to it, whatever its grant forgot to say."""
-    partner_says = role is _R.API_PARTNER and right is not Right.CDR_PUSH
+    partner_says = role is _R.API_PARTNER and right not in (Right.CDR_PUSH, Right.CDR_PULL)
     return role in (_R.EMSP_USER, _R.SUB_CPO_USER) or partner_says
 
 

@@ -16,7 +16,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import InvalidInput, NotFound
 from roamclear.ocpi import rules, store
 from roamclear.ocpi.canonical import content_hash
-from roamclear.ocpi.model import BODY_LIMIT_BYTES, ROW_LIMIT_BYTES, IngestEntry, Message, Pushed, Refused
+from roamclear.ocpi.model import BODY_LIMIT_BYTES, ROW_LIMIT_BYTES, Differs, IngestEntry, Message, Pushed, Refused
 from roamclear.partners.model import Credential
 from roamclear.rating.model import ChargeRecord
 from roamclear.rating.service import normalise_cdr
@@ -45,7 +45,7 @@ def receive_cdr(ctx: Context, credential: Credential, message: Message, source: 
     else:
         receipt = cdrs.receive(ctx, original)
     if receipt is Receipt.CONFLICT:
-        return Refused("id: this CDR is known with other content; a CDR never changes (OCPI mod_cdrs)", "id")
+        return Differs("id: this CDR is known with other content; a CDR never changes (OCPI mod_cdrs)", "id")
     return Pushed(receipt, party, record.id)
 
 

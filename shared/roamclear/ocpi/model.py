@@ -51,6 +51,11 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Differs(Refused):
+    """Other content under the id of a known CDR: kept beside the first one, which stays."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pushed:
     """A CDR that is known now, for the first time or again."""
 
@@ -94,6 +99,30 @@ class StoredObject(Record):
     raw: bytes
     revision: int = 1
     deleted: bool = False
+
+
+class PullReport(Record):
+    """What a night's pull from a partner found, between two instants of the partner's ``last_updated``.
+
+    ``pushed`` were known by push (or file), ``pulled_before`` by an earlier pull, ``pulled_only`` are new.
+    """
+
+    issuer_id: str
+    night: str
+    partner_id: str
+    party: str
+    from_utc: datetime
+    to_utc: datetime
+    ended_at_utc: datetime
+    complete: bool
+    pages: int = 0
+    seen: int = 0
+    pushed: int = 0
+    pulled_before: int = 0
+    pulled_only: int = 0
+    mismatched: int = 0
+    refused: int = 0
+    faults: tuple[str, ...] = ()
 
 
 class InvoiceRecord(Record):

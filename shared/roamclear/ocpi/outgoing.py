@@ -35,6 +35,14 @@ class Target:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A partner's answer: the bytes of its body and its headers by lower-case name."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
 def get_json(url: str, authorization: str, *, allow_loopback: bool = False) -> Any:
     """GET a JSON document with exact numbers.
 
@@ -42,7 +50,16 @@ def get_json(url: str, authorization: str, *, allow_loopback: bool = False) -> A
         InvalidInput: an address that we do not call.
         Unavailable: no answer in time, another status than 200, too large, or no JSON.
     """
-    target = check(url, allow_loopback=allow_loopback)
+    answered = get(url, authorization, allow_loopback=allow_loopback)
+    try:
+        return numbers_json.loads(answered.body, limit_bytes=LIMIT_BYTES)
+    except InvalidInput as error:
+        raise Unavailable("the partner's answer is no JSON") from error
+
+
+def get(url: str, authorization: str, *, allow_loopback: bool = False, max_url: int = MAX_URL) -> Answered:
+    """GET whatever stands at an address; ``InvalidInput`` and ``Unavailable`` as with ``get_json``."""
+    target = check(url, allow_loopback=allow_loopback, max_url=max_url)
     connection = _connection(target)
     watchdog = threading.Timer(TIMEOUT_S, _cut, (connection,))
     watchdog.daemon = True
@@ -54,26 +71,25 @@ def get_json(url: str, authorization: str, *, allow_loopback: bool = False) -> A
         body = answer.read(LIMIT_BYTES + 1)
         if answer.status != 200:
             raise Unavailable(f"the partner answered with HTTP {answer.status}")
+        if len(body) > LIMIT_BYTES:
+            raise Unavailable(f"the partner's answer has more than {LIMIT_BYTES} bytes")
+        return Answered(body, {name.lower(): value for name, value in answer.getheaders()})
     except (OSError, http.client.HTTPException, AttributeError) as error:
         raise Unavailable("the partner did not answer in time") from error
     finally:
         watchdog.cancel()
         connection.close()
-    try:
-        return numbers_json.loads(body, limit_bytes=LIMIT_BYTES)
-    except InvalidInput as error:
-        raise Unavailable("the partner's answer is no JSON") from error
 
 
-def check(url: str, *, allow_loopback: bool = False) -> Target:
+def check(url: str, *, allow_loopback: bool = False, max_url: int = MAX_URL) -> Target:
     """The target of an address that may be called, else ``InvalidInput``.
 
     >>> check("http://192.0.2.1/versions")
     Traceback (most recent call last):
     roamclear.kernel.errors.InvalidInput: url: only https is called
     """
-    if not isinstance(url, str) or len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
-        raise InvalidInput("url: no address of at most 255 characters", field="url")
+    if not isinstance(url, str) or len(url) > max_url or not url.isascii() or not url.isprintable() or " " in url:
+        raise InvalidInput(f"url: no address of at most {max_url} characters", field="url")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

@@ -108,7 +108,8 @@ def record_page(ctx: Context, credential: Credential, query: ListQuery) -> ListP
     found = list(dict.fromkeys(heapq.merge(*lists)))
     position = Position.decode(query.position) if query.position else None
     rest = [name for name in found if name > position.last] if position else found[query.offset :]
-    bodies, size = [], 0
+    bodies: list[bytes] = []
+    size = 0
     for name in rest[:limit]:
         body = store.invoice_record_body(ctx.db, credential.issuer_id, name.split("#", 1)[1])
         if bodies and size + len(body) > MAX_BYTES:

@@ -11,9 +11,9 @@ from roamclear.aws import keys
 from roamclear.cdrs.model import Original, Receipt
 from roamclear.kernel.context import Context, Database, Row
 from roamclear.kernel.errors import ConditionFailed
-from roamclear.kernel.time import sort_instant
-from roamclear.kernel.writes import ABSENT, Key, Put, Table, When
-from roamclear.ocpi.model import ROW_LIMIT_BYTES, IngestEntry, InvoiceRecord, StoredObject
+from roamclear.kernel.time import parse_instant, sort_instant
+from roamclear.kernel.writes import ABSENT, Key, Put, Table, Update, When
+from roamclear.ocpi.model import ROW_LIMIT_BYTES, IngestEntry, InvoiceRecord, PullReport, StoredObject
 
 _SANDBOX_DAYS = 30
 
@@ -214,3 +214,31 @@ def invoice_record_body(db: Database, issuer_id: str, record_id: str) -> bytes:
     row = db.get(Table.INTAKE, key) or {}
     rest = [r["raw"] for r in db.rows(Table.INTAKE, key.pk, prefix="PART#")] if row.get("parts") else []
     return zlib.decompress(b"".join([row["raw"], *rest]))
+
+
+# ---- pulls ---------------------------------------------------------------------------------------------------------
+def pull_mark(db: Database, issuer_id: str, partner_id: str, party: str) -> datetime | None:
+    """Up to where a partner's Sender was read, or None before the first night."""
+    row = db.get(Table.CLEARING, keys.pull_mark(issuer_id, partner_id, party))
+    return parse_instant(row["until_utc"]) if row else None
+
+
+def save_pull_mark(db: Database, issuer_id: str, partner_id: str, party: str, until: datetime) -> None:
+    """Remember it; of two pulls at once either may be the last, both are true."""
+    item = {"issuer_id": issuer_id, "until_utc": sort_instant(until)}
+    db.write(Put(Table.CLEARING, keys.pull_mark(issuer_id, partner_id, party), item, when=()))
+
+
+def save_pull(db: Database, made: PullReport) -> None:
+    """The report of a night; a second pull of the night adds to it."""
+    sums = {n: getattr(made, n) for n in ("pages", "seen", "pulled_only", "mismatched", "refused")}
+    known = {n: getattr(made, n) for n in ("pushed", "pulled_before")}
+    told = {name: value for name, value in made.dump().items() if name not in sums}
+    key = keys.pull(made.issuer_id, made.night, made.partner_id, made.party)
+    db.write(Update(Table.CLEARING, key, put=told | known, add=sums, when=()))
+
+
+def pull_reports(db: Database, issuer_id: str, *, after: str, before: str) -> Iterator[PullReport]:
+    """The reports between two days (the second exclusive), newest first."""
+    for row in db.rows(Table.CLEARING, keys.pulls(issuer_id), after=after, before=before, forward=False):
+        yield PullReport.load(row)

@@ -45,6 +45,11 @@ class Peer(Record):
     endpoints: dict[str, str] = {}
     parties: tuple[str, ...] = ()
 
+    @property
+    def cdrs_url(self) -> str | None:
+        """Where its CDRs can be pulled: its Sender; 2.1.1 knows no roles."""
+        return self.endpoints.get("cdrs:SENDER") or self.endpoints.get("cdrs")
+
 
 class Credential(Record):
     """One token's rights. ``cpo_parties`` may be written for, ``emsp_parties`` may be read; both folded (DEABC)."""

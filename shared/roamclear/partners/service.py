@@ -18,11 +18,14 @@ from roamclear.partners.model import Credential, CredentialStatus, Peer, Wanted
 
 __all__ = [
     "authenticate",
+    "callable_cpos",
     "count_request",
     "credential",
     "credentials",
     "header_for",
     "issue",
+    "of_partner",
+    "partner_ids",
     "presented",
     "renew",
     "revoke",
@@ -130,6 +133,34 @@ def credentials(ctx: Context, actor: Actor, issuer_id: str) -> list[Credential]:
     authorise(actor, Right.USER_ADMIN, issuer_id)
     found = (store.find(ctx.db, known) for known in store.hashes(ctx.db, issuer_id))
     return [c for c in found if c is not None]
+
+
+def callable_cpos(ctx: Context, issuer_id: str) -> list[Credential]:
+    """The registered credentials of CPOs and hubs that offer their CDRs to be pulled (product.md row 6)."""
+    found = (store.find(ctx.db, known) for known in store.hashes(ctx.db, issuer_id))
+    return [
+        c
+        for c in found
+        if c is not None
+        and c.status is CredentialStatus.ACTIVE
+        and not c.sandbox
+        and c.cpo_parties
+        and c.peer is not None
+        and c.peer.cdrs_url is not None
+    ]
+
+
+def of_partner(ctx: Context, issuer_id: str, partner_id: str) -> list[Credential]:
+    """The credentials of a partner that are not revoked."""
+    found = (store.find(ctx.db, known) for known in store.hashes(ctx.db, issuer_id))
+    return [
+        c for c in found if c is not None and c.partner_id == partner_id and c.status is not CredentialStatus.REVOKED
+    ]
+
+
+def partner_ids(ctx: Context, issuer_id: str) -> list[str]:
+    """All partners an issuer ever gave a credential to."""
+    return sorted(store.partner_ids(ctx.db, issuer_id))
 
 
 def _end(ctx: Context, known: Credential, by: str) -> Credential:

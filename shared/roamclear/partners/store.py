@@ -30,6 +30,11 @@ def hashes(db: Database, issuer_id: str) -> Iterator[str]:
         yield str(row["token_hash"])
 
 
+def partner_ids(db: Database, issuer_id: str) -> set[str]:
+    """The partners of all credentials of an issuer."""
+    return {str(row["partner_id"]) for row in db.rows(Table.IDENTITY, keys.credentials(issuer_id), consistent=True)}
+
+
 def create_puts(made: Credential) -> list[Put]:
     """A new credential and its place in the issuer's list."""
     return [

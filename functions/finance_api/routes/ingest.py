@@ -1,0 +1,48 @@
+"""Refused messages and nightly pulls."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from functions.finance_api.http import Request, answer
+from roamclear.kernel.errors import InvalidInput
+from roamclear.ocpi import reports
+
+router = APIGatewayHttpRouter()
+
+
+@router.get("/ingest-log")
+def list_refused() -> Response[str]:
+    """What was refused on a UTC day (today), of one partner or all."""
+    request = Request(router)
+    actor = request.actor
+    day = _day(request, "day", request.ctx.now().date())
+    partner = request.query("partner") or None
+    found = reports.ingest_log(request.ctx, actor, request.issuer_of(actor), partner, day)
+    return answer({"day": day, "items": found})
+
+
+@router.get("/pulls")
+def list_pulls() -> Response[str]:
+    """The pulls of the last 31 nights, or of those between two days."""
+    request = Request(router)
+    actor = request.actor
+    last = _day(request, "to", request.ctx.now().date())
+    first = _day(request, "from", last - timedelta(days=30))
+    return answer({"items": reports.pulls(request.ctx, actor, request.issuer_of(actor), first, last)})
+
+
+def _day(request: Request, name: str, default: date) -> date:
+    given = request.query(name)
+    if not given:
+        return default
+    try:
+        found = date.fromisoformat(given)
+    except ValueError as error:
+        raise InvalidInput(f"{name} is no day (YYYY-MM-DD)", field=name) from error
+    if not date(2000, 1, 1) <= found <= date(2100, 1, 1):
+        raise InvalidInput(f"{name} lies outside the calendar", field=name)
+    return found
