@@ -271,6 +271,13 @@ def test_a_payout_schedule_with_nothing_to_do_writes_nothing(house: Stage, funct
     assert snapshot(house) == before
 
 
+def test_a_pull_without_a_registered_cpo_asks_nobody(house: Stage) -> None:
+    before = snapshot(house)
+    for event in (sample("pull_cdrs", "schedule"), sample("pull_cdrs", "schedule"), {}):
+        assert call("pull_cdrs", event) == {"partners": []}
+    assert snapshot(house) == before
+
+
 # ---- streams -------------------------------------------------------------------------------------------------------
 def test_a_received_body_is_checked_and_rated_by_the_stream(stage: Stage) -> None:
     month.start(stage)
