@@ -15,6 +15,8 @@ from roamclear.disputes import rules, store
 from roamclear.disputes.model import Claim, Dispute, State, Window
 from roamclear.identity.model import Actor, Right, Scope, system
 from roamclear.identity.rules import authorise, require_contract
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, ConditionFailed, Conflict, InvalidInput, Locked, NotFound, WindowClosed
 from roamclear.kernel.money import Money
@@ -267,7 +269,15 @@ def _say(ctx: Context, actor: Actor, session: Session, made: Dispute) -> Dispute
         if lost.table == Table.AUDIT:
             raise
         raise Busy("the session changed meanwhile; try again") from lost
+    _answered(ctx, actor, made)
     return made
+
+
+def _answered(ctx: Context, actor: Actor, made: Dispute) -> None:
+    """What the lock told as unanswered has its answer."""
+    subject = f"{made.run_id}#{made.cdr_ref}"
+    reason = f"the dispute ended as {made.state.value}"
+    journal.resolve(ctx, made.issuer_id, ExceptionType.UNANSWERED_DISPUTE, subject, by=actor.actor_id, reason=reason)
 
 
 def _freed(ctx: Context, session: Session) -> dict[str, Any]:
@@ -300,6 +310,7 @@ def _finish(ctx: Context, actor: Actor, session: Session, made: Dispute, writes:
             if lost.table == Table.AUDIT:
                 raise
             raise Busy("the session changed meanwhile; try again") from lost
+        _answered(ctx, actor, made)
         return made
     window = store.window(ctx.db, session.issuer_id, session.run_id)
     if window is None or window.state != "WINDOW":
