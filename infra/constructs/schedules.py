@@ -91,8 +91,15 @@ class Schedules(Construct):
             schedule.add_resource_dependency(group)
 
 
+#: Which keys of the inbox reach which function; every key reaches exactly one.
+INBOX: dict[str, list[object]] = {
+    "import_bank_file": [{"anything-but": {"prefix": "cdrs/"}}],
+    "import_cdr_file": [{"prefix": "cdrs/"}],
+}
+
+
 class InboxEvents(Construct):
-    """A new object in the bank inbox invokes the import; the hourly list finds what an event lost (rules.md 10)."""
+    """A new object in the inbox invokes its import; the hourly lists find what an event lost (rules.md 10)."""
 
     def __init__(
         self,
@@ -100,39 +107,41 @@ class InboxEvents(Construct):
         construct_id: str,
         settings: StageSettings,
         bucket_name: str,
-        function: lambda_.Function,
+        functions: dict[str, lambda_.Function],
         failures: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
-        rule = events.CfnRule(
-            self,
-            "Rule",
-            name=f"{settings.prefix}-inbox",
-            description="A bank file arrived",
-            event_pattern={
-                "source": ["aws.s3"],
-                "detail-type": ["Object Created"],
-                "detail": {"bucket": {"name": [bucket_name]}},
-            },
-            targets=[
-                events.CfnRule.TargetProperty(
-                    id="import",
-                    arn=function.function_arn,
-                    dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=failures.queue_arn),
-                    retry_policy=events.CfnRule.RetryPolicyProperty(
-                        maximum_retry_attempts=20, maximum_event_age_in_seconds=6 * 3600
-                    ),
-                )
-            ],
-        )
-        lambda_.CfnPermission(
-            self,
-            "MayInvoke",
-            action="lambda:InvokeFunction",
-            function_name=function.function_name,
-            principal="events.amazonaws.com",
-            source_arn=rule.attr_arn,
-        )
-        failures.grant_send_messages(
-            iam.ServicePrincipal("events.amazonaws.com", conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}})
-        )
+        for name, key in INBOX.items():
+            title = "".join(part.title() for part in name.split("_"))
+            rule = events.CfnRule(
+                self,
+                f"{title}Rule",
+                name=f"{settings.prefix}-inbox-{name.replace('_', '-')}",
+                description=f"A file arrived for {name}",
+                event_pattern={
+                    "source": ["aws.s3"],
+                    "detail-type": ["Object Created"],
+                    "detail": {"bucket": {"name": [bucket_name]}, "object": {"key": key}},
+                },
+                targets=[
+                    events.CfnRule.TargetProperty(
+                        id="import",
+                        arn=functions[name].function_arn,
+                        dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=failures.queue_arn),
+                        retry_policy=events.CfnRule.RetryPolicyProperty(
+                            maximum_retry_attempts=20, maximum_event_age_in_seconds=6 * 3600
+                        ),
+                    )
+                ],
+            )
+            lambda_.CfnPermission(
+                self,
+                f"{title}MayInvoke",
+                action="lambda:InvokeFunction",
+                function_name=functions[name].function_name,
+                principal="events.amazonaws.com",
+                source_arn=rule.attr_arn,
+            )
+            failures.grant_send_messages(
+                iam.ServicePrincipal("events.amazonaws.com", conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}})
+            )

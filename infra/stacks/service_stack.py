@@ -65,7 +65,7 @@ class ServiceStack(Stack):
         close = CloseRun(self, "CloseRun", settings, functions, data.key)
         streams = Streams(self, "Streams", settings, functions, data.tables)
         Schedules(self, "Schedules", settings, functions, role, failures)
-        InboxEvents(self, "Inbox", settings, bucket_name(settings, "inbox"), functions["import_bank_file"], failures)
+        InboxEvents(self, "Inbox", settings, bucket_name(settings, "inbox"), functions, failures)
         client = self._client()
         http.add_routes(functions, data.users.pool, [client])
         self._alarms(functions, close, streams, failures, http)

@@ -117,13 +117,28 @@ def test_the_laptop_api_id_is_a_parameter_of_stage_local_only() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_inbox_events_reach_the_import_and_are_parked_when_they_do_not(stage: str) -> None:
+def test_inbox_events_reach_one_import_each_and_are_parked_when_they_do_not(stage: str) -> None:
     rules = [r for r in service(stage).of_type("AWS::Events::Rule").values() if "inbox" in str(r["Name"])]
-    (rule,) = rules
-    assert rule["EventPattern"]["source"] == ["aws.s3"]
-    (target,) = rule["Targets"]
-    assert "ImportBankFile" in text(target["Arn"])
-    assert "DeadLetterConfig" in target
+    found = {}
+    for rule in rules:
+        assert rule["EventPattern"]["source"] == ["aws.s3"]
+        (target,) = rule["Targets"]
+        assert "DeadLetterConfig" in target
+        found[text(target["Arn"])] = rule["EventPattern"]["detail"]["object"]["key"]
+    (bank,) = [key for arn, key in found.items() if "ImportBankFile" in arn]
+    (files,) = [key for arn, key in found.items() if "ImportCdrFile" in arn]
+    assert (bank, files) == ([{"anything-but": {"prefix": "cdrs/"}}], [{"prefix": "cdrs/"}])
+    assert len(rules) == 2
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_partners_are_pulled_at_any_minute_of_an_hour(stage: str) -> None:
+    windows = {
+        str(s["Name"]).removeprefix(f"roamclear-{stage}-"): s["FlexibleTimeWindow"]
+        for s in service(stage).of_type("AWS::Scheduler::Schedule").values()
+    }
+    assert windows.pop("pull-cdrs") == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 45}
+    assert all(window == {"Mode": "OFF"} for window in windows.values())
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -68,7 +68,7 @@ def next_url(header: str | None, url: str) -> str | None:
     (None, None)
     """
     for match in _LINK.finditer(header or ""):
-        address, rel = match[1].strip(), _REL.search(match[2])
+        address, rel = str(match[1]).strip(), _REL.search(match[2])
         if address and (rel is None or rel[1].strip().lower() == "next"):
             try:
                 return urljoin(url, address)

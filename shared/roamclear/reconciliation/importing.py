@@ -28,6 +28,8 @@ from roamclear.reconciliation.model import (
 from roamclear.reconciliation.statements import Plan, close_statement
 
 CHUNK = 500
+#: Files of CDRs lie in the same inbox and are another function's.
+NOT_OURS = "cdrs/"
 _FINAL = (FileState.MATCHED, FileState.PARTLY, FileState.QUARANTINED)
 
 
@@ -69,7 +71,8 @@ def import_inbox(
         Busy: the time is over and a file is unfinished; the next call goes on from its checkpoint.
     """
     done = []
-    for key in ctx.objects.keys("inbox") if object_keys is None else object_keys:
+    listed = ctx.objects.keys("inbox") if object_keys is None else object_keys
+    for key in (key for key in listed if not key.startswith(NOT_OURS)):
         while True:
             imported = import_file(ctx, key)
             if imported.finished:
