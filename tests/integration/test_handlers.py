@@ -19,6 +19,7 @@ from roamclear.cdrs.model import Billing
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.kernel.errors import InvalidInput, NotFound, RoamclearError
+from roamclear.kernel.writes import Table
 from roamclear.links import service as links
 from tests.integration import test_close as month
 from tests.support import builders as b
@@ -244,6 +245,35 @@ def test_the_sweep_lets_what_is_due_go_on_once(house: Stage, name: str) -> None:
     assert snapshot(house) == before
     token = sample("park_run", "opens")["task_token"]
     assert house.workflows.completed == [(token, {"run_id": RUN, "gate": "OPENS"})]
+
+
+def test_a_gate_at_which_no_execution_waits_is_told_after_a_while(house: Stage) -> None:
+    """An execution that was stopped can tell nobody; the sweep finds its token dead and the run where it stood."""
+    play(house, 2)
+    token = sample("park_run", "opens")["task_token"]
+    house.workflows.completed.append((token, {}))
+    event = sample("sweep", "schedule")
+    for minutes, failed in ((0, None), (29, None), (31, "ParkUntilOpen"), (60, "ParkUntilOpen")):
+        house.clock.set(month.OPENS + timedelta(minutes=minutes))
+        assert call("sweep", event)["due"] == 0
+        assert billing.run(house.ctx, b.ISSUER, RUN).failed_step == failed
+    (row,) = journal.listed(house.ctx, b.actor("FINANCE"), b.ISSUER)
+    assert (row.kind, row.subject, row.details) == ("RUN_FAILED", RUN, {"step": "ParkUntilOpen"})
+    assert Api(house).call("POST", f"/v1/runs/{RUN}/resume", "FINANCE").status == 200
+    call("park_run", sample("park_run", "opens") | {"task_token": "another"})
+    assert call("sweep", event)["due"] == 1
+
+
+def test_a_token_that_another_sweep_completed_is_forgotten_when_the_run_went_on(house: Stage) -> None:
+    play(house, 2)
+    token = sample("park_run", "opens")["task_token"]
+    house.workflows.completed.append((token, {}))
+    house.clock.set(month.OPENS)
+    assert call("sweep", sample("sweep", "due"))["due"] == 0
+    call("open_window", sample("open_window", "task"))
+    assert call("sweep", sample("sweep", "due"))["due"] == 0
+    assert list(house.ctx.db.rows(Table.CLEARING, f"{b.ISSUER}#DUE")) == []
+    assert journal.listed(house.ctx, b.actor("FINANCE"), b.ISSUER) == []
 
 
 def test_the_proof_of_a_closed_month_holds(house: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +32,7 @@ class StepFunctions:
         """Start an execution; a name that ran before counts as started."""
         try:
             self.states().start_execution(
-                stateMachineArn=self.state_machine_arn, name=name, input=numbers_json.dumps(payload)
+                stateMachineArn=self.state_machine_arn, name=fitting(name, 80), input=numbers_json.dumps(payload)
             )
         except ClientError as error:
             if _code(error) == "ExecutionAlreadyExists":
@@ -55,7 +56,7 @@ class StepFunctions:
             return
         try:
             self.scheduler().create_schedule(
-                Name=name[:64],
+                Name=fitting(name, 64),
                 GroupName=self.schedule_group,
                 ScheduleExpression=f"at({at.strftime('%Y-%m-%dT%H:%M:%S')})",
                 ScheduleExpressionTimezone="UTC",
@@ -66,6 +67,19 @@ class StepFunctions:
         except ClientError as error:
             if _code(error) != "ConflictException":
                 raise Unavailable("the schedule service did not take a schedule") from error
+
+
+def fitting(name: str, longest: int) -> str:
+    """A name within the service's limit (execution 80, schedule 64); a longer one keeps its beginning and its identity.
+
+    Cut off alone, the openings and closings of long contract names would take each other's schedule.
+
+    >>> fitting("voltwerk.C-RON.2026-10.CLOSE", 80), fitting("a" * 70 + ".OPENS", 64) == fitting("a" * 70, 64)
+    ('voltwerk.C-RON.2026-10.CLOSE', False)
+    """
+    if len(name) <= longest:
+        return name
+    return f"{name[: longest - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def _code(error: ClientError) -> str:

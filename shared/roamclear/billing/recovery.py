@@ -1,6 +1,8 @@
-"""Steps of a close that gave up: noted for a person, and started again from where they stood."""
+"""Runs that wait or gave up: let go on when due, noted for a person, started again from where they stood."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from pydantic import ValidationError
 
@@ -12,12 +14,17 @@ from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
-from roamclear.kernel.context import Context
+from roamclear.kernel.context import Context, Row
 from roamclear.kernel.errors import ConditionFailed, Conflict, NotFound
 from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import Table
 
 _KIND = ExceptionType.RUN_FAILED
+#: In which state a run stands as long as it has not passed a gate, and the gate's name in the state machine.
+_GATES = {"OPENS": (RunState.GRACE, "ParkUntilOpen"), "CLOSES": (RunState.WINDOW, "ParkUntilClose")}
+#: A step behind a gate may need its tries; a run that stands still for longer than they last has no execution.
+_DEAD_AFTER = timedelta(minutes=30)
 
 
 def execution(run_id: str, attempt: int) -> str:
@@ -27,6 +34,31 @@ def execution(run_id: str, attempt: int) -> str:
     ('C-RON.2026-10.CLOSE', 'C-RON.2026-10.CLOSE.R2')
     """
     return f"{run_id}.R{attempt}" if attempt else run_id
+
+
+def complete_due(ctx: Context, issuer_id: str) -> int:
+    """Let every run go on whose instant has come; returns how many went."""
+    moved = 0
+    for row in store.due_rows(ctx.db, issuer_id, ctx.now()):
+        if ctx.workflows.complete(row["task_token"], {"run_id": row["run_id"], "gate": row["gate"]}):
+            moved += 1
+            store.due_done(ctx.db, row)
+        else:
+            _nobody_waits(ctx, issuer_id, row)
+    return moved
+
+
+def _nobody_waits(ctx: Context, issuer_id: str, row: Row) -> None:
+    """Another sweep let the run go on a moment ago, or its execution was stopped: then a person is told."""
+    waits_in, step = _GATES[row["gate"]]
+    gone_at = row.get("gone_at_utc")
+    if _run(ctx, issuer_id, row["run_id"]).state is not waits_in:
+        store.due_done(ctx.db, row)
+    elif gone_at is None:
+        store.due_gone(ctx.db, row, ctx.now())
+    elif gone_at <= sort_instant(ctx.now() - _DEAD_AFTER):
+        fail(ctx, issuer_id, row["run_id"], step, "no execution waits at this gate any more")
+        store.due_done(ctx.db, row)
 
 
 def fail(ctx: Context, issuer_id: str, run_id: str, step: str, reason: str) -> Run:

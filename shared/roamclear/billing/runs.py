@@ -121,15 +121,6 @@ def _park_for_approval(ctx: Context, run: Run, task_token: str) -> None:
         ctx.workflows.complete(task_token, {"run_id": run.run_id, "gate": "APPROVED"})
 
 
-def complete_due(ctx: Context, issuer_id: str) -> int:
-    """Let every run go on whose instant has come; returns how many went."""
-    moved = 0
-    for row in store.due_rows(ctx.db, issuer_id, ctx.now()):
-        moved += ctx.workflows.complete(row["task_token"], {"run_id": row["run_id"], "gate": row["gate"]})
-        store.due_done(ctx.db, row)
-    return moved
-
-
 # ---- opening -------------------------------------------------------------------------------------------------------
 def open_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
     """Decide the members once and open the control window; a period without sessions settles at once.

@@ -10,10 +10,9 @@ from roamclear.billing.issue import Row, issue, not_included
 from roamclear.billing.issue import parts_of as parts
 from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
 from roamclear.billing.papers import final
-from roamclear.billing.recovery import fail, not_prepared, resume
+from roamclear.billing.recovery import complete_due, fail, not_prepared, resume
 from roamclear.billing.runs import (
     LOCK_AFTER,
-    complete_due,
     left,
     lock,
     locked_sessions,

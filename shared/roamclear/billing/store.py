@@ -109,6 +109,20 @@ def due_done(db: Database, row: Row) -> None:
         return
 
 
+def due_gone(db: Database, row: Row, at: datetime) -> None:
+    """Note since when nobody waits for a token; a newer token that took its place is left alone."""
+    update = Update(
+        Table.CLEARING,
+        Key(row["pk"], row["sk"]),
+        put={"gone_at_utc": sort_instant(at)},
+        when=(When("task_token", "=", row["task_token"]),),
+    )
+    try:
+        db.write(update)
+    except ConditionFailed:
+        return
+
+
 # ---- documents -----------------------------------------------------------------------------------------------------
 def counter(db: Database, issuer_id: str, series: str) -> Counter | None:
     """The state of a series or None before its first document."""
