@@ -57,11 +57,6 @@ def cdr_part(issuer: str, cdr_ref: str, sha256: str, number: int) -> Key:
     return Key(f"{issuer}#CDR#{cdr_ref}", f"PART#{sha256}#{number:03d}")
 
 
-def sandbox_of(issuer: str, credential_id: str) -> str:
-    """Index partition of the sandbox CDRs of a credential (gsi1 of intake; sort key = received at#ref)."""
-    return f"{issuer}#SANDBOXOF#{credential_id}"
-
-
 def received(issuer: str, at: datetime) -> str:
     """Index partition of what was received on a day (gsi1 of intake)."""
     return f"{issuer}#RECEIVED#{sort_instant(at)[:10]}"
@@ -101,6 +96,21 @@ def tariffs(issuer: str) -> str:
 def sandbox_cdr(issuer: str, cdr_ref: str) -> Key:
     """A CDR of a sandbox credential: checked and answered, never billed."""
     return Key(f"{issuer}#SANDBOX#{cdr_ref}", "SANDBOX")
+
+
+def bench(issuer: str, credential_id: str) -> str:
+    """Partition of what a sandbox credential sent: its messages and how often it tried which case."""
+    return f"{issuer}#BENCH#{credential_id}"
+
+
+def bench_message(issuer: str, credential_id: str, at: datetime, sha256: str) -> Key:
+    """A message of a sandbox credential with its rule results."""
+    return Key(bench(issuer, credential_id), f"MESSAGE#{sort_instant(at)}#{sha256[:16]}")
+
+
+def bench_cases(issuer: str, credential_id: str) -> Key:
+    """How often a sandbox credential tried which case."""
+    return Key(bench(issuer, credential_id), "CASES")
 
 
 def invoice_record(issuer: str, record_id: str) -> Key:

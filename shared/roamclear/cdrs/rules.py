@@ -124,6 +124,18 @@ def check(
     return list(found.values())
 
 
+def by_rule(charge: ChargeRecord, thresholds: Thresholds, *, received_at: datetime) -> dict[str, list[Finding]]:
+    """Every rule by its name with what it found; a rule that found nothing was passed."""
+    case = _Case(charge=charge, limits=thresholds, received_at=received_at, facts=PlugFacts())
+    found: dict[str, list[Finding]] = {}
+    for rule in RULES:
+        found[rule.__name__.lstrip("_")] = [
+            Finding(id=id_, severity=_severity(id_, thresholds), message=message, field=field)
+            for id_, field, message in rule(case)
+        ]
+    return found
+
+
 def of_wire(error: InvalidInput) -> Finding:
     """What the wire refuses, as a finding."""
     return Finding(id="WIRE", severity=Severity.REJECT, message=error.message, field=error.field)

@@ -65,11 +65,11 @@ def receive(ctx: Context, body: Original) -> Receipt:
     return Receipt.CONFLICT
 
 
-def findings(charge: ChargeRecord, received_at: datetime) -> list[Finding]:
-    """What the plausibility rules say of one CDR under the usual thresholds, before any contract is known."""
+def rule_results(charge: ChargeRecord, received_at: datetime) -> dict[str, list[Finding]]:
+    """What each plausibility rule says of one CDR under the usual thresholds, before any contract is known."""
     from roamclear.cdrs import rules
 
-    return rules.check(charge, rules.Thresholds(), received_at=received_at)
+    return rules.by_rule(charge, rules.Thresholds(), received_at=received_at)
 
 
 def original(ctx: Context, issuer_id: str, cdr_ref: str) -> Original | None:

@@ -109,7 +109,7 @@ def took_in(ctx: Context, row: Row) -> None:
             next_action="the CPO credits the CDR and sends a new one",
             details={"cdr_ref": row["cdr_ref"], "sha256": row["sha256"]},
         )
-    elif "#INGEST#" in pk:
+    elif "#INGEST#" in pk and not row.get("sandbox"):
         journal.raise_once(
             ctx,
             issuer_id,

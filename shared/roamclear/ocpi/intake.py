@@ -32,21 +32,30 @@ def receive_cdr(ctx: Context, credential: Credential, message: Message, source: 
     content under a known id is kept beside the first one and refused.
     """
     authorise(credential.actor(), Right.CDR_PUSH, credential.issuer_id)
+    outcome, record = _received(ctx, credential, message, source)
+    if credential.sandbox:
+        from roamclear.ocpi import conformance
+
+        conformance.note(ctx, credential, message, outcome, record)
+    return outcome
+
+
+def _received(
+    ctx: Context, credential: Credential, message: Message, source: str
+) -> tuple[Pushed | Refused, ChargeRecord | None]:
     taken = _read(credential, message)
     if isinstance(taken, Refused):
-        return refuse(ctx, credential, message, "cdrs", taken)
+        return refuse(ctx, credential, message, "cdrs", taken), None
     party, record, obj, raw = taken
     original = _original(ctx, credential, message, source, party, record, obj, raw)
     if credential.sandbox and len(original.raw) > ROW_LIMIT_BYTES:
-        reason = f"the sandbox takes {ROW_LIMIT_BYTES} compressed bytes"
-        return refuse(ctx, credential, message, "cdrs", Refused(reason, "body"), party=party, object_id=record.id)
-    if credential.sandbox:
-        receipt = store.sandbox_receive(ctx, original, credential.credential_id)
-    else:
-        receipt = cdrs.receive(ctx, original)
+        large = Refused(f"the sandbox takes {ROW_LIMIT_BYTES} compressed bytes", "body")
+        return refuse(ctx, credential, message, "cdrs", large, party=party, object_id=record.id), record
+    receipt = store.sandbox_receive(ctx, original) if credential.sandbox else cdrs.receive(ctx, original)
     if receipt is Receipt.CONFLICT:
-        return Differs("id: this CDR is known with other content; a CDR never changes (OCPI mod_cdrs)", "id")
-    return Pushed(receipt, party, record.id)
+        reason = "id: this CDR is known with other content; a CDR never changes (OCPI mod_cdrs)"
+        return Differs(reason, "id"), record
+    return Pushed(receipt, party, record.id), record
 
 
 def stored_cdr(ctx: Context, credential: Credential, country_code: str, party_id: str, part: str) -> bytes:
@@ -110,6 +119,7 @@ def refuse(
         http_status=refused.http_status,
         ocpi_code=refused.code.value,
         correlation_id=message.correlation_id,
+        sandbox=credential.sandbox,
     )
     store.log_refused(ctx.db, entry, message.body)
     return refused

@@ -84,6 +84,7 @@ class IngestEntry(Record):
     http_status: int
     ocpi_code: int
     correlation_id: str = ""
+    sandbox: bool = False
 
 
 class StoredObject(Record):
@@ -99,6 +100,20 @@ class StoredObject(Record):
     raw: bytes
     revision: int = 1
     deleted: bool = False
+
+
+class BenchMessage(Record):
+    """A CDR a sandbox credential pushed: which case it was, how it was answered, what each rule found."""
+
+    issuer_id: str
+    credential_id: str
+    received_at_utc: datetime
+    sha256: str
+    object_id: str
+    case: str
+    http_status: int
+    ocpi_code: int
+    rules: dict[str, tuple[dict[str, str], ...]]
 
 
 class PullReport(Record):

@@ -13,7 +13,7 @@ from roamclear.kernel.context import Context, Database, Row
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.time import parse_instant, sort_instant
 from roamclear.kernel.writes import ABSENT, Key, Put, Table, Update, When
-from roamclear.ocpi.model import ROW_LIMIT_BYTES, IngestEntry, InvoiceRecord, PullReport, StoredObject
+from roamclear.ocpi.model import ROW_LIMIT_BYTES, BenchMessage, IngestEntry, InvoiceRecord, PullReport, StoredObject
 
 _SANDBOX_DAYS = 30
 
@@ -50,14 +50,10 @@ def refused_body(db: Database, entry: IngestEntry) -> bytes:
 
 
 # ---- sandbox -------------------------------------------------------------------------------------------------------
-def sandbox_receive(ctx: Context, body: Original, credential_id: str) -> Receipt:
+def sandbox_receive(ctx: Context, body: Original) -> Receipt:
     """A CDR of a sandbox credential: answered like a real one, seen by nobody else, forgotten after 30 days."""
     expires = calendar.timegm((ctx.now() + timedelta(days=_SANDBOX_DAYS)).utctimetuple())
-    index = {
-        "gsi1pk": keys.sandbox_of(body.issuer_id, credential_id),
-        "gsi1sk": f"{sort_instant(body.received_at_utc)}#{body.cdr_ref}",
-    }
-    item = body.dump() | index | {"expires_at": expires}
+    item = body.dump() | {"expires_at": expires}
     try:
         ctx.db.write(Put(Table.INTAKE, keys.sandbox_cdr(body.issuer_id, body.cdr_ref), item, when=ABSENT))
     except ConditionFailed as lost:
@@ -66,12 +62,26 @@ def sandbox_receive(ctx: Context, body: Original, credential_id: str) -> Receipt
     return Receipt.NEW
 
 
-def sandbox_latest(db: Database, issuer_id: str, credential_id: str, limit: int) -> list[Original]:
-    """The latest CDRs of a sandbox credential, newest first."""
-    page = db.page(Table.INTAKE, keys.sandbox_of(issuer_id, credential_id), index="gsi1", forward=False, limit=limit)
-    wanted = [Key(row["pk"], row["sk"]) for row in page.rows]
-    found = db.get_many(Table.INTAKE, wanted)
-    return [Original.load(found[key]) for key in wanted if key in found]
+def save_bench(ctx: Context, made: BenchMessage) -> None:
+    """Keep a message for the bench for 30 days, and count its case for ever."""
+    expires = calendar.timegm((ctx.now() + timedelta(days=_SANDBOX_DAYS)).utctimetuple())
+    key = keys.bench_message(made.issuer_id, made.credential_id, made.received_at_utc, made.sha256)
+    ctx.db.write(Put(Table.INTAKE, key, made.dump() | {"expires_at": expires}, when=()))
+    cases = keys.bench_cases(made.issuer_id, made.credential_id)
+    ctx.db.write(Update(Table.INTAKE, cases, put={"issuer_id": made.issuer_id}, add={f"c:{made.case}": 1}, when=()))
+
+
+def bench_messages(db: Database, issuer_id: str, credential_id: str, limit: int) -> list[BenchMessage]:
+    """The latest messages of a sandbox credential, newest first."""
+    pk = keys.bench(issuer_id, credential_id)
+    page = db.page(Table.INTAKE, pk, prefix="MESSAGE#", forward=False, limit=limit)
+    return [BenchMessage.load(row) for row in page.rows]
+
+
+def bench_cases(db: Database, issuer_id: str, credential_id: str) -> dict[str, int]:
+    """How often a sandbox credential tried which case."""
+    row = db.get(Table.INTAKE, keys.bench_cases(issuer_id, credential_id)) or {}
+    return {name.removeprefix("c:"): int(count) for name, count in sorted(row.items()) if name.startswith("c:")}
 
 
 def sandbox_original(db: Database, issuer_id: str, cdr_ref: str) -> Original | None:
