@@ -89,8 +89,13 @@ def test_the_files_hold_what_the_documents_say(told: Told, desk: Desk, folder: P
 
 def test_mails_and_journal(told: Told, folder: Path) -> None:
     mails = [message_from_bytes(path.read_bytes(), policy=SMTP) for path in (folder / "mails").glob("*.eml")]
-    attached = [sum(1 for part in mail.walk() if part.get_filename()) for mail in mails]
-    assert attached.count(2) == 2
+    for number in (path.stem for path in (folder / "invoices").glob("*.pdf")):
+        found = [mail for mail in mails if number in str(mail["Subject"])]
+        assert len(found) == 1
+        assert sorted(str(p.get_filename()) for p in found[0].walk() if p.get_filename()) == [
+            f"{number}.pdf",
+            f"{number}.xlsx",
+        ]
     with (folder / "exceptions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     kinds = [row["kind"] for row in rows]

@@ -28,7 +28,10 @@ def main() -> int:
     began = time.monotonic()
     month = Month.before(options.today)
     print(f"Clearing {month.label} on this machine: starting the laptop stack with the deployed template")
-    stack = LaptopStack("demo", issuer_id=ISSUER_ID, verify=False, say=lambda line: print(f"  {line}"))
+    # Roles are enforced: a function that does what its role does not grant fails here as on AWS.
+    stack = LaptopStack(
+        "demo", issuer_id=ISSUER_ID, verify=False, enforce_iam=True, say=lambda line: print(f"  {line}")
+    )
     try:
         # Every run begins with an empty house.
         stack.stop()

@@ -42,7 +42,7 @@ class Desk:
     # -- telling -----------------------------------------------------------------------------------------------------
     def chapter(self, title: str) -> None:
         """A new part of the story."""
-        self.say(f"\n{title}")
+        self.say(f"\n{title}  ({self.seconds:.0f} s)")
 
     def say(self, line: str) -> None:
         """A line of progress."""
