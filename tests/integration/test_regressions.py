@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from roamclear.billing import service as billing
-from roamclear.billing import store as billing_store
 from roamclear.billing.model import Run, RunRequest, RunState
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState
@@ -222,4 +221,5 @@ def test_a_slow_second_worker_adds_nothing_to_an_opened_run(made: Stage) -> None
     session = cdrs.session(made.ctx, b.ISSUER, ref)
     assert session is not None
     assert (session.billing, session.run_id) == (Billing.VERIFIED, None)
-    assert list(billing_store.members(made.ctx.db, b.ISSUER, run.run_id)) == []
+    assert list(billing.members(made.ctx, run)) == []
+    assert list(billing.left(made.ctx, run)) == []

@@ -14,8 +14,8 @@ from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.time import local_midnight
 from roamclear.kernel.writes import Action
 
-#: Two writes per session and the condition on the run fit into one transaction of 100.
-_CHUNK = 49
+#: One write per session and the condition on the run fit into one transaction of 100.
+_CHUNK = 99
 
 
 def gather(ctx: Context, run: Run) -> None:
@@ -45,12 +45,14 @@ def _joins(run: Run, session: Session) -> bool:
 def _join(ctx: Context, run: Run, sessions: Sequence[Session]) -> bool:
     """Put sessions into the run in one step; False when the run is no longer in GRACE.
 
-    Where one of them was credited or held a moment ago, the others join one by one and that one stays out.
+    The member rows come first: until a session names the run its row says nothing, so they need not share the
+    transaction (which would double their cost). Where one of the sessions was credited or held a moment ago, the
+    others join one by one and that one stays out.
     """
-    actions: list[Action] = [store.run_check(run, RunState.GRACE)]
     for session in sessions:
-        actions.append(store.member_put(_member(run, session)))
-        actions.append(cdrs.changed(session, billing=Billing.IN_WINDOW, run_id=run.run_id)[1])
+        ctx.db.write(store.member_put(_member(run, session)))
+    actions: list[Action] = [store.run_check(run, RunState.GRACE)]
+    actions += [cdrs.changed(session, billing=Billing.IN_WINDOW, run_id=run.run_id)[1] for session in sessions]
     try:
         ctx.db.transact(actions)
     except ConditionFailed as lost:

@@ -232,6 +232,7 @@ def _flag(ctx: Context, run: Run, session: Session, terms: ContractVersion) -> N
             session,
             billing=Billing.INVALIDATED if dropped else Billing.ON_HOLD,
             run_id=None,
+            left_run_id=run.run_id,
             reasons=("DISPUTED",),
         )
         journal.raise_once(
@@ -353,11 +354,7 @@ def _members(ctx: Context, run: Run) -> Iterator[Session]:
         for member in chunk:
             session = found[member.cdr_ref]
             # A row whose session never took the run's name (it was credited while the window opened) says nothing.
-            if (
-                session.run_id == run.run_id
-                or session.dispute_id is not None
-                or session.billing is not Billing.VERIFIED
-            ):
+            if run.run_id in (session.run_id, session.left_run_id):
                 yield session
 
 

@@ -66,6 +66,7 @@ def _withdraw(ctx: Context, base: Session, original: Session, known: Session | N
             "counterpart": base.cdr_ref,
             "reasons": ("WITHDRAWN_BY_CPO",),
             "run_id": None,
+            "left_run_id": original.run_id or original.left_run_id,
         }
     )
     actions: list[Action] = [_put(made, known), store.replace(gone, original)]

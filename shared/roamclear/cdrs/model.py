@@ -118,7 +118,10 @@ class Rating(Record):
 
 
 class Session(Record):
-    """What the clearing knows of a CDR now."""
+    """What the clearing knows of a CDR now.
+
+    ``run_id`` makes it a member of a run; ``left_run_id`` is the run it left last, by hold, invalidation or credit.
+    """
 
     issuer_id: str
     cdr_ref: str
@@ -153,6 +156,7 @@ class Session(Record):
     vat_rate_percent: Decimal | None = None
     account_id: str | None = None
     run_id: str | None = None
+    left_run_id: str | None = None
     credit_of: str | None = None
     counterpart: str | None = None
     replaces: str | None = None

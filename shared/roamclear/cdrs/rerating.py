@@ -61,7 +61,7 @@ def invalidate(ctx: Context, actor: Actor, issuer_id: str, cdr_ref: str, reason:
             return known
         if known.billing not in (*WAITING, *_OPEN):
             _refuse_unless_open(known)
-        update = {"billing": Billing.INVALIDATED, "run_id": None, "reasons": ("INVALIDATED_BY_CPO",)}
+        update = {"billing": Billing.INVALIDATED, "reasons": ("INVALIDATED_BY_CPO",)} | _left(known)
         made = known.model_copy(update=update)
         actions: list[Action] = [store.replace(made, known)]
         return _commit(ctx, actor, known, made, actions, "INVALIDATED", {"reason": reason, "net": known.net})
@@ -77,8 +77,12 @@ def _placed(ctx: Context, known: Session, row: Rating) -> Session:
     }
     rises = known.net is not None and known.net < row.net
     if known.run_id is not None and rises:
-        update |= {"billing": Billing.VERIFIED, "run_id": None, "verified_at_utc": ctx.now()}
+        update |= {"billing": Billing.VERIFIED, "verified_at_utc": ctx.now()} | _left(known)
     return known.model_copy(update=update)
+
+
+def _left(known: Session) -> dict[str, Any]:
+    return {"run_id": None, "left_run_id": known.run_id or known.left_run_id}
 
 
 def _row(ctx: Context, known: Session, priced: Priced, version: int, actor: Actor, reason: str) -> Rating:

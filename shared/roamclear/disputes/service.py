@@ -214,7 +214,12 @@ def _grant(ctx: Context, actor: Actor, known: Dispute, state: State, amount: Mon
     writes: list[Action] = []
     if session.net is not None and amount == session.net:
         _, moved = cdrs.changed(
-            session, billing=Billing.INVALIDATED, dispute=outcome, run_id=None, reasons=("DISPUTE_ACCEPTED",)
+            session,
+            billing=Billing.INVALIDATED,
+            dispute=outcome,
+            run_id=None,
+            left_run_id=session.run_id or session.left_run_id,
+            reasons=("DISPUTE_ACCEPTED",),
         )
     else:
         rating, kept = cdrs.lowered(
