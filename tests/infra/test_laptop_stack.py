@@ -102,6 +102,20 @@ def test_a_file_in_the_inbox_reaches_the_import(stack: LaptopStack) -> None:
     assert json.loads(lines[-1])["service"] == "import_bank_file"
 
 
+def test_a_file_of_cdrs_reaches_its_own_import(stack: LaptopStack) -> None:
+    name = f"cdrs/{stack.issuer_id}/nobody/a.csv"
+    stack.boto("s3").put_object(Bucket=stack.bucket("inbox"), Key=name, Body=b"id\n1\n")
+
+    def results() -> list[str]:
+        listed = stack.boto("s3").list_objects_v2(Bucket=stack.bucket("inbox"), Prefix=f"{name}.")
+        return [item["Key"] for item in listed.get("Contents", [])]
+
+    (key,) = stack.wait_until(results, "the result beside the file")
+    body = stack.boto("s3").get_object(Bucket=stack.bucket("inbox"), Key=key)["Body"].read()
+    assert b"no such credential" in body
+    assert not [line for line in stack.log("import_bank_file") if "nobody" in line]
+
+
 def test_a_close_with_a_wrong_input_fails_in_order(stack: LaptopStack) -> None:
     """Prepare refuses it, the tries are spent, FailRun is told which step gave up."""
     states = stack.boto("stepfunctions")
