@@ -114,10 +114,3 @@ def test_payouts_are_confirmed(told: Told, desk: Desk) -> None:
     }
     assert found["OWN"]["pay"]["amount_minor"] == 0
     assert "Proof" in told.summary
-
-
-def test_nothing_waits_in_the_dead_letters(told: Told, desk: Desk) -> None:
-    sqs = desk.stack.boto("sqs")
-    for url in sqs.list_queues().get("QueueUrls", []):
-        got = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-        assert int(got["Attributes"]["ApproximateNumberOfMessages"]) == 0, url
