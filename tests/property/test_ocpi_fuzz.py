@@ -26,7 +26,10 @@ nonsense: st.SearchStrategy[Any] = st.recursive(
 )
 names = st.sampled_from(["DE", "VWK", "vwk", "LOC1", "a b", "..", "%", "%2e", "é", "~", "~!!", "x" * 300, "\x00", "*"])
 modules = st.sampled_from(
-    ["cdrs", "locations", "tariffs", "credentials", "sessions", "", "locationsDE", "hubclientinfo"]
+    [
+        *("cdrs", "locations", "tariffs", "credentials", "sessions", "", "locationsDE", "hubclientinfo"),
+        *("invoicereconciliation", "conformance"),
+    ]
 )
 paths = st.builds(
     lambda v, m, rest, tail: "/".join(["/ocpi", v, m, *rest]) + tail,
@@ -94,6 +97,7 @@ def test_nonsense_never_becomes_a_5xx() -> None:
     with stage() as made, served(made.ctx):
         cpo = connect(made.ctx)
         emsp = connect(made.ctx, "NLRON", "EMSP")
+        sandbox = connect(made.ctx, sandbox=True)
 
         @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
         @given(st.sampled_from([cpo, emsp]), methods, paths, bodies, queries, headers)
@@ -103,9 +107,9 @@ def test_nonsense_never_becomes_a_5xx() -> None:
             check(partner, method, path, body, query=query, headers=sent)
 
         @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(st.sampled_from(["2.1.1", "2.2.1", "2.3.0"]), spoilt)
-        def spoilt_cdr(version: str, body: Any) -> None:
-            check(cpo, "POST", f"/ocpi/{version}/cdrs", json.dumps(body))
+        @given(st.sampled_from([cpo, sandbox]), st.sampled_from(["2.1.1", "2.2.1", "2.3.0"]), spoilt)
+        def spoilt_cdr(partner: Partner, version: str, body: Any) -> None:
+            check(partner, "POST", f"/ocpi/{version}/cdrs", json.dumps(body))
 
         @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
         @given(st.sampled_from(["PUT", "PATCH"]), st.sampled_from(["", "/E1", "/E1/1"]), nonsense)
@@ -121,3 +125,4 @@ def test_nonsense_never_becomes_a_5xx() -> None:
         spoilt_cdr()
         spoilt_location()
         any_header()
+        check(sandbox, "GET", "/ocpi/2.2.1/conformance", None)
