@@ -251,6 +251,12 @@ def test_whose_file_it_is(stage: Stage) -> None:
     assert "no such credential" in row["message"]
 
 
+def test_a_sandbox_takes_no_files(stage: Stage) -> None:
+    bench = connect(stage.ctx, "DEVWK", sandbox=True)
+    (row,) = drop(stage, csv_of([cells(b.cdr(1))]), f"cdrs/voltwerk/{bench.credential.credential_id}/a.csv")
+    assert "sandbox" in row["message"]
+
+
 def test_no_cell_of_a_result_is_a_formula(stage: Stage) -> None:
     result = drop(stage, csv_of([cells(b.cdr(1, id="=cmd()"))]))
     assert result[0]["cdr_id"] == "'=cmd()"

@@ -116,6 +116,8 @@ def _owner(ctx: Context, object_key: str) -> Credential:
     alive = [c for c in found if c.status is not CredentialStatus.REVOKED]
     if not alive:
         raise InvalidInput("no such credential or partner", field="file")
+    if alive[0].sandbox:
+        raise InvalidInput("a sandbox takes pushes, no files", field="file")
     if len(alive) > 1:
         raise InvalidInput("the partner has several credentials: name one of them", field="file")
     return alive[0]
