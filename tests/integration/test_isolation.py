@@ -82,9 +82,7 @@ def world(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[Owned]:
         stage.clock.set(datetime(2026, 10, 1, tzinfo=UTC))
     for (issuer_id, contract_id), (first, second) in refs.items():
         stage.clock.set(datetime(2026, 11, 1, 23, 0, tzinfo=UTC))
-        run = billing.prepare(
-            stage.ctx, RunRequest(issuer_id=issuer_id, contract_id=contract_id, period="2026-10")
-        )
+        run = billing.prepare(stage.ctx, RunRequest(issuer_id=issuer_id, contract_id=contract_id, period="2026-10"))
         run = billing.open_window(stage.ctx, issuer_id, run.run_id)
         claim = Claim(cdr_ref=first, reason=Reason.FRAUD)
         filed = disputes.file(stage.ctx, emsp(issuer_id, contract_id), issuer_id, claim)
@@ -106,9 +104,7 @@ OBJECTS: dict[str, Read] = {
     "dispute": lambda ctx, who, o: disputes.dispute(ctx, who, o.issuer_id, o.dispute.dispute_id),
     "disputes": lambda ctx, who, o: disputes.disputes(ctx, who, o.issuer_id, o.contract_id),
     "withdraw": lambda ctx, who, o: disputes.withdraw(ctx, who, o.issuer_id, o.dispute.dispute_id),
-    "file": lambda ctx, who, o: disputes.file(
-        ctx, who, o.issuer_id, Claim(cdr_ref=o.cdr_ref, reason=Reason.FRAUD)
-    ),
+    "file": lambda ctx, who, o: disputes.file(ctx, who, o.issuer_id, Claim(cdr_ref=o.cdr_ref, reason=Reason.FRAUD)),
     "unbilled": lambda ctx, who, o: cdrs.unbilled(ctx, who, o.issuer_id, Billing.VERIFIED, o.contract_id),
 }
 #: Lists that hold only what is the actor's.

@@ -85,9 +85,7 @@ class MemoryTables:
         consistent: bool = False,
     ) -> Iterator[Row]:
         """All rows of a partition between bounds."""
-        yield from self.page(
-            table, pk, index=index, prefix=prefix, after=after, before=before, forward=forward
-        ).rows
+        yield from self.page(table, pk, index=index, prefix=prefix, after=after, before=before, forward=forward).rows
 
     def count(self, table: Table, pk: str, *, index: str | None = None, after: str, before: str) -> int:
         """How many rows lie between bounds."""

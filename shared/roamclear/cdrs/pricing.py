@@ -15,6 +15,8 @@ from roamclear.kernel.record import Record, plain
 from roamclear.rating import service as rating
 from roamclear.rating.model import ChargeRecord, RatedLine, Rating
 
+#: A grid that leaves time unpriced is the rule, not a finding; the trace still says it.
+_QUIET = {"UNPRICED_DIMENSION"}
 _PARSED: dict[tuple[str, str, int], rating.PriceGrid] = {}
 
 
@@ -81,7 +83,7 @@ def price(charge: ChargeRecord, terms: ContractVersion, zone: str, facts: rating
         grid_total=both.grid_excl_vat,
         cdr_total=cdr_total,
         reasons=tuple(reasons),
-        warnings=tuple(dict.fromkeys([*both.flags, *(rated.flags if rated else ())])),
+        warnings=tuple(dict.fromkeys(f for f in [*both.flags, *(rated.flags if rated else ())] if f not in _QUIET)),
         trace=_trace(both, rated, lines, zone),
     )
 

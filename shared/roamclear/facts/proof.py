@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from roamclear.billing import proof as billing
 from roamclear.cdrs import proof as cdrs
@@ -22,6 +23,15 @@ def _ledger(ctx: Context, issuer_id: str) -> list[Equation]:
     return ledger_proof.balanced(ledger.entries(ctx, issuer_id, since))
 
 
+def _copies(ctx: Context, issuer_id: str) -> list[Equation]:
+    """Every entry of this month and the one before lies unchanged under Object Lock (older ones were proved then)."""
+    created = identity.issuer(ctx, issuer_id).created_at_utc or ctx.now()
+    entries, equal = ledger.copies(ctx, issuer_id, max(created, ctx.now() - timedelta(days=31)))
+    return [
+        Equation(name="ledger entries = archived copies", scope=issuer_id, unit="entries", left=entries, right=equal)
+    ]
+
+
 PARTS: tuple[Callable[[Context, str], list[Equation]], ...] = (
     cdrs.equations,
     billing.equations,
@@ -29,11 +39,15 @@ PARTS: tuple[Callable[[Context, str], list[Equation]], ...] = (
     reconciliation.equations,
     _ledger,
 )
+#: What only the night asks: the copies are made by a stream, so right after a posting they may not be there yet.
+NIGHTLY = (*PARTS, _copies)
 
 
-def prove(ctx: Context, issuer_id: str) -> list[Equation]:
-    """All equations of an issuer; each broken one is an exception once a day."""
-    found = [equation for part in PARTS for equation in part(ctx, issuer_id)]
+def prove(
+    ctx: Context, issuer_id: str, parts: tuple[Callable[[Context, str], list[Equation]], ...] = PARTS
+) -> list[Equation]:
+    """The equations of an issuer; each broken one is an exception once a day."""
+    found = [equation for part in parts for equation in part(ctx, issuer_id)]
     for equation in found:
         if not equation.holds:
             journal.raise_once(
@@ -51,4 +65,4 @@ def prove(ctx: Context, issuer_id: str) -> list[Equation]:
 def prove_all(ctx: Context, *, only: str | None = None) -> list[Equation]:
     """The proof of every issuer, or of one."""
     wanted = [only] if only else identity.issuer_ids(ctx)
-    return [equation for issuer_id in wanted for equation in prove(ctx, issuer_id)]
+    return [equation for issuer_id in wanted for equation in prove(ctx, issuer_id, NIGHTLY)]

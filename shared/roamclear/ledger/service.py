@@ -82,6 +82,17 @@ def entries(ctx: Context, issuer_id: str, since: datetime) -> Iterator[JournalEn
         month = (month + timedelta(days=32)).replace(day=1)
 
 
+def copies(ctx: Context, issuer_id: str, since: datetime) -> tuple[int, int]:
+    """Entries from the month of an instant until now, and how many of them have an equal copy under Object Lock."""
+    month = since.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    entries = equal = 0
+    while month <= ctx.now() + timedelta(days=1):
+        found = store.copies_of_month(ctx.db, ctx.objects, issuer_id, month)
+        entries, equal = entries + found[0], equal + found[1]
+        month = (month + timedelta(days=32)).replace(day=1)
+    return entries, equal
+
+
 def balances(items: Iterable[JournalEntry]) -> dict[tuple[str, str], Money]:
     """Debit balance per (account, currency); a credit balance is negative."""
     sums: dict[tuple[str, str], int] = defaultdict(int)

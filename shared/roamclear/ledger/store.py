@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from roamclear.aws import keys
-from roamclear.kernel.context import Database
+from roamclear.aws import archive, keys
+from roamclear.kernel.context import Database, Objects
 from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import ABSENT, Put, Table
 from roamclear.ledger.model import JournalEntry
@@ -31,3 +31,12 @@ def of_month(db: Database, issuer_id: str, month: datetime) -> Iterator[JournalE
     """All entries of a calendar month (UTC), in order of time."""
     for row in db.rows(Table.LEDGER, keys.ledger_month(issuer_id, month), index="gsi1"):
         yield JournalEntry.load(row)
+
+
+def copies_of_month(db: Database, objects: Objects, issuer_id: str, month: datetime) -> tuple[int, int]:
+    """How many entries a calendar month (UTC) has, and how many of them lie in the archive with the same bytes."""
+    entries = equal = 0
+    for row in db.rows(Table.LEDGER, keys.ledger_month(issuer_id, month), index="gsi1"):
+        entries += 1
+        equal += objects.get("archive", archive.archive_key(row)) == archive.entry_bytes(row)
+    return entries, equal

@@ -75,9 +75,7 @@ def test_each_instant_is_in_exactly_one_period_and_the_next_one_follows(
 
 
 @given(INSTANTS, st.integers(0, 400), st.sampled_from(list(Frequency)), st.sampled_from(ZONES))
-def test_what_ended_is_listed_once_without_a_gap(
-    since: datetime, days: int, frequency: Frequency, zone: str
-) -> None:
+def test_what_ended_is_listed_once_without_a_gap(since: datetime, days: int, frequency: Frequency, zone: str) -> None:
     until = since + timedelta(days=days)
     found = periods_between(since, until, frequency, zone)
     assert all(a.end_utc == c.start_utc for a, c in pairwise(found))
