@@ -180,20 +180,32 @@ def _request_id(ids: list[str], account_id: str, since: datetime, maker: str) ->
 
 
 def _ask(ctx: Context, asked: AssignmentRequest) -> AssignmentRequest:
-    """Keep a request; the same one again is the one that stands there."""
+    """Keep a request; the same one again is the one that waits or still holds, else it is asked anew."""
 
     def attempt() -> AssignmentRequest:
         known = store.request(ctx.db, asked.issuer_id, asked.request_id)
-        if known is not None:
+        if known is not None and (known.state is RequestState.PENDING or _holds(ctx, known)):
             return known
+        made = asked
+        if known is not None:
+            again = f"{asked.maker}|{sort_instant(asked.asked_at_utc)}"
+            request_id = _request_id(list(asked.evse_ids), asked.account_id, asked.from_utc, again)
+            made = asked.model_copy(update={"request_id": request_id})
         log = audit.entry(
-            ctx, issuer_id=asked.issuer_id, kind="ASSIGNMENT_REQUEST", object_id=asked.request_id,
-            actor_id=asked.maker, action="ASKED", details=asked.dump(),
+            ctx, issuer_id=made.issuer_id, kind="ASSIGNMENT_REQUEST", object_id=made.request_id,
+            actor_id=made.maker, action="ASKED", details=made.dump(),
         )  # fmt: skip
-        ctx.db.transact([store.request_put(asked, None), log])
-        return asked
+        ctx.db.transact([store.request_put(made, None), log])
+        return made
 
     return again_on_race(attempt, tables=_RACES)
+
+
+def _holds(ctx: Context, known: AssignmentRequest) -> bool:
+    """Whether an applied request is still what the register says."""
+    found = store.evses(ctx.db, known.issuer_id, known.evse_ids).values()
+    applied = known.state is RequestState.APPLIED
+    return applied and not any(_differs(evse, known.account_id, known.from_utc) for evse in found)
 
 
 def _decidable(ctx: Context, checker: Actor, issuer_id: str, request_id: str) -> AssignmentRequest:

@@ -35,11 +35,12 @@ def accrue(ctx: Context, issuer_id: str, run_id: str, sessions: Iterable[Session
     done = store.progress(ctx.db, issuer_id, run_id)
     known: dict[str, list[AccountVersion]] = {}
     groups: dict[str, list[ShareLine]] = defaultdict(list)
-    count = 0
+    count, unowned = 0, set[str]()
     for session in sessions:
         count += 1
         if session.account_id is None:
             put = store.parked_put(rules.parked(session, run_id))
+            unowned |= {session.evse_id} if session.evse_id else set()
         else:
             version = rules.version_at(_versions(ctx, issuer_id, session.account_id, known), session.stop_utc)
             line = rules.share_line(session, run_id, session.account_id, version)
@@ -51,15 +52,22 @@ def accrue(ctx: Context, issuer_id: str, run_id: str, sessions: Iterable[Session
                 ctx.db.write(store.progress_put(issuer_id, run_id, count))
     for _, lines in sorted(groups.items()):
         store.put_once(ctx.db, store.accrual_put(rules.accrual(lines, run_id, ctx.now())))
+    if unowned:
+        # An EVSE that was assigned between the lock and now told nobody: its shares were not parked yet.
+        _release_all(ctx, issuer_id, unowned)
     return count
 
 
 def release_parked(ctx: Context, issuer_id: str, evse_id: str) -> int:
     """Give parked shares of an EVSE to the account that is paid for it now; returns how many found one."""
+    return _release_all(ctx, issuer_id, {evse_id})
+
+
+def _release_all(ctx: Context, issuer_id: str, evse_ids: set[str]) -> int:
     by_account: dict[tuple[str, str, str], list[Parked]] = defaultdict(list)
     for row in store.parked_rows(ctx.db, issuer_id):
-        if row.account_id is None and row.evse_id == evse_id:
-            account = evses.payee(ctx, issuer_id, evse_id, row.stop_utc)
+        if row.account_id is None and row.evse_id is not None and row.evse_id in evse_ids:
+            account = evses.payee(ctx, issuer_id, row.evse_id, row.stop_utc)
             if account is not None:
                 by_account[account, row.run_id, row.gross.currency].append(row)
     freed = 0

@@ -142,6 +142,8 @@ class Payout(Record):
     created_at_utc: datetime
     confirmed_on: date | None = None
     entry_key: str | None = None
+    #: Bank entries of earlier attempts, which came back.
+    booked_before: tuple[str, ...] = ()
     return_reason: str | None = None
     changed: int = 0
 

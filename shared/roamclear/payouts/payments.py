@@ -45,7 +45,7 @@ def confirm_debit(ctx: Context, issuer_id: str, payload: dict[str, Any]) -> int:
     for reference in (booking.end_to_end_id, booking.payment_id):
         payout_id, batch_id = store.end_to_end(ctx.db, issuer_id, reference) if reference else (None, None)
         if payout_id is not None:
-            return _confirm_one(ctx, issuer_id, payout_id, booking)
+            return _confirm_one(ctx, issuer_id, payout_id, reference or "", booking)
         if batch_id is not None:
             return _confirm_batch(ctx, issuer_id, batch_id, booking)
     _differs(ctx, issuer_id, booking, "a debit names none of our payments", None)
@@ -57,19 +57,27 @@ def _confirm_batch(ctx: Context, issuer_id: str, batch_id: str, booking: Booking
     if booking.amount is not None and abs(booking.amount) != known.total:
         _differs(ctx, issuer_id, booking, "a batch was booked with another sum", known.total)
         return 0
-    parts = [booking.model_copy(update={"amount": item.amount}) for item in known.items]
-    return sum(_confirm_one(ctx, issuer_id, i.payout_id, b) for i, b in zip(known.items, parts, strict=True))
+    confirmed = 0
+    for item in known.items:
+        part = booking.model_copy(update={"amount": item.amount, "end_to_end_id": item.end_to_end_id})
+        confirmed += _confirm_one(ctx, issuer_id, item.payout_id, item.end_to_end_id, part)
+    return confirmed
 
 
-def _confirm_one(ctx: Context, issuer_id: str, payout_id: str, booking: Booking) -> int:
+def _confirm_one(ctx: Context, issuer_id: str, payout_id: str, reference: str, booking: Booking) -> int:
     def attempt() -> int:
         known = payout(ctx, issuer_id, payout_id)
-        if known.state in (PayoutStatus.CONFIRMED, PayoutStatus.RETURNED) and known.entry_key == booking.entry_key:
+        if booking.entry_key in (known.entry_key, *known.booked_before):
             return 0
         if booking.amount is not None and abs(booking.amount) != known.pay:
             _differs(ctx, issuer_id, booking, f"{payout_id} was booked with another amount", known.pay)
             return 0
-        if _shown(ctx, known) is not PayoutStatus.EXPORTED:
+        late = _late(known, reference, booking)
+        if late is not None:
+            log = _log(ctx, known, "system:cash.debited", "DEBIT_NOTED", {"entry_key": booking.entry_key})
+            ctx.db.transact([store.payout_put(late, known), log])
+            return 0
+        if reference != known.end_to_end_id or _shown(ctx, known) is not PayoutStatus.EXPORTED:
             _differs(ctx, issuer_id, booking, f"{payout_id} was booked and was not under way", known.pay)
             return 0
         columns = {
@@ -84,6 +92,17 @@ def _confirm_one(ctx: Context, issuer_id: str, payout_id: str, booking: Booking)
         return 1
 
     return again_on_race(attempt, tables=_RACES)
+
+
+def _late(known: Payout, reference: str, booking: Booking) -> Payout | None:
+    """The payout with the debit of an attempt that came back before its debit was told: facts have no order."""
+    if reference != known.end_to_end_id:
+        if len(known.booked_before) >= known.attempt - 1:
+            return None
+        return known.model_copy(update={"booked_before": (*known.booked_before, booking.entry_key)})
+    if known.state is not PayoutStatus.RETURNED or known.entry_key is not None:
+        return None
+    return known.model_copy(update={"entry_key": booking.entry_key, "confirmed_on": booking.booked_on})
 
 
 def take_return(ctx: Context, issuer_id: str, payload: dict[str, Any]) -> bool:
@@ -135,6 +154,7 @@ def release_returned(ctx: Context, actor: Actor, issuer_id: str, payout_id: str)
         if known.state is not PayoutStatus.RETURNED:
             raise Conflict("only a returned payout is released", state=known.state.value)
         number = known.attempt + 1
+        booked = (known.entry_key,) if known.entry_key else ()
         made = known.model_copy(
             update={
                 "state": PayoutStatus.READY,
@@ -143,6 +163,7 @@ def release_returned(ctx: Context, actor: Actor, issuer_id: str, payout_id: str)
                 "end_to_end_id": f"{payout_id}-{number}",
                 "confirmed_on": None,
                 "entry_key": None,
+                "booked_before": (*known.booked_before, *booked),
             }
         )
         log = _log(ctx, known, actor.actor_id, "RELEASED", {"attempt": number})

@@ -67,20 +67,32 @@ def import_inbox(
 ) -> list[Imported]:
     """Import the named objects, or list the inbox and finish what an event lost or left half done.
 
+    A file that fails never stops the others; the call then fails at its end, so that the alarm of its function goes
+    off, and the next one tries again.
+
     Raises:
         Busy: the time is over and a file is unfinished; the next call goes on from its checkpoint.
     """
-    done = []
+    done: list[Imported] = []
+    failed: Exception | None = None
     listed = ctx.objects.keys("inbox") if object_keys is None else object_keys
     for key in (key for key in listed if not key.startswith(NOT_OURS)):
-        while True:
-            imported = import_file(ctx, key)
-            if imported.finished:
-                break
+        try:
+            done.append(_import_whole(ctx, key, time_left))
+        except Exception as error:
+            failed = failed or error
             if not time_left():
-                raise Busy("a bank file is unfinished; its checkpoint is kept")
-        done.append(imported)
+                break
+    if failed is not None:
+        raise failed
     return done
+
+
+def _import_whole(ctx: Context, key: str, time_left: Callable[[], bool]) -> Imported:
+    while not (imported := import_file(ctx, key)).finished:
+        if not time_left():
+            raise Busy("a bank file is unfinished; its checkpoint is kept")
+    return imported
 
 
 def _imported(file: BankFile) -> Imported:

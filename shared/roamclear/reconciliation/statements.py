@@ -44,10 +44,10 @@ def close_statement(ctx: Context, plan: Plan, sha256: str) -> None:
     if known is not None and known.file_sha256 != sha256 and row.kind == Kind.STATEMENT:
         same = known.digest == row.digest
         text = "a statement came again" if same else "a statement came again with other contents"
-        _statement_exception(ctx, row, ExceptionType.STATEMENT_DUPLICATE, f"{row.key}#{sha256[:12]}", text, same)
+        _statement_exception(ctx, row, ExceptionType.STATEMENT_DUPLICATE, _of(row, sha256[:12]), text, same)
     if row.consistent is False:
         text = "opening balance and entries do not give the closing balance"
-        _statement_exception(ctx, row, ExceptionType.STATEMENT_GAP, f"{row.key}#BALANCE", text)
+        _statement_exception(ctx, row, ExceptionType.STATEMENT_GAP, _of(row, "BALANCE"), text)
     _look_at_chain(ctx, row)
 
 
@@ -125,6 +125,11 @@ def _look_at_chain(ctx: Context, row: StatementRow) -> None:
     for pair, reason in present.items():
         if row.key in pair or pair not in without:
             _statement_exception(ctx, row, ExceptionType.STATEMENT_GAP, _gap(row, pair), reason)
+
+
+def _of(row: StatementRow, what: str) -> str:
+    """A statement's business key: two accounts may number their statements alike."""
+    return f"{row.account[-4:]}#{row.key}#{what}"
 
 
 def _gap(row: StatementRow, pair: tuple[str, str]) -> str:
