@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
 from roamclear.billing import service as billing
@@ -52,6 +53,27 @@ def approve_run(run_id: str) -> Response[str]:
     request = Request(router)
     actor = request.actor
     return answer(billing.approve(request.ctx, actor, request.issuer_of(actor), run_id))
+
+
+class NoticeBody(BaseModel):
+    """How the eMSP is, or was, told of its window: other contacts, or a statement of other proof."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    contacts: list[str] = Field(default_factory=list, max_length=10)
+    proof: str | None = None
+
+
+@router.post("/runs/<run_id>/notice")
+def post_notice(run_id: str) -> Response[str]:
+    """Tell other contacts (the window starts again), or record other proof that the eMSP was told."""
+    request = Request(router)
+    actor = request.actor
+    body = request.read(NoticeBody)
+    issuer_id = request.issuer_of(actor)
+    if body.proof is not None:
+        return answer(billing.record_proof(request.ctx, actor, issuer_id, run_id, body.proof))
+    return answer(billing.notify_other(request.ctx, actor, issuer_id, run_id, tuple(body.contacts)))
 
 
 @router.post("/runs/<run_id>/resume")

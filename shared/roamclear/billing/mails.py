@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -19,15 +20,19 @@ from roamclear.notify.model import Attachment, MailBrand, MailFacts, MailKind, M
 from roamclear.notify.service import compose
 
 
-def window_opened(ctx: Context, run: Run) -> tuple[str, ...]:
-    """Tell the eMSP that its list is readable; returns the message ids, none where the mail was not taken."""
-    facts = {
+def window_opened(ctx: Context, run: Run, contacts: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Tell the eMSP, or other contacts of it, that its list is readable; no ids where the mail was not taken."""
+    facts: dict[str, Any] = {
         "sessions": run.members,
         "amount": run.proforma,
         "opens_at_utc": run.opened_at_utc,
         "closes_at_utc": run.closes_at_utc,
     }
-    return _once(ctx, run, MailKind.WINDOW_OPENED, f"{run.run_id}#OPENED", facts)
+    if not contacts:
+        return _once(ctx, run, MailKind.WINDOW_OPENED, f"{run.run_id}#OPENED", facts)
+    told = hashlib.sha256(" ".join(sorted(contacts)).encode()).hexdigest()[:16]
+    facts["recipients"] = contacts
+    return _once(ctx, run, MailKind.WINDOW_OPENED, f"{run.run_id}#OPENED#{told}", facts)
 
 
 def package(ctx: Context, run: Run, header: Document, attachments: tuple[Attachment, ...]) -> tuple[str, ...]:
@@ -89,13 +94,13 @@ def _brand(ctx: Context, issuer: Issuer) -> MailBrand:
 
 
 def _facts(ctx: Context, run: Run, terms: Terms, key: str, facts: dict[str, Any]) -> MailFacts:
-    return MailFacts(
-        business_key=f"{run.issuer_id}#{key}",
-        recipients=terms.contact_emails,
-        sent_at_utc=ctx.now(),
-        partner_name=terms.counterparty.legal_name,
-        period_start=run.first,
-        period_end=run.end - timedelta(days=1),
-        zone=run.zone,
-        **facts,
-    )
+    shared: dict[str, Any] = {
+        "business_key": f"{run.issuer_id}#{key}",
+        "recipients": terms.contact_emails,
+        "sent_at_utc": ctx.now(),
+        "partner_name": terms.counterparty.legal_name,
+        "period_start": run.first,
+        "period_end": run.end - timedelta(days=1),
+        "zone": run.zone,
+    }
+    return MailFacts.model_validate(shared | facts)

@@ -75,6 +75,7 @@ class Run(Record):
     members: int = 0
     proforma: Money | None = None
     notice_ids: tuple[str, ...] = ()
+    notice_proof: str | None = None
     locking_at_utc: datetime | None = None
     locked_at_utc: datetime | None = None
     locked: int = 0

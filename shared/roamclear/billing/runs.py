@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import islice
 
 from roamclear.audit import service as audit
-from roamclear.billing import mails, manifest, membership, store
+from roamclear.billing import manifest, membership, notices, store
 from roamclear.billing.model import LOCKED_STATES, Run, RunRequest, RunState
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Session
@@ -28,7 +28,9 @@ from roamclear.kernel.writes import Put
 #: The lock comes this long after the close, so that a claim filed in the last second has landed (rules.md 6).
 LOCK_AFTER = timedelta(seconds=60)
 #: An opening by the regular sweep is on time; anything later moves the close, so that seven whole days remain.
-_PUNCTUAL = timedelta(hours=1)
+_PUNCTUAL = notices.PUNCTUAL
+#: A window whose notice was not taken is looked at again after this.
+_NOTICE_AGAIN = timedelta(hours=1)
 _CHUNK = 100
 
 
@@ -102,11 +104,14 @@ def park(ctx: Context, issuer_id: str, run_id: str, gate: str, task_token: str) 
         at = run.opens_at_utc
     elif gate == "CLOSES" and run.closes_at_utc is not None:
         at = run.closes_at_utc + LOCK_AFTER
+        if not notices.given(run):
+            at = max(at, ctx.now() + _NOTICE_AGAIN)
     else:
         raise InvalidInput("the gate is OPENS, CLOSES or APPROVED", field="gate")
     item = {"task_token": task_token, "run_id": run_id, "gate": gate}
     ctx.db.write(store.due_put(issuer_id, at, f"{run_id}#{gate}", item))
-    ctx.workflows.wake_at(f"{issuer_id}.{run_id}.{gate}", at)
+    if at > ctx.now():
+        ctx.workflows.wake_at(f"{issuer_id}.{run_id}.{gate}", at)
 
 
 def _park_for_approval(ctx: Context, run: Run, task_token: str) -> None:
@@ -129,7 +134,7 @@ def open_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
     """
     run = _run(ctx, issuer_id, run_id)
     if run.state is not RunState.GRACE:
-        return _announce(ctx, run)
+        return notices.announce(ctx, run)
     if ctx.now() < run.opens_at_utc:
         raise Conflict("the window opens later", opens_at_utc=sort_instant(run.opens_at_utc))
     run = _decide_opening(ctx, run)
@@ -149,7 +154,7 @@ def open_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
         again_on_race(attempt)
     except ConditionFailed:
         pass  # another worker opened it with the same members
-    return _announce(ctx, _run(ctx, issuer_id, run_id))
+    return notices.announce(ctx, _run(ctx, issuer_id, run_id))
 
 
 def _decide_opening(ctx: Context, run: Run) -> Run:
@@ -179,30 +184,6 @@ def _resumed_late(ctx: Context, run: Run) -> dict[str, object]:
     }
 
 
-def _announce(ctx: Context, run: Run) -> Run:
-    """Mail the opening once; a period without sessions is not announced."""
-    if run.state is not RunState.WINDOW or run.notice_ids:
-        return run
-    ids = mails.window_opened(ctx, run)
-    if not ids:
-        journal.raise_once(
-            ctx,
-            run.issuer_id,
-            ExceptionType.WINDOW_NOTICE_FAILED,
-            run.run_id,
-            "the opening notice was not taken by the mail service",
-            severity="HIGH",
-            partner=run.contract_id,
-            next_action="notify another contact or record other proof",
-        )
-        return run
-    try:
-        ctx.db.write(store.run_update(run, (RunState.WINDOW,), notice_ids=ids))
-    except ConditionFailed:
-        pass  # the run went on while a second worker announced it again
-    return _run(ctx, run.issuer_id, run.run_id)
-
-
 # ---- lock ----------------------------------------------------------------------------------------------------------
 def lock(ctx: Context, issuer_id: str, run_id: str) -> Run:
     """Lock the run by ONE conditional write, then flag its members; from that write on nothing lands any more."""
@@ -210,6 +191,8 @@ def lock(ctx: Context, issuer_id: str, run_id: str) -> Run:
     if run.state is RunState.WINDOW:
         if run.closes_at_utc is None or ctx.now() < run.closes_at_utc + LOCK_AFTER:
             raise Conflict("the window is still open", run_id=run_id)
+        if not notices.given(run):
+            raise Conflict("the eMSP was not told of the window", rule="WINDOW_NOTICE_FAILED", run_id=run_id)
         try:
             ctx.db.write(store.run_update(run, (RunState.WINDOW,), state=RunState.LOCKING, locking_at_utc=ctx.now()))
         except ConditionFailed:

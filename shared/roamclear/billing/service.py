@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from roamclear.audit import service as audit
-from roamclear.billing import rules, store
+from roamclear.billing import notices, rules, store
 from roamclear.billing.issue import Row, issue, not_included
 from roamclear.billing.issue import parts_of as parts
 from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
+from roamclear.billing.notices import notify_other, record_proof
 from roamclear.billing.papers import final
 from roamclear.billing.recovery import complete_due, fail, not_prepared, resume
 from roamclear.billing.runs import (
@@ -51,11 +52,13 @@ __all__ = [
     "members",
     "not_included",
     "not_prepared",
+    "notify_other",
     "open_documents",
     "open_window",
     "park",
     "parts",
     "prepare",
+    "record_proof",
     "replace_document",
     "resume",
     "run",
@@ -105,6 +108,9 @@ def lock_outcome(ctx: Context, issuer_id: str, run_id: str) -> dict[str, Any]:
     """What the close does after the lock: NOT_YET before the instant, NOTHING_TO_BILL, or LOCKED."""
     found = run(ctx, issuer_id, run_id)
     if found.state is RunState.WINDOW and found.closes_at_utc and ctx.now() < found.closes_at_utc + LOCK_AFTER:
+        return {"outcome": "NOT_YET"}
+    if found.state is RunState.WINDOW and not notices.given(found):
+        notices.announce(ctx, found)
         return {"outcome": "NOT_YET"}
     found = lock(ctx, issuer_id, run_id)
     if found.state is RunState.SETTLED or found.locked == 0:

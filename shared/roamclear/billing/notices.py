@@ -1,0 +1,126 @@
+"""The opening notice: without it, or other proof that the eMSP knew, a window does not close (rules.md 6)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from roamclear.audit import service as audit
+from roamclear.billing import mails, store
+from roamclear.billing.model import Run, RunState
+from roamclear.contracts import rules as calendar
+from roamclear.contracts import service as contracts
+from roamclear.identity.model import Actor, Right
+from roamclear.identity.rules import authorise
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput, NotFound, Unavailable
+from roamclear.kernel.retry import again_on_race
+
+#: A notice this long after the opening is a late one: the window starts again from it.
+PUNCTUAL = timedelta(hours=1)
+
+
+def given(run: Run) -> bool:
+    """Whether the eMSP was told, or a person recorded other proof."""
+    return bool(run.notice_ids) or run.notice_proof is not None
+
+
+def announce(ctx: Context, run: Run) -> Run:
+    """Mail the opening once; a notice that only goes out late restarts the window, so that whole days remain."""
+    if run.state is not RunState.WINDOW or given(run):
+        return run
+    run = _renewed(ctx, run)
+    ids = mails.window_opened(ctx, run)
+    if not ids:
+        journal.raise_once(
+            ctx,
+            run.issuer_id,
+            ExceptionType.WINDOW_NOTICE_FAILED,
+            run.run_id,
+            "the opening notice was not taken by the mail service; the lock waits",
+            severity="HIGH",
+            partner=run.contract_id,
+            next_action="notify another contact or record other proof",
+        )
+        return run
+    return _told(ctx, run, ids)
+
+
+def notify_other(ctx: Context, actor: Actor, issuer_id: str, run_id: str, contacts: tuple[str, ...]) -> Run:
+    """Tell other contacts of the open window; its whole days start again from now."""
+    authorise(actor, Right.RUN_PREPARE, issuer_id)
+    if not 1 <= len(contacts) <= 10 or any("@" not in c or " " in c or not c.isascii() for c in contacts):
+        raise InvalidInput("name 1 to 10 e-mail addresses", field="contacts")
+    run = _renewed(ctx, _in_window(ctx, issuer_id, run_id))
+    ids = mails.window_opened(ctx, run, contacts)
+    if not ids:
+        raise Unavailable("the mail service did not take the notice")
+    _log(ctx, actor, run, "NOTIFIED", {"contacts": len(contacts)})
+    return _told(ctx, run, ids)
+
+
+def record_proof(ctx: Context, actor: Actor, issuer_id: str, run_id: str, proof: str) -> Run:
+    """A person states how the eMSP was told otherwise; the window keeps its close."""
+    authorise(actor, Right.RUN_PREPARE, issuer_id)
+    if not 10 <= len(proof.strip()) <= 1000:
+        raise InvalidInput("say in 10 to 1,000 characters how the eMSP was told", field="proof")
+    run = _in_window(ctx, issuer_id, run_id)
+    _log(ctx, actor, run, "NOTICE_PROVED", {"proof": proof})
+    ctx.db.write(store.run_update(run, (RunState.WINDOW,), notice_proof=proof))
+    _settle(ctx, run, actor.actor_id)
+    return _read(ctx, issuer_id, run_id)
+
+
+def _renewed(ctx: Context, run: Run) -> Run:
+    """The run with the close that a notice of now leads to: whole days from now where the notice is late."""
+    if run.opened_at_utc is not None and ctx.now() < run.opened_at_utc + PUNCTUAL:
+        return run
+    terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version).terms
+    return run.model_copy(update={"closes_at_utc": calendar.closing(ctx.now(), terms.window_days, run.zone)})
+
+
+def _told(ctx: Context, run: Run, ids: tuple[str, ...]) -> Run:
+    columns: dict[str, object] = {"notice_ids": ids, "closes_at_utc": run.closes_at_utc}
+    try:
+        ctx.db.write(store.run_update(run, (RunState.WINDOW,), **columns))
+    except ConditionFailed:
+        return _read(ctx, run.issuer_id, run.run_id)  # the run went on while a second worker announced it again
+    _settle(ctx, run, "system:mail")
+    return _read(ctx, run.issuer_id, run.run_id)
+
+
+def _settle(ctx: Context, run: Run, by: str) -> None:
+    kind = ExceptionType.WINDOW_NOTICE_FAILED
+    journal.resolve(ctx, run.issuer_id, kind, run.run_id, by=by, reason="the eMSP was told")
+
+
+def _in_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
+    run = _read(ctx, issuer_id, run_id)
+    if run.state is not RunState.WINDOW:
+        raise Conflict("this run has no open window", state=run.state.value)
+    return run
+
+
+def _read(ctx: Context, issuer_id: str, run_id: str) -> Run:
+    found = store.run(ctx.db, issuer_id, run_id)
+    if found is None:
+        raise NotFound("no such run")
+    return found
+
+
+def _log(ctx: Context, actor: Actor, run: Run, action: str, details: dict[str, object]) -> None:
+    def attempt() -> None:
+        ctx.db.write(
+            audit.entry(
+                ctx,
+                issuer_id=run.issuer_id,
+                kind="RUN",
+                object_id=run.run_id,
+                actor_id=actor.actor_id,
+                action=action,
+                details=details,
+            )
+        )
+
+    again_on_race(attempt)
