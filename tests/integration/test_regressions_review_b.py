@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from roamclear.evses import service as evses
 from roamclear.evses.model import Policy, RequestState
@@ -158,3 +159,22 @@ def test_two_accounts_may_number_their_statements_alike(stage: Stage) -> None:
     ctx.objects.put("inbox", "two.xml", camt(*wrong), "application/xml")
     importing.import_inbox(ctx)
     assert [kind for kind, _ in open_exceptions(ctx)].count("STATEMENT_GAP") == 2
+
+
+def test_a_file_put_aside_is_settled_when_its_account_is_registered(stage: Stage) -> None:
+    ctx = stage.ctx
+    b.found_issuer(ctx)
+    other = "DE75512108001245126199"
+    ctx.objects.put("inbox", "one.xml", camt(Stmt(iban=other, entries=[Ntry("1.00", ref="B1")])), "application/xml")
+    importing.import_inbox(ctx)
+    assert [kind for kind, _ in open_exceptions(ctx)] == ["STATEMENT_QUARANTINED"]
+    wanted = BankAccount(issuer_id=b.ISSUER, account=other, currency="EUR")
+    reconciliation.register_account(ctx, b.actor("FINANCE"), b.ISSUER, wanted)
+    importing.import_inbox(ctx)
+    assert [kind for kind, _ in open_exceptions(ctx)] == ["UNMATCHED_CREDIT"]
+
+
+def test_the_fault_of_a_row_shows_none_of_its_values() -> None:
+    with pytest.raises(ValidationError) as caught:
+        BankAccount.load({"account": IBAN})
+    assert IBAN not in str(caught.value)

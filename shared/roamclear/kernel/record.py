@@ -19,7 +19,10 @@ class Record(BaseModel):
     Decimals keep their digits, instants become fixed-width UTC texts, ``None`` is left out.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False, defer_build=True)
+    # Faults are logged; what they were found in (bank details, contract ids) is not.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=False, defer_build=True, hide_input_in_errors=True
+    )
 
     def dump(self) -> dict[str, Any]:
         """Plain values for a table: str, int, Decimal, bool, bytes, list, dict."""

@@ -225,7 +225,7 @@ def _checkpoint(
 ) -> Imported:
     made = _next(file, counts, done, owners)
     total = sum(plan.end.entries for plan in plans)
-    made = made.model_copy(update={"entries": total})
+    made = made.model_copy(update={"entries": total, "retry": file.retry})
     store.save_file(ctx.db, made)
     return _imported(made)
 
@@ -243,6 +243,9 @@ def _finish(
     for issuer_id in owners:
         for stranger in strangers:
             _tell(ctx, issuer_id, file, f"account {stranger} is not registered")
+        if file.retry and not strangers:
+            kind, subject = ExceptionType.STATEMENT_QUARANTINED, file.sha256[:24]
+            journal.resolve(ctx, issuer_id, kind, subject, by="system:import", reason="the file was imported")
     made = _next(file, counts, done, owners).model_copy(
         update={
             "entries": done,
