@@ -11,13 +11,16 @@ from pydantic import BaseModel, ValidationError
 
 from roamclear.aws.compose import context
 from roamclear.identity import service as identity
-from roamclear.identity.model import Actor
+from roamclear.identity.model import Actor, Role
 from roamclear.kernel import errors, numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.record import Record, plain
 
 M = TypeVar("M", bound=BaseModel)
 LIMIT_BYTES = 1_000_000
+#: Who holds it may let an execution go on: it leaves the system for nobody.
+_SECRET = frozenset({"approval_token"})
+_INTERNAL = frozenset({"account_id", "payout", "failed_step", "failure", "approved_by", "resumed"})
 
 _STATUS: dict[type[errors.RoamclearError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -58,6 +61,11 @@ class Request:
             raise errors.InvalidInput("name the issuer in the header Roamclear-Issuer", field="Roamclear-Issuer")
         return own.pop()
 
+    def withheld(self, actor: Actor, issuer_id: str) -> frozenset[str]:
+        """What an eMSP does not learn of its own sessions and runs: whom the CPO pays, and how its steps fared."""
+        roles = {grant.role for grant in actor.grants if grant.issuer_id == issuer_id}
+        return _INTERNAL if roles <= {Role.EMSP_USER, Role.API_PARTNER} else frozenset()
+
     def query(self, name: str, default: str | None = None) -> str | None:
         """A query parameter."""
         value = (self._event.query_string_parameters or {}).get(name, default)
@@ -86,9 +94,10 @@ def parse(model: type[M], value: dict[str, Any]) -> M:
         raise errors.InvalidInput(f"{field}: {first['msg']}", field=field) from error
 
 
-def answer(value: Any, status: HTTPStatus = HTTPStatus.OK) -> Response[str]:
-    """A JSON answer; records, money and decimals keep their digits."""
-    return Response(status_code=status.value, content_type="application/json", body=numbers_json.dumps(_shown(value)))
+def answer(value: Any, status: HTTPStatus = HTTPStatus.OK, *, without: frozenset[str] = frozenset()) -> Response[str]:
+    """A JSON answer; records, money and decimals keep their digits. Fields named in ``without`` are left out."""
+    body = numbers_json.dumps(_shown(value, _SECRET | without))
+    return Response(status_code=status.value, content_type="application/json", body=body)
 
 
 def problem(error: errors.RoamclearError) -> Response[str]:
@@ -101,11 +110,11 @@ def problem(error: errors.RoamclearError) -> Response[str]:
     return Response(status_code=status.value, content_type="application/problem+json", body=numbers_json.dumps(body))
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: Any, without: frozenset[str]) -> Any:
     if isinstance(value, Record):
-        return {k: _shown(v) for k, v in value.dump().items()}
+        value = value.dump()
     if isinstance(value, dict):
-        return {k: _shown(v) for k, v in value.items()}
+        return {k: _shown(v, without) for k, v in value.items() if k not in without}
     if isinstance(value, list | tuple):
-        return [_shown(v) for v in value]
+        return [_shown(v, without) for v in value]
     return value.hex() if isinstance(value, bytes) else plain(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from roamclear.aws.compose import context as compose
-from roamclear.aws.observe import logger
+from roamclear.aws.observe import logger, parked
 from roamclear.facts import proof
 from roamclear.facts import service as facts
 
@@ -15,7 +15,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A schedule, nightly, or {"issuer_id": …} by hand; a broken equation is an exception and an alarm."""
     ctx = compose()
     found = proof.prove_all(ctx, only=event.get("issuer_id"))
-    freed = facts.nightly(ctx) if event.get("retry", True) else {}
+    freed = facts.nightly(ctx, parked) if event.get("retry", True) else {}
     broken = [e.dump() for e in found if not e.holds]
     told = {"equations": len(found), "broken": broken}
     logger.error("proof failed", extra=told) if broken else logger.info("proof holds", extra=told)

@@ -112,7 +112,7 @@ def test_the_nightly_retry_does_not_free_what_is_disputed(made: Stage) -> None:
     run = opened(made)
     disputes.file(made.ctx, b.emsp_user(), b.ISSUER, Claim(cdr_ref=ref, reason=Reason.FRAUD))
     locked(made, run)
-    facts.nightly(made.ctx)
+    facts.nightly(made.ctx, parked)
     session = cdrs.session(made.ctx, b.ISSUER, ref)
     assert session is not None
     assert (session.billing, session.dispute) == (Billing.ON_HOLD, DisputeState.OPEN)

@@ -246,7 +246,7 @@ class World:
         """The nightly retry."""
         ctx = self.fused(crash)
         with survives() as died:
-            facts.nightly(ctx)
+            facts.nightly(ctx, fault)
         self.died += len(died)
 
     def assign(self) -> None:

@@ -30,11 +30,11 @@ def list_cdrs() -> Response[str]:
     name, contract = request.query("list", "rated") or "", request.query("contract", "-")
     if name not in _LISTS:
         raise InvalidInput("the list is rated, on_hold or not_rated", field="list")
-    found = cdrs.unbilled(
-        request.ctx, actor, request.issuer_of(actor), _LISTS[name], None if contract == "-" else contract
-    )
+    issuer_id = request.issuer_of(actor)
+    found = cdrs.unbilled(request.ctx, actor, issuer_id, _LISTS[name], None if contract == "-" else contract)
     total = sum(s.net.amount_minor for s in found if s.net)
-    return answer({"list": name, "count": len(found), "net_minor": total, "items": found})
+    told = {"list": name, "count": len(found), "net_minor": total, "items": found}
+    return answer(told, without=request.withheld(actor, issuer_id))
 
 
 @router.get("/cdrs/<cdr_ref>/trace")
@@ -60,7 +60,7 @@ def get_trace(cdr_ref: str) -> Response[str]:
         if session and session.dispute_id
         else [],
     }
-    return answer(told)
+    return answer(told, without=request.withheld(actor, issuer_id))
 
 
 class ReasonBody(BaseModel):

@@ -23,7 +23,9 @@ def list_runs() -> Response[str]:
     """All runs by the end of their period."""
     request = Request(router)
     actor = request.actor
-    return answer({"items": billing.runs(request.ctx, actor, request.issuer_of(actor))})
+    issuer_id = request.issuer_of(actor)
+    found = billing.runs(request.ctx, actor, issuer_id)
+    return answer({"items": found}, without=request.withheld(actor, issuer_id))
 
 
 @router.get("/runs/<run_id>")
@@ -31,7 +33,9 @@ def get_run(run_id: str) -> Response[str]:
     """One run."""
     request = Request(router)
     actor = request.actor
-    return answer(billing.run_for(request.ctx, actor, request.issuer_of(actor), run_id))
+    issuer_id = request.issuer_of(actor)
+    found = billing.run_for(request.ctx, actor, issuer_id, run_id)
+    return answer(found, without=request.withheld(actor, issuer_id))
 
 
 @router.get("/runs/<run_id>/sessions")
@@ -39,12 +43,14 @@ def get_members(run_id: str) -> Response[str]:
     """The sessions of a run now, and those that left it, with the reason."""
     request = Request(router)
     actor = request.actor
-    run = billing.run_for(request.ctx, actor, request.issuer_of(actor), run_id)
+    issuer_id = request.issuer_of(actor)
+    run = billing.run_for(request.ctx, actor, issuer_id, run_id)
     members = [
         s.dump() | {"billing": billing.effective(s, run).value, "section": section}
         for s, section in billing.members(request.ctx, run)
     ]
-    return answer({"run": run, "items": members, "left": list(billing.left(request.ctx, run))})
+    told = {"run": run, "items": members, "left": list(billing.left(request.ctx, run))}
+    return answer(told, without=request.withheld(actor, issuer_id))
 
 
 @router.post("/runs/<run_id>/approve")

@@ -44,6 +44,9 @@ def _refusal(charge: ChargeRecord, original: Session | None) -> str | None:
     claimed = charge.total_cost.excl_vat if charge.total_cost else None
     if claimed is None or original.cdr_total is None or claimed != -original.cdr_total:
         return "CREDIT_AMOUNT_MISMATCH"
+    if charge.currency != original.currency:
+        # The same figure in another currency is another amount: it would join no run of the original's contract.
+        return "CREDIT_AMOUNT_MISMATCH"
     return None
 
 

@@ -171,14 +171,26 @@ def sweep(ctx: Context, tell: Tell) -> dict[str, int]:
     return done
 
 
-def nightly(ctx: Context) -> dict[str, int]:
-    """The nightly retry of everything that waits, then the expiry of what waited too long (product.md row 12)."""
-    freed = expired = 0
+def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
+    """The nightly retry of everything that waits, then the expiry of what waited too long (product.md row 12).
+
+    A retry that fails is parked with its reason; it stops neither the expiry, nor other contracts, nor other issuers.
+    """
+    done = {"freed": 0, "expired": 0}
+
+    def retry(_: Context, row: Row) -> None:
+        done["freed"] += cdrs.retry_waiting(ctx, row["issuer_id"], row.get("contract_id"))
+
+    def expire(_: Context, row: Row) -> None:
+        limit = HOLD_DAYS
+        if head := row.get("head"):
+            limit = contracts.version(ctx, row["issuer_id"], head.contract_id, head.version).terms.hold_expiry_days
+        done["expired"] += cdrs.expire(ctx, row["issuer_id"], row.get("contract_id"), limit)
+
     for issuer_id in identity.issuer_ids(ctx):
-        freed += cdrs.retry_waiting(ctx, issuer_id, None)
-        expired += cdrs.expire(ctx, issuer_id, None, HOLD_DAYS)
-        for head in contracts.heads(ctx, issuer_id):
-            limit = contracts.version(ctx, issuer_id, head.contract_id, head.version).terms.hold_expiry_days
-            freed += cdrs.retry_waiting(ctx, issuer_id, head.contract_id)
-            expired += cdrs.expire(ctx, issuer_id, head.contract_id, limit)
-    return {"freed": freed, "expired": expired}
+        for head in (None, *contracts.heads(ctx, issuer_id)):
+            name = head.contract_id if head else None
+            row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#NIGHTLY", "contract_id": name, "head": head}
+            for what, work in (("RETRY", retry), ("EXPIRE", expire)):
+                isolated(ctx, {**row, "sk": f"{what}#{name or '-'}", "replayed": True}, work, tell)
+    return done

@@ -1,0 +1,92 @@
+"""Faults that a review of the core rooms and the JSON API found, each on the smallest story that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from roamclear.billing import service as billing
+from roamclear.cdrs.model import Billing
+from roamclear.facts import service as facts
+from tests.integration import test_close as month
+from tests.support import builders as b
+from tests.support.api import Api, environment
+from tests.support.moto_stack import Stage
+
+
+@pytest.fixture
+def api(stage: Stage) -> Iterator[Api]:
+    """The API on a fresh stage."""
+    with environment(stage):
+        yield Api(stage)
+
+
+def test_a_credit_in_another_currency_is_no_credit(stage: Stage) -> None:
+    """It took the original's one credit, and then joined no run of the original's contract: nobody got the money."""
+    month.start(stage)
+    raw = b.cdr(1)
+    month.push(stage, raw)
+    month.close_run(stage, month.open_run(stage))
+    total = {"excl_vat": -raw["total_cost"]["excl_vat"]}
+    credit = raw | {"id": "CDR-1-C", "credit": True, "credit_reference_id": raw["id"], "total_cost": total}
+    assert month.state(stage, month.push(stage, credit | {"currency": "SEK"})) == (
+        Billing.ON_HOLD,
+        ("CREDIT_AMOUNT_MISMATCH",),
+    )
+    assert month.state(stage, month.push(stage, credit | {"id": "CDR-1-D"}))[0] is Billing.VERIFIED
+
+
+def test_a_retry_that_fails_stops_neither_expiry_nor_other_contracts(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One body that could not be processed kept the whole night from every contract and issuer behind it."""
+    month.start(stage)
+    b.found_contract(stage.ctx, "C-TWO", party_ids=("NLTWO",))
+    looked: list[str | None] = []
+
+    def retry(ctx: Any, issuer_id: str, contract_id: str | None) -> int:
+        looked.append(contract_id)
+        raise ValueError("a body nobody can read")
+
+    monkeypatch.setattr(facts.cdrs, "retry_waiting", retry, raising=False)
+    told: list[str] = []
+    done = facts.nightly(stage.ctx, lambda row, error: told.append(row["sk"]))
+    assert sorted(map(str, looked)) == sorted(["None", b.CONTRACT, "C-TWO"])
+    assert set(told) == {"RETRY#-", f"RETRY#{b.CONTRACT}", "RETRY#C-TWO"}
+    assert done == {"freed": 0, "expired": 0}
+
+
+def test_a_task_token_leaves_the_system_for_nobody(api: Api) -> None:
+    """Who holds the token of a run that waits for approval could let its execution go on unapproved."""
+    month.start(api.stage, auto_issue=False)
+    month.push(api.stage, b.cdr(1))
+    run = month.open_run(api.stage)
+    api.stage.clock.set(month.CLOSES + billing.LOCK_AFTER)
+    billing.lock(api.stage.ctx, b.ISSUER, run.run_id)
+    billing.park(api.stage.ctx, b.ISSUER, run.run_id, "APPROVED", "the-token")
+    for role in ("FINANCE", "VIEWER", "EMSP_USER"):
+        own = {"contract_id": b.CONTRACT} if role == "EMSP_USER" else {}
+        for path in ("/v1/runs", f"/v1/runs/{run.run_id}", f"/v1/runs/{run.run_id}/sessions"):
+            reply = api.call("GET", path, role, **own)
+            assert reply.status == 200
+            assert "the-token" not in str(reply.body)
+
+
+def test_an_emsp_does_not_learn_whom_the_cpo_pays(api: Api) -> None:
+    """A session named the payout account, so a sub-CPO, to the eMSP."""
+    month.start(api.stage)
+    ref = month.push(api.stage, b.cdr(1))
+    month.push(api.stage, b.cdr(2))
+    lists = f"/v1/cdrs/{ref}/trace"
+    rated = api.call("GET", "/v1/cdrs", "EMSP_USER", contract_id=b.CONTRACT, contract=b.CONTRACT)
+    assert rated.body["count"] == 2
+    run = month.open_run(api.stage)
+    trace = api.call("GET", lists, "EMSP_USER", contract_id=b.CONTRACT)
+    assert trace.body["ticks"]["evse_known_and_assigned"]
+    members = api.call("GET", f"/v1/runs/{run.run_id}/sessions", "EMSP_USER", contract_id=b.CONTRACT)
+    for reply in (rated, trace, members):
+        assert reply.status == 200
+        assert "OWN-1" not in str(reply.body)
+    assert "OWN-1" in str(api.call("GET", lists, "FINANCE").body)
