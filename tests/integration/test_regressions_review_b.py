@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from roamclear.evses import service as evses
 from roamclear.evses.model import Policy, RequestState
+from roamclear.identity.model import Role
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import InvariantBroken
+from roamclear.kernel.errors import Conflict, InvariantBroken
 from roamclear.kernel.money import Money
 from roamclear.payouts import export
 from roamclear.payouts import service as payouts
@@ -178,3 +179,14 @@ def test_the_fault_of_a_row_shows_none_of_its_values() -> None:
     with pytest.raises(ValidationError) as caught:
         BankAccount.load({"account": IBAN})
     assert IBAN not in str(caught.value)
+
+
+def test_nobody_registers_the_account_that_another_issuer_prints(stage: Stage) -> None:
+    ctx = stage.ctx
+    owner = b.found_issuer(ctx, iban="DE75512108001245126199")
+    p.issuer(ctx)
+    stolen = BankAccount(issuer_id=p.ISSUER, account=owner.iban, currency="EUR")
+    with pytest.raises(Conflict):
+        reconciliation.register_account(ctx, p.actor("thief", Role.FINANCE), p.ISSUER, stolen)
+    own = stolen.model_copy(update={"issuer_id": b.ISSUER})
+    assert reconciliation.register_account(ctx, b.actor("FINANCE"), b.ISSUER, own).issuer_id == b.ISSUER

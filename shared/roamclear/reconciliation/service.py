@@ -6,6 +6,7 @@ The import stands in ``importing``, because it loads the XML parser and this fil
 from __future__ import annotations
 
 from roamclear.audit import service as audit
+from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel.context import Context
@@ -37,6 +38,10 @@ def register_account(ctx: Context, actor: Actor, issuer_id: str, wanted: BankAcc
     authorise(actor, Right.BANK_MATCH, issuer_id)
     if wanted.issuer_id != issuer_id:
         raise InvalidInput("the account names another issuer", field="issuer_id")
+    printed_by = {other for other in identity.issuer_ids(ctx) if identity.issuer(ctx, other).iban == wanted.account}
+    if printed_by and issuer_id not in printed_by:
+        # Nobody may draw the statements of the account that another issuer prints on its invoices.
+        raise Conflict("this account is registered already")
     try:
         made = accounts.register(ctx, wanted)
     except ConditionFailed as error:
