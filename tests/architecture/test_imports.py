@@ -12,7 +12,7 @@ import pytest
 from infra.catalogue import FUNCTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("fpdf", "lxml", "xlsxwriter", "PIL", "segno", "babel", "sepaxml")
+HEAVY = ("fpdf", "lxml", "xlsxwriter", "PIL", "segno", "babel", "sepaxml", "openpyxl")
 
 
 @pytest.mark.parametrize("name", ["ocpi_api", "finance_api", "open_link"])

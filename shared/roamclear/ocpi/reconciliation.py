@@ -25,7 +25,7 @@ from roamclear.partners.model import Credential
 
 #: The module exists from this version on.
 VERSION = "2.3.0"
-#: ``cdrs`` holds ids of CiString(36); a credit's id may have 39 (decision 0040).
+#: ``cdrs`` holds ids of CiString(36); a credit's id may have 39 (decision 0016).
 MAX_CDR_ID = 36
 MAX_RECORD_ID = 36
 #: A record of this many ids stays below 1 MB.
