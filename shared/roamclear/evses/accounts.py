@@ -67,7 +67,7 @@ def create_account(
 def propose_change(ctx: Context, maker: Actor, issuer_id: str, account_id: str, terms: AccountTerms) -> Proposal:
     """Ask for new terms; nothing changes before another person approves. A newer proposal replaces an older one.
 
-    The old contact is told at once when holder, IBAN or BIC would change.
+    The change is written as the fact ``account.changed``; mailing it to the old contact is not built yet (rules.md 10).
     """
     authorise(maker, Right.ACCOUNT_PREPARE, issuer_id)
 
@@ -101,7 +101,7 @@ def approve_account(
     """A second person approves the waiting change, or the bank details of a new account.
 
     ``seen`` is ``asked_at_utc`` of the change that was looked at: one that came in between is not approved with it.
-    New bank details are not paid to before 72 hours have passed; the old contact is told.
+    New bank details are not paid to before 72 hours have passed (rules.md 10).
     """
     authorise(checker, Right.ACCOUNT_APPROVE, issuer_id)
     changed: list[str] = []
