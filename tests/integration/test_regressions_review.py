@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from roamclear.billing import service as billing
+from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
 from roamclear.facts import service as facts
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
 from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support.api import Api, environment
@@ -50,7 +54,7 @@ def test_a_retry_that_fails_stops_neither_expiry_nor_other_contracts(
         looked.append(contract_id)
         raise ValueError("a body nobody can read")
 
-    monkeypatch.setattr(facts.cdrs, "retry_waiting", retry, raising=False)
+    monkeypatch.setattr(cdrs, "retry_waiting", retry, raising=False)
     told: list[str] = []
     done = facts.nightly(stage.ctx, lambda row, error: told.append(row["sk"]))
     assert sorted(map(str, looked)) == sorted(["None", b.CONTRACT, "C-TWO"])
@@ -63,7 +67,7 @@ def test_a_task_token_leaves_the_system_for_nobody(api: Api) -> None:
     month.start(api.stage, auto_issue=False)
     month.push(api.stage, b.cdr(1))
     run = month.open_run(api.stage)
-    api.stage.clock.set(month.CLOSES + billing.LOCK_AFTER)
+    api.stage.clock.set(month.CLOSES + timedelta(seconds=60))
     billing.lock(api.stage.ctx, b.ISSUER, run.run_id)
     billing.park(api.stage.ctx, b.ISSUER, run.run_id, "APPROVED", "the-token")
     for role in ("FINANCE", "VIEWER", "EMSP_USER"):
@@ -90,3 +94,34 @@ def test_an_emsp_does_not_learn_whom_the_cpo_pays(api: Api) -> None:
         assert reply.status == 200
         assert "OWN-1" not in str(reply.body)
     assert "OWN-1" in str(api.call("GET", lists, "FINANCE").body)
+
+
+def test_a_cause_that_comes_back_is_told_again(stage: Stage) -> None:
+    """What the system had closed as repaired stayed closed for ever, so its next time was silent."""
+    kind, subject = ExceptionType.NO_CONTRACT, "NLRON"
+    month.start(stage)
+    assert journal.raise_once(stage.ctx, b.ISSUER, kind, subject, "first")
+    assert not journal.raise_once(stage.ctx, b.ISSUER, kind, subject, "first")
+    journal.resolve(stage.ctx, b.ISSUER, kind, subject, by="system:contract", reason="a contract covers it")
+    stage.clock.advance(timedelta(hours=1))
+    assert journal.raise_once(stage.ctx, b.ISSUER, kind, subject, "again")
+    assert not journal.raise_once(stage.ctx, b.ISSUER, kind, subject, "again")
+    found = journal.listed(stage.ctx, b.actor("FINANCE"), b.ISSUER)
+    assert [(row.subject, row.message) for row in found if row.kind is kind] == [(subject, "again")]
+    journal.resolve(stage.ctx, b.ISSUER, kind, subject, by="U-1", reason="a person said so")
+    assert not journal.raise_once(stage.ctx, b.ISSUER, kind, subject, "again")
+
+
+def test_what_no_longer_holds_a_session_is_closed(stage: Stage) -> None:
+    """The exception of a credit that waited for its original stayed open after the credit had found it."""
+    month.start(stage)
+    raw = b.cdr(1)
+    total = {"excl_vat": -raw["total_cost"]["excl_vat"]}
+    credit = raw | {"id": "CDR-1-C", "credit": True, "credit_reference_id": raw["id"], "total_cost": total}
+    early = month.push(stage, credit)
+    kind = ExceptionType.CREDIT_WITHOUT_ORIGINAL
+    assert journal.is_open(stage.ctx, b.ISSUER, kind, early)
+    month.push(stage, raw)
+    cdrs.process(stage.ctx, b.ISSUER, early)
+    assert month.state(stage, early)[0] is Billing.CREDITED
+    assert not journal.is_open(stage.ctx, b.ISSUER, kind, early)

@@ -10,6 +10,16 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, NotFound
 from roamclear.kernel.money import Money
 
+#: Causes of an object that lives on, so that they may come back after they were repaired.
+_RECURRING = frozenset(
+    {
+        ExceptionType.EVSE_UNASSIGNED,
+        ExceptionType.NO_CONTRACT,
+        ExceptionType.AMBIGUOUS_CONTRACT,
+        ExceptionType.PROCESSING_FAILED,
+    }
+)
+
 
 def raise_once(
     ctx: Context,
@@ -28,6 +38,7 @@ def raise_once(
 ) -> bool:
     """Put a difference into the journal; False when its business key stands there already.
 
+    A cause that comes and goes (``_RECURRING``) and was closed by the system is told again when it comes back.
     The gap is expected minus received where both are known.
     """
     gap = expected - received if expected and received and expected.currency == received.currency else None
@@ -49,7 +60,18 @@ def raise_once(
     try:
         ctx.db.transact(store.raise_writes(row))
     except ConditionFailed:
+        return kind in _RECURRING and _reopened(ctx, row)
+    return True
+
+
+def _reopened(ctx: Context, row: ExceptionRow) -> bool:
+    known = store.find(ctx.db, row.issuer_id, row.kind, row.subject)
+    if known is None or known.state == "OPEN" or not (known.resolved_by or "").startswith("system:"):
         return False
+    try:
+        ctx.db.transact(store.raise_writes(row, over=known))
+    except ConditionFailed:
+        return False  # another worker told it
     return True
 
 

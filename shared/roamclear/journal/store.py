@@ -8,15 +8,17 @@ from roamclear.aws import keys, outbox
 from roamclear.journal.model import ExceptionRow, ExceptionType
 from roamclear.kernel.context import Database
 from roamclear.kernel.time import sort_instant
-from roamclear.kernel.writes import Key, Put, Table, Update, When
+from roamclear.kernel.writes import ABSENT, Key, Put, Table, Update, When
 
 
-def raise_writes(row: ExceptionRow) -> list[Put]:
-    """The row, once per business key, and its fact."""
+def raise_writes(row: ExceptionRow, *, over: ExceptionRow | None = None) -> list[Put]:
+    """The row, once per business key, and its fact; ``over`` is the closed row whose place it takes."""
     item = row.dump() | _index(row)
     subject = f"{row.kind.value}#{row.subject}"
+    closed_at = sort_instant(over.resolved_at_utc) if over and over.resolved_at_utc else None
+    when = (When("state", "=", "RESOLVED"), When("resolved_at_utc", "=", closed_at)) if closed_at else ABSENT
     return [
-        Put(Table.CLEARING, keys.exception(row.issuer_id, row.kind.value, row.subject), item),
+        Put(Table.CLEARING, keys.exception(row.issuer_id, row.kind.value, row.subject), item, when=when),
         outbox.fact(row.issuer_id, row.raised_at_utc, "exception.opened", subject, {"kind": row.kind.value}),
     ]
 
