@@ -30,8 +30,8 @@ def announce(ctx: Context, run: Run) -> Run:
     """Mail the opening once; a notice that only goes out late restarts the window, so that whole days remain."""
     if run.state is not RunState.WINDOW or given(run):
         return run
-    run = _renewed(ctx, run)
-    ids = mails.window_opened(ctx, run)
+    renewed = _renewed(ctx, run)
+    ids = mails.window_opened(ctx, renewed)
     if not ids:
         journal.raise_once(
             ctx,
@@ -44,7 +44,7 @@ def announce(ctx: Context, run: Run) -> Run:
             next_action="notify another contact or record other proof",
         )
         return run
-    return _told(ctx, run, ids)
+    return _told(ctx, run, renewed, ids)
 
 
 def notify_other(ctx: Context, actor: Actor, issuer_id: str, run_id: str, contacts: tuple[str, ...]) -> Run:
@@ -52,12 +52,13 @@ def notify_other(ctx: Context, actor: Actor, issuer_id: str, run_id: str, contac
     authorise(actor, Right.RUN_PREPARE, issuer_id)
     if not 1 <= len(contacts) <= 10 or any("@" not in c or " " in c or not c.isascii() for c in contacts):
         raise InvalidInput("name 1 to 10 e-mail addresses", field="contacts")
-    run = _renewed(ctx, _in_window(ctx, issuer_id, run_id))
-    ids = mails.window_opened(ctx, run, contacts)
+    run = _in_window(ctx, issuer_id, run_id)
+    renewed = _renewed(ctx, run)
+    ids = mails.window_opened(ctx, renewed, contacts)
     if not ids:
         raise Unavailable("the mail service did not take the notice")
     _log(ctx, actor, run, "NOTIFIED", {"contacts": len(contacts)})
-    return _told(ctx, run, ids)
+    return _told(ctx, run, renewed, ids)
 
 
 def record_proof(ctx: Context, actor: Actor, issuer_id: str, run_id: str, proof: str) -> Run:
@@ -80,12 +81,14 @@ def _renewed(ctx: Context, run: Run) -> Run:
     return run.model_copy(update={"closes_at_utc": calendar.closing(ctx.now(), terms.window_days, run.zone)})
 
 
-def _told(ctx: Context, run: Run, ids: tuple[str, ...]) -> Run:
+def _told(ctx: Context, read: Run, run: Run, ids: tuple[str, ...]) -> Run:
+    """Keep the notice over exactly the close that was read, so that a slow worker never shortens a window."""
     columns: dict[str, object] = {"notice_ids": ids, "closes_at_utc": run.closes_at_utc}
+    update = store.run_update(run, (RunState.WINDOW,), **columns)
     try:
-        ctx.db.write(store.run_update(run, (RunState.WINDOW,), **columns))
+        ctx.db.write(store.while_it_is(update, "closes_at_utc", read.closes_at_utc))
     except ConditionFailed:
-        return _read(ctx, run.issuer_id, run.run_id)  # the run went on while a second worker announced it again
+        return _read(ctx, run.issuer_id, run.run_id)  # the run went on, or another notice restarted its window
     _settle(ctx, run, "system:mail")
     return _read(ctx, run.issuer_id, run.run_id)
 

@@ -74,16 +74,15 @@ def _receivables(documents: list[Document], entries: list[JournalEntry]) -> list
 
 
 def _numbers(documents: list[Document]) -> list[Equation]:
-    """max − min + 1 = count, and dates never go back, per series."""
-    by_series: dict[str, list[Document]] = defaultdict(list)
+    """From 1 to the last number each one is there, and dates never go back, per series."""
+    by_series: dict[str, list[tuple[int, Document]]] = defaultdict(list)
     for document in documents:
-        by_series[document.series].append(document)
+        by_series[document.series].append((int(document.number.rsplit("-", 1)[1]), document))
     found = []
     for series, members in sorted(by_series.items()):
-        ordered = sorted(members, key=lambda d: d.number)
-        numbers = [int(d.number.rsplit("-", 1)[1]) for d in ordered]
-        found.append(_equation("numbers without gaps", series, "numbers", numbers[-1] - numbers[0] + 1, len(numbers)))
-        backward = sum(a.issue_date > b.issue_date for a, b in pairwise(ordered))
+        ordered = sorted(members, key=lambda each: each[0])
+        found.append(_equation("numbers without gaps", series, "numbers", ordered[-1][0], len({n for n, _ in ordered})))
+        backward = sum(a.issue_date > b.issue_date for (_, a), (_, b) in pairwise(ordered))
         found.append(_equation("numbers in date order", series, "steps back", backward, 0))
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 from roamclear.audit import service as audit
@@ -13,13 +13,13 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Session
 from roamclear.contracts import rules as calendar
 from roamclear.contracts import service as contracts
-from roamclear.contracts.model import ContractVersion, Frequency
+from roamclear.contracts.model import Contract, ContractVersion, Frequency
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput, NotFound
+from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput, NotFound, RoamclearError
 from roamclear.kernel.money import Money
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import sort_instant
@@ -36,23 +36,39 @@ _CHUNK = 100
 
 # ---- start ---------------------------------------------------------------------------------------------------------
 def start_due(ctx: Context) -> list[str]:
-    """Start one execution per contract and ended period that has no run yet; an outage is caught up here."""
-    started = []
+    """Start one execution per contract and ended period that has no run yet; an outage is caught up here.
+
+    A contract that cannot be started is told to the journal and stops no other.
+    """
+    started: list[str] = []
     for issuer_id in identity.issuer_ids(ctx):
         since = identity.issuer(ctx, issuer_id).created_at_utc or ctx.now()
         for head in contracts.heads(ctx, issuer_id):
-            periods = calendar.periods_between(since, ctx.now(), head.frequency, head.zone)
-            wanted = [
-                RunRequest(issuer_id=issuer_id, contract_id=head.contract_id, period=p.label)
-                for p in periods
-                if head.valid_from < p.end and head.status == "ACTIVE"
-            ]
-            known = store.known_runs(ctx.db, issuer_id, [w.run_id for w in wanted])
-            for request in wanted:
-                name = f"{issuer_id}.{request.run_id}"
-                if request.run_id not in known and ctx.workflows.start_close(name, request.dump()):
-                    started.append(name)
+            try:
+                started += _start_contract(ctx, head, since)
+            except RoamclearError as error:
+                journal.raise_once(
+                    ctx,
+                    issuer_id,
+                    ExceptionType.PROCESSING_FAILED,
+                    f"CLOSE#{head.contract_id}#{ctx.now():%Y-%m-%d}",
+                    f"the close of a contract could not be started: {error.code}; it is tried again every hour",
+                    severity="HIGH",
+                    partner=head.contract_id,
+                )
     return started
+
+
+def _start_contract(ctx: Context, head: Contract, since: datetime) -> list[str]:
+    periods = calendar.periods_between(since, ctx.now(), head.frequency, head.zone)
+    wanted = [
+        RunRequest(issuer_id=head.issuer_id, contract_id=head.contract_id, period=p.label)
+        for p in periods
+        if head.valid_from < p.end and head.status == "ACTIVE"
+    ]
+    known = store.known_runs(ctx.db, head.issuer_id, [w.run_id for w in wanted])
+    names = {f"{w.issuer_id}.{w.run_id}": w for w in wanted if w.run_id not in known}
+    return [name for name, request in names.items() if ctx.workflows.start_close(name, request.dump())]
 
 
 def prepare(ctx: Context, request: RunRequest) -> Run:

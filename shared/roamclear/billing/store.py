@@ -57,6 +57,11 @@ def run_check(known: Run, state: RunState) -> Check:
     return Check(Table.CLEARING, keys.run(known.issuer_id, known.run_id), (When("state", "=", state.value),))
 
 
+def while_it_is(update: Update, attribute: str, value: Any) -> Update:
+    """The same update, refused where an attribute is no longer what was read."""
+    return replace(update, when=(*update.when, When(attribute, "=", plain(value))))
+
+
 def only_once(update: Update, attribute: str) -> Update:
     """The same update, refused where an attribute is set already."""
     return replace(update, when=(*update.when, When(attribute, "absent")))
@@ -232,13 +237,3 @@ def delivered(db: Database, issuer_id: str, business_key: str) -> Row | None:
 def delivery_put(issuer_id: str, business_key: str, item: Row) -> Put:
     """Record a mail that was handed over."""
     return Put(Table.CLEARING, keys.delivery(issuer_id, business_key), {"issuer_id": issuer_id, **item}, when=())
-
-
-def link_put(token_hash: str, item: Row) -> Put:
-    """A link of a mail by the hash of its token."""
-    return Put(Table.CLEARING, keys.link(token_hash), item, when=())
-
-
-def link(db: Database, token_hash: str) -> Row | None:
-    """A link or None."""
-    return db.get(Table.CLEARING, keys.link(token_hash))

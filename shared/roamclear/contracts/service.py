@@ -44,6 +44,8 @@ def publish(
                 raise Conflict("a version cannot start before the latest one", rule="BACK_DATED")
             if terms.zone != known.zone or terms.frequency != known.frequency:
                 raise Conflict("zone and frequency of a contract are fixed", rule="FIXED_CALENDAR")
+            if latest is not None and latest.terms.currency != terms.currency:
+                raise Conflict("the currency of a contract is fixed; make another contract", rule="FIXED_CURRENCY")
             if absent and known.status == "ACTIVE":
                 raise InvalidInput(f"a contract in use cannot lose {absent[0]}", field=absent[0])
         number = known.version + 1 if known else 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from roamclear.cdrs.model import Billing, DisputeState
 from roamclear.disputes.model import Claim, Dispute, State
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.money import Money
@@ -41,12 +40,3 @@ def granted_amount(dispute: Dispute, accepted: Money | None) -> tuple[State, Mon
     if accepted.amount_minor <= 0 or accepted > dispute.claimed:
         raise InvalidInput(f"the accepted amount lies above zero and up to {dispute.claimed}", field="accepted")
     return State.PARTIAL, accepted
-
-
-def session_state(dispute: DisputeState) -> bool:
-    """Whether a session in this dispute state may be disputed: at most once, ever."""
-    return dispute is DisputeState.NONE
-
-
-#: A session whose dispute is still open after the close has left its run and waits under this reason.
-HELD = (Billing.ON_HOLD, "DISPUTED")

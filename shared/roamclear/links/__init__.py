@@ -1,1 +1,1 @@
-"""Mailed links: a random token that redirects to a freshly signed address, is logged and can be revoked."""
+"""Mailed links: a random token that redirects to a freshly signed address, counts its openings and can be revoked."""
