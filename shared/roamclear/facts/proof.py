@@ -73,5 +73,5 @@ def _computed(ctx: Context, issuer_id: str, part: Callable[[Context, str], list[
 
 def prove_all(ctx: Context, *, only: str | None = None) -> list[Equation]:
     """The proof of every issuer, or of one."""
-    wanted = [only] if only else identity.issuer_ids(ctx)
+    wanted = [identity.issuer(ctx, only).issuer_id] if only else identity.issuer_ids(ctx)
     return [equation for issuer_id in wanted for equation in prove(ctx, issuer_id, NIGHTLY)]
