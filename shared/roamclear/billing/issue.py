@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
+from typing import NoReturn
 
 from roamclear.audit import service as audit
 from roamclear.billing import papers, rules, store
@@ -19,6 +20,7 @@ from roamclear.cdrs.model import Rating, Session
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import ContractVersion
 from roamclear.documents.model import InvoiceDocument
+from roamclear.documents.totals import tax_of
 from roamclear.identity import service as identity
 from roamclear.identity.issuer import Issuer
 from roamclear.journal import service as journal
@@ -42,8 +44,11 @@ Row = tuple[Session, Rating, str]
 def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
     """Number and post the documents of a locked run; the same run again returns the same documents.
 
-    A run without sessions, or with a sum of zero, settles without a document. Category O never shares a document with
-    other categories (rules.md 7).
+    A run without sessions, or with nothing to pay and no VAT, settles without a document. Category O never shares a
+    document with other categories (rules.md 7).
+
+    Raises:
+        Conflict: a check forbids the document; the journal names the fields.
     """
     run = _run(ctx, issuer_id, run_id)
     if run.state not in (RunState.LOCKED, RunState.FINALISING):
@@ -53,12 +58,7 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
     parts = parts_of(ctx, run)
     freeze_not_included(ctx, run)
     _to(ctx, run, RunState.LOCKED, RunState.FINALISING)
-    numbers = []
-    for place, rows in enumerate(parts):
-        number = _issue_part(ctx, run, issuer, terms, place, rows, proof)
-        if number is None:
-            return _run(ctx, issuer_id, run_id)
-        numbers.append(number)
+    numbers = [_issue_part(ctx, run, issuer, terms, place, rows, proof) for place, rows in enumerate(parts)]
     state = RunState.ISSUED if numbers else RunState.SETTLED
     _to(ctx, run, RunState.FINALISING, state, numbers=tuple(numbers))
     reason = "the document was issued"
@@ -68,13 +68,13 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
 
 def _issue_part(
     ctx: Context, run: Run, issuer: Issuer, terms: ContractVersion, place: int, rows: list[Row], proof: Proof
-) -> str | None:
-    """One document: checked with a placeholder, kept as a model, then numbered. None when a check refuses it."""
+) -> str:
+    """One document: checked with a placeholder, kept as a model, then numbered."""
     key = f"{run.issuer_id}/{run.run_id}/{place}"
     known = store.document_of_run(ctx.db, run.issuer_id, run.run_id, place)
     if known is not None:
         return known
-    type_code = "380" if sum(r[1].net.amount_minor for r in rows) > 0 else "381"
+    type_code = "380" if _balance(rows, run.currency) > (0, 0) else "381"
     today = local_date(ctx.now(), run.zone)
     amended = _amended(ctx, run, rows)
     draft = papers.invoice(
@@ -91,7 +91,6 @@ def _issue_part(
     faults = proof(papers.numbered(draft, holder, today, rules.due_date(today, terms.terms.payment_days)))
     if faults:
         _refuse(ctx, run, faults)
-        return None
     kept = numbers_json.dumps(draft.dump(), sort_keys=True).encode()
     model_key = ctx.objects.put("documents", f"{key}/model.json", kept, "application/json").key
     for _ in range(_TRIES):
@@ -239,7 +238,7 @@ def _not_included_key(run: Run) -> str:
 
 
 def parts_of(ctx: Context, run: Run) -> list[list[Row]]:
-    """The rows of each document; a part that sums to nothing and has no lines makes none."""
+    """The rows of each document; a part that comes to nothing, in its net and in its VAT, makes none."""
     found = list(members(ctx, run))
     ratings = cdrs.ratings(ctx, run.issuer_id, [s for s, _ in found])
     rows = [(session, ratings[session.cdr_ref], section) for session, section in found]
@@ -248,14 +247,20 @@ def parts_of(ctx: Context, run: Run) -> list[list[Row]]:
         raise InvariantBroken("the locked list and its lines differ", run_id=run.run_id)
     outside = [r for r in rows if r[0].vat_category == "O"]
     inside = [r for r in rows if r[0].vat_category != "O"]
-    return [part for part in (inside, outside) if any(r[1].lines for r in part) and _sum(part) != 0]
+    return [part for part in (inside, outside) if _balance(part, run.currency) != (0, 0)]
 
 
-def _sum(rows: Iterable[Row]) -> int:
-    return sum(r[1].net.amount_minor for r in rows)
+def _balance(rows: Iterable[Row], currency: str) -> tuple[int, int]:
+    """Net and VAT of a part in minor units: sums of categories may cancel out in one and not in the other."""
+    taxable: dict[tuple[str | None, Decimal], int] = {}
+    for session, rating, _ in rows:
+        key = (session.vat_category, session.vat_rate_percent or Decimal(0))
+        taxable[key] = taxable.get(key, 0) + rating.net.amount_minor
+    taxes = (tax_of(Money(net, currency), rate).amount_minor for (_, rate), net in taxable.items())
+    return sum(taxable.values()), sum(taxes)
 
 
-def _refuse(ctx: Context, run: Run, faults: list[str]) -> None:
+def _refuse(ctx: Context, run: Run, faults: list[str]) -> NoReturn:
     journal.raise_once(
         ctx,
         run.issuer_id,

@@ -30,7 +30,9 @@ def equations(ctx: Context, issuer_id: str) -> list[Equation]:
 
 def _runs(ctx: Context, issuer_id: str, documents: list[Document], entries: list[JournalEntry]) -> list[Equation]:
     """Per contract, period and currency: Σ net of locked sessions = Σ net of documents = revenue postings."""
-    net = {d.number: d.net.amount_minor for d in documents}
+    billed: dict[str, int] = defaultdict(int)
+    for document in documents:
+        billed[document.run_id] += document.net.amount_minor
     revenue: dict[str, int] = defaultdict(int)
     for entry in entries:
         if entry.event in _ISSUED:
@@ -39,12 +41,13 @@ def _runs(ctx: Context, issuer_id: str, documents: list[Document], entries: list
                     revenue[line.note] -= line.amount.amount_minor
     found = []
     for run in store.all_runs(ctx.db, issuer_id):
-        if run.state not in INVOICED_STATES:
-            continue  # not numbered yet; what settled without a document must bill nothing
-        sessions = sum(s.net.amount_minor for s in runs.locked_sessions(ctx, issuer_id, run.run_id) if s.net)
-        billed = sum(net[n] for n in run.numbers)
-        found.append(_equation("locked sessions = documents, net", run.run_id, run.currency, sessions, billed))
-        found.append(_equation("documents = revenue, net", run.run_id, run.currency, billed, revenue[run.run_id]))
+        # Documents and postings share a transaction, so they agree at any time; all sessions are billed from ISSUED on.
+        net = billed[run.run_id]
+        if run.state in INVOICED_STATES:
+            sessions = sum(s.net.amount_minor for s in runs.locked_sessions(ctx, issuer_id, run.run_id) if s.net)
+            found.append(_equation("locked sessions = documents, net", run.run_id, run.currency, sessions, net))
+        if net or revenue[run.run_id] or run.state in INVOICED_STATES:
+            found.append(_equation("documents = revenue, net", run.run_id, run.currency, net, revenue[run.run_id]))
     return found
 
 
