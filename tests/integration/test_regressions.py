@@ -17,9 +17,9 @@ from roamclear.disputes.model import Claim, Reason, State
 from roamclear.documents.checks import missing
 from roamclear.facts import service as facts
 from roamclear.kernel.errors import Locked, NotFound
-from tests.stateful.crashing import Fuse, mortal, survives
 from tests.support import builders as b
 from tests.support import memory_stage
+from tests.support.crashing import Fuse, mortal, survives
 from tests.support.moto_stack import Stage
 
 OPENS = datetime(2026, 11, 1, 23, 0, tzinfo=UTC)

@@ -18,7 +18,8 @@ from roamclear.kernel.writes import Put, Table
 from roamclear.reconciliation import service as reconciliation
 from tests.support import builders as b
 from tests.support.bank_files import Ntry, Stmt, Tx, camt
-from tests.support.memory_db import MemoryTables, memory_context
+from tests.support.crashing import Fuse, mortal, survives
+from tests.support.memory_stage import fresh
 from tests.support.receivables import balances, drop, exceptions, issue, states
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -26,10 +27,11 @@ AMOUNTS = {1: "100.00", 2: "40.00", 3: "75.50", 4: "12.00", 5: "-15.00"}
 
 
 def _founded() -> tuple[Context, dict[int, str]]:
-    ctx = memory_context(datetime(2026, 10, 1, tzinfo=UTC))
+    stage = fresh()
+    ctx = stage.ctx
     b.found_issuer(ctx)
     b.found_contract(ctx)
-    ctx.clock.set(NOW)  # type: ignore[attr-defined]
+    stage.clock.set(NOW)
     numbers = {n: issue(ctx, n, amount).number for n, amount in AMOUNTS.items()}
     ctx.db.write(Put(Table.CLEARING, keys.end_to_end(b.ISSUER, "PO-1"), {"issuer_id": b.ISSUER}))
     return ctx, numbers
@@ -104,17 +106,10 @@ def test_any_order_repeats_and_crashes_give_the_same_books(expected: Any, seed: 
     files = _files(numbers)
     rng.shuffle(files)
     queue = files + rng.choices(files, k=3)
-    db = ctx.db
-    assert isinstance(db, MemoryTables)
     for data in queue:
         if crashes and rng.random() < 0.6:
-            db.fail_after = rng.randrange(12)
-            try:
-                drop(ctx, data)
-            except RuntimeError:
-                db.fail_after = None
-                drop(ctx, data)
-        db.fail_after = None
+            with survives():
+                drop(mortal(ctx, Fuse(left=rng.randrange(12), after=rng.random() < 0.5)), data)
         drop(ctx, data)
     assert _books(ctx) == expected[:2]
     told = sorted((row.kind.value, row.subject) for row in exceptions(ctx) if "STATEMENT" not in row.kind.value)

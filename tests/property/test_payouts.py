@@ -21,7 +21,7 @@ from roamclear.kernel.money import Money
 from roamclear.payouts import export, proof, rules
 from roamclear.payouts import service as payouts
 from roamclear.payouts.model import BatchState, PayoutStatus
-from tests.stateful.crashing import Fuse, SimulatedCrash, mortal, survives
+from tests.support.crashing import Fuse, SimulatedCrash, mortal, survives
 from tests.support.moto_stack import Stage
 from tests.support.payees import CHECKER, ISSUER, MAKER, issuer, own_terms, revenue, session, terms
 

@@ -30,9 +30,9 @@ from roamclear.disputes.model import Claim, Reason
 from roamclear.identity.model import Role
 from roamclear.kernel.errors import Busy, Conflict, InvalidInput, NotFound
 from roamclear.kernel.money import Money
-from tests.stateful.crashing import survives
 from tests.stateful.world import ASSIGNED, CONTRACTS, KWH, OTHER, UNASSIGNED, Sent, World
 from tests.support import builders as b
+from tests.support.crashing import survives
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 PROFILE = settings(

@@ -36,10 +36,10 @@ from roamclear.ledger import proof as ledger_proof
 from roamclear.ledger import service as ledger
 from roamclear.reconciliation import importing
 from roamclear.reconciliation import proof as cash_proof
-from tests.stateful.crashing import Fuse, mortal, survives
 from tests.support import builders as b
 from tests.support import memory_stage, moto_stack
 from tests.support.bank_files import Ntry, Stmt, Tx, camt
+from tests.support.crashing import Fuse, mortal, survives
 from tests.support.moto_stack import Stage
 
 START = datetime(2026, 10, 1, tzinfo=UTC)

@@ -161,9 +161,7 @@ class MemoryObjects:
 
     kept: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
-    def put(
-        self, bucket: str, key: str, body: bytes, content_type: str, *, retain_until: datetime | None = None
-    ) -> StoredObject:
+    def put(self, bucket: str, key: str, body: bytes, content_type: str) -> StoredObject:
         """Write an object."""
         self.kept[bucket, key] = body
         return StoredObject(bucket, key, len(body), sha256(body).hexdigest())
@@ -184,6 +182,11 @@ class MemoryObjects:
 @contextmanager
 def stage(now: datetime = datetime(2026, 10, 1, tzinfo=UTC)) -> Iterator[Stage]:
     """A fresh stage in memory; as a context manager it stands in for ``moto_stack.stage``."""
+    yield fresh(now)
+
+
+def fresh(now: datetime = datetime(2026, 10, 1, tzinfo=UTC)) -> Stage:
+    """A stage in memory that nobody has to leave."""
     clock, mail, workflows, tables = ManualClock(now), MailSink(), WorkflowLog(), MemoryTables()
     ctx = Context(
         clock=clock,
@@ -193,7 +196,7 @@ def stage(now: datetime = datetime(2026, 10, 1, tzinfo=UTC)) -> Iterator[Stage]:
         workflows=workflows,
         public_base_url="https://clearing.roamclear.example",
     )
-    yield Stage(ctx, clock, mail, workflows, tables, None)  # type: ignore[arg-type]
+    return Stage(ctx, clock, mail, workflows, tables, None)  # type: ignore[arg-type]
 
 
 def _index_names(index: str | None) -> tuple[str, ...]:

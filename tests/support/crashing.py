@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from roamclear.kernel.context import Context
-from roamclear.kernel.writes import Action, Write
+from roamclear.kernel.context import Context, Row
+from roamclear.kernel.writes import Action, Update, Write
 
 
 class SimulatedCrash(BaseException):
@@ -50,6 +50,11 @@ class _Tables:
     def write(self, write: Write) -> None:
         """One write, or death."""
         self._fuse.burn(lambda: self._real.write(write))
+
+    def write_and_read(self, update: Update) -> Row:
+        """One update with its answer, or death."""
+        row: Row = self._fuse.burn(lambda: self._real.write_and_read(update))
+        return row
 
     def transact(self, actions: Sequence[Action]) -> None:
         """One transaction, or death."""
