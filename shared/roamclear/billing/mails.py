@@ -60,7 +60,7 @@ def _once(ctx: Context, run: Run, kind: MailKind, key: str, facts: dict[str, Any
         return tuple(known["message_ids"])
     issuer = identity.issuer(ctx, run.issuer_id)
     terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version).terms
-    mail = compose(kind, MailLanguage(terms.language), _brand(ctx, issuer), _facts(ctx, run, terms, key, facts))
+    mail = compose(kind, MailLanguage(terms.language), mail_brand(ctx, issuer), _facts(ctx, run, terms, key, facts))
     try:
         message_id = ctx.mailer.send(mail.raw, sender=mail.sender, recipients=mail.recipients)
     except Unavailable:
@@ -82,7 +82,8 @@ def _once(ctx: Context, run: Run, kind: MailKind, key: str, facts: dict[str, Any
     return (message_id,)
 
 
-def _brand(ctx: Context, issuer: Issuer) -> MailBrand:
+def mail_brand(ctx: Context, issuer: Issuer) -> MailBrand:
+    """In whose name and colours an issuer's mails go out."""
     return MailBrand(
         name=issuer.brand.name,
         sender=ctx.mail_sender,

@@ -8,6 +8,7 @@ from roamclear.audit import service as audit
 from roamclear.billing import notices, rules, store
 from roamclear.billing.issue import Row, issue, not_included
 from roamclear.billing.issue import parts_of as parts
+from roamclear.billing.mails import mail_brand
 from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
 from roamclear.billing.notices import notify_other, record_proof
 from roamclear.billing.papers import final
@@ -49,6 +50,7 @@ __all__ = [
     "left",
     "lock",
     "locked_sessions",
+    "mail_brand",
     "members",
     "not_included",
     "not_prepared",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from roamclear.billing import service as billing
 from roamclear.evses import service as evses
 from roamclear.identity import service as identity
-from roamclear.identity.issuer import Issuer
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
@@ -12,7 +12,7 @@ from roamclear.kernel.errors import InvariantBroken, Unavailable
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Table
 from roamclear.links import service as links
-from roamclear.notify.model import Attachment, MailBrand, MailFacts, MailKind, MailLanguage
+from roamclear.notify.model import Attachment, MailFacts, MailKind, MailLanguage
 from roamclear.notify.service import compose
 from roamclear.payouts import payments, store
 from roamclear.payouts.model import Payout
@@ -55,7 +55,7 @@ def send_statement(ctx: Context, issuer_id: str, payout_id: str) -> bool:
         link=attachments[0].link,
         attachments=attachments,
     )
-    mail = compose(MailKind.PAYOUT_STATEMENT, MailLanguage(terms.language), _brand(ctx, issuer), facts)
+    mail = compose(MailKind.PAYOUT_STATEMENT, MailLanguage(terms.language), billing.mail_brand(ctx, issuer), facts)
     try:
         ctx.mailer.send(mail.raw, sender=mail.sender, recipients=mail.recipients)
     except Unavailable:
@@ -81,17 +81,6 @@ def _attachments(ctx: Context, payout: Payout) -> tuple[Attachment, ...]:
         link = links.make(ctx, payout.issuer_id, "documents", key, name)
         found.append(Attachment(name=name, content_type=_TYPES[name.rsplit(".", 1)[1]], content=content, link=link))
     return tuple(found)
-
-
-def _brand(ctx: Context, issuer: Issuer) -> MailBrand:
-    return MailBrand(
-        name=issuer.brand.name,
-        sender=ctx.mail_sender,
-        reply_to=issuer.brand.contact_email or None,
-        primary=issuer.brand.primary,
-        accent=issuer.brand.accent,
-        footer_lines=issuer.brand.footer[:6],
-    )
 
 
 def _flag(ctx: Context, issuer_id: str, payout_id: str) -> None:

@@ -5,20 +5,13 @@ from __future__ import annotations
 from decimal import Decimal, localcontext
 from enum import StrEnum
 
+from roamclear.contracts.model import Basis
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.record import Record
 from roamclear.rating.exact import EXACT, outward
 from roamclear.rating.model import ChargeRecord, Component, Price, Rating, RatingLine, Unit
 
 _ZERO = Decimal(0)
-
-
-class Basis(StrEnum):
-    """Whose price is billed."""
-
-    CDR_TOTAL = "CDR_TOTAL"
-    CONTRACT_GRID = "CONTRACT_GRID"
-    LOWER_OF = "LOWER_OF"
 
 
 class Variance(StrEnum):

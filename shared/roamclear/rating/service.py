@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from roamclear.rating.compare import Basis, Comparison, Tolerance, Variance, compare, lines_of_cdr
+from roamclear.contracts.model import Basis
+from roamclear.rating.compare import Comparison, Tolerance, Variance, compare, lines_of_cdr
 from roamclear.rating.consistency import duration_h, seconds_for_hours, self_consistency, volume_sum
 from roamclear.rating.countries import alpha2, alpha3
 from roamclear.rating.currencies import is_currency
