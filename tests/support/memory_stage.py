@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import Any
 
 from roamclear.kernel.clock import ManualClock
-from roamclear.kernel.context import Context, Page, Row, StoredObject
+from roamclear.kernel.context import Context, Page, Row, StoredObject, UploadForm
 from roamclear.kernel.errors import ConditionFailed, InvariantBroken
 from roamclear.kernel.writes import Action, Check, Key, Put, Remove, Table, Update, When, Write
 from tests.support.moto_stack import ALL_COLUMNS, MailSink, Stage, WorkflowLog
@@ -177,6 +177,11 @@ class MemoryObjects:
     def link(self, bucket: str, key: str, *, seconds: int, filename: str) -> str:
         """An address."""
         return f"https://{bucket}.example/{key}?seconds={seconds}&filename={filename}"
+
+    def upload(self, bucket: str, key: str, *, seconds: int, max_bytes: int, content_type: str) -> UploadForm:
+        """A form."""
+        fields = {"key": key, "Content-Type": content_type}
+        return UploadForm(f"https://{bucket}.example/", fields, max_bytes, seconds)
 
 
 @contextmanager

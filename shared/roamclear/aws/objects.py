@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from roamclear.kernel.context import StoredObject
+from roamclear.kernel.context import StoredObject, UploadForm
 from roamclear.kernel.errors import Unavailable
 
 
@@ -70,6 +70,17 @@ class Buckets:
             ExpiresIn=seconds,
         )
         return url
+
+    def upload(self, bucket: str, key: str, *, seconds: int, max_bytes: int, content_type: str) -> UploadForm:
+        """A presigned POST: the store itself refuses another key, another type, an empty or a larger file."""
+        made = self.client().generate_presigned_post(
+            Bucket=self.names[bucket],
+            Key=key,
+            Fields={"Content-Type": content_type},
+            Conditions=[{"Content-Type": content_type}, ["content-length-range", 1, max_bytes]],
+            ExpiresIn=seconds,
+        )
+        return UploadForm(made["url"], dict(made["fields"]), max_bytes, seconds)
 
     def _sha256(self, bucket: str, key: str) -> str | None:
         try:

@@ -91,6 +91,16 @@ class StoredObject:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """A signed form: who posts these fields and a file to the address puts exactly one object, once or again."""
+
+    url: str
+    fields: dict[str, str]
+    max_bytes: int
+    expires_seconds: int
+
+
 class Objects(Protocol):
     """The buckets by their role: ``documents``, ``inbox``, ``exports``, ``archive``."""
 
@@ -108,6 +118,10 @@ class Objects(Protocol):
 
     def link(self, bucket: str, key: str, *, seconds: int, filename: str) -> str:
         """A signed address of an object for a time."""
+        ...
+
+    def upload(self, bucket: str, key: str, *, seconds: int, max_bytes: int, content_type: str) -> UploadForm:
+        """A signed form that takes one file of a type and at most a size under this key (rules.md 11)."""
         ...
 
 
