@@ -14,7 +14,6 @@ from roamclear.documents.invoice_model import (
     InvoiceDocument,
     Line,
     Party,
-    Purpose,
     VatCategory,
     VatTotal,
 )
@@ -57,7 +56,7 @@ def national_currency(country: str) -> str | None:
 
 
 def _head(document: InvoiceDocument) -> Iterator[str]:
-    if document.purpose is not Purpose.DRAFT and not document.number:
+    if not document.purpose.is_preview and not document.number:
         yield "number: a sequential number is missing (Art. 226(2), BR-02)"
     if not document.lines:
         yield "lines: there is no line (Art. 226(6), BR-16)"

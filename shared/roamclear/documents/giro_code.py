@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roamclear.documents.invoice_model import InvoiceDocument, Purpose
+from roamclear.documents.invoice_model import InvoiceDocument
 
 _MOST_MINOR = 99_999_999_999
 
@@ -16,7 +16,7 @@ def giro_code(document: InvoiceDocument) -> tuple[tuple[int, ...], ...] | None:
     payment, due = document.payment, document.totals.due
     if document.currency != "EUR" or document.type_code.is_credit or document.type_code.is_self_billed:
         return None
-    if document.purpose is Purpose.DRAFT or not 1 <= due.amount_minor <= _MOST_MINOR:
+    if document.purpose.is_preview or not 1 <= due.amount_minor <= _MOST_MINOR:
         return None
     if not (payment.iban and payment.reference):
         return None

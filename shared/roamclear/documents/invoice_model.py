@@ -37,11 +37,19 @@ class DocumentType(StrEnum):
 
 
 class Purpose(StrEnum):
-    """What a rendering is for; it changes the watermark, never a number."""
+    """What a rendering is for. Previews (a draft that waits for approval, the pro-forma of an open window) carry no
+    number, no XML and no way to pay.
+    """
 
     ORIGINAL = "ORIGINAL"
     COPY = "COPY"
     DRAFT = "DRAFT"
+    PROFORMA = "PROFORMA"
+
+    @property
+    def is_preview(self) -> bool:
+        """Nothing may take it for an invoice."""
+        return self in (Purpose.DRAFT, Purpose.PROFORMA)
 
 
 class Language(StrEnum):

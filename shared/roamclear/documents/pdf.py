@@ -19,11 +19,17 @@ from roamclear.documents.texts import long_date, mentions, period_text, short_da
 from roamclear.documents.words import word
 
 
-def render_invoice(document: InvoiceDocument, fonts: Path, *, xml: bytes | None = None) -> bytes:
+def render_invoice(
+    document: InvoiceDocument, fonts: Path, *, xml: bytes | None = None, purpose: Purpose | None = None
+) -> bytes:
     """Draw a document; ``fonts`` is the folder that the font build made, ``xml`` the CII if it is there already.
 
-    Drafts carry no XML: nothing may take a preview for an invoice. Copies carry the original's.
+    ``purpose`` stands in for the document's own: COPY, DRAFT and PROFORMA are written across every page. Previews
+    carry neither number nor XML: nothing may take one for an invoice. Copies carry the original's.
     """
+    purpose = purpose or document.purpose
+    number = None if purpose.is_preview else document.number
+    document = document.model_copy(update={"purpose": purpose, "number": number})
     with Canvas(document.branding, fonts, language=document.language.value) as canvas:
         return _draw(canvas, document, xml)
 
@@ -41,7 +47,7 @@ def _draw(canvas: Canvas, document: InvoiceDocument, xml: bytes | None) -> bytes
     draw_payment(canvas, document)
     draw_statements(canvas, document)
     draw_footers(canvas, head, document.branding.footer_lines or _default_footer(document))
-    final = document.purpose is not Purpose.DRAFT
+    final = not document.purpose.is_preview
     if final:
         canvas.attach("factur-x.xml", xml or write_cii(document), document.issue_date, "EN 16931 invoice (CII)")
     issuer = issuer_of(document).name
@@ -66,8 +72,7 @@ def recipient_of(document: InvoiceDocument) -> Party:
 
 def _letterhead(document: InvoiceDocument) -> Letterhead:
     language = document.language
-    marks = {Purpose.DRAFT: "watermark.DRAFT", Purpose.COPY: "watermark.COPY"}
-    mark = marks.get(document.purpose)
+    marked = document.purpose is not Purpose.ORIGINAL
     return Letterhead(
         issuer=issuer_of(document),
         recipient=recipient_of(document),
@@ -76,15 +81,15 @@ def _letterhead(document: InvoiceDocument) -> Letterhead:
         badges=tuple(mentions(document)),
         meta=tuple(_meta(document)),
         language=language,
-        watermark=word(mark, language) if mark else None,
+        watermark=word(f"watermark.{document.purpose}", language) if marked else None,
     )
 
 
 def _full_title(document: InvoiceDocument) -> str:
     if document.number:
         return f"{title(document)} {document.number}"
-    if document.purpose is Purpose.DRAFT and document.type_code.value == "380":
-        return word("title.proforma", document.language)
+    if document.purpose.is_preview and document.type_code.value == "380":
+        return word("title.draft" if document.purpose is Purpose.DRAFT else "title.proforma", document.language)
     return title(document)
 
 

@@ -120,11 +120,13 @@ def _due_label(document: InvoiceDocument) -> str:
 
 
 def draw_payment(canvas: Canvas, document: InvoiceDocument) -> None:
-    if document.type_code.is_credit or document.totals.due.amount_minor <= 0:
-        if document.type_code.is_credit:
-            canvas.need(70)
-            canvas.pen(9)
-            canvas.y = canvas.block(LEFT, canvas.y, WIDTH, word("credit_text", document.language), leading=44) + 30
+    if document.type_code.is_credit or document.purpose.is_preview:
+        text = word("preview_text" if document.purpose.is_preview else "credit_text", document.language)
+        canvas.need(110)
+        canvas.pen(9)
+        canvas.y = canvas.block(LEFT, canvas.y, WIDTH, text, leading=44) + 30
+        return
+    if document.totals.due.amount_minor <= 0:
         return
     code = giro_code(document)
     canvas.pen(9, bold=True)

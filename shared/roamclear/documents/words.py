@@ -22,7 +22,8 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
         "Avoir sur autofacture",
         "Creditnota uitgereikt door afnemer",
     ),
-    "title.proforma": ("Draft invoice", "Rechnungsentwurf", "Projet de facture", "Conceptfactuur"),
+    "title.draft": ("Draft invoice", "Rechnungsentwurf", "Projet de facture", "Conceptfactuur"),
+    "title.proforma": ("Pro-forma invoice", "Proforma-Rechnung", "Facture pro forma", "Pro-formafactuur"),
     "title.statement": ("Payout statement", "Auszahlungsabrechnung", "Relevé de versement", "Uitbetalingsoverzicht"),
     # mentions that the law asks for
     "mention.self_billed": ("Self-billing", "Gutschrift", "Autofacturation", "Factuur uitgereikt door afnemer"),
@@ -156,6 +157,12 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
         "Ce montant réduit votre solde. Aucun paiement n'est nécessaire.",
         "Dit bedrag vermindert uw openstaande saldo. Betaling is niet nodig.",
     ),
+    "preview_text": (
+        "This is a preview, not an invoice. Please do not pay it; the number is given when the invoice is issued.",
+        "Dies ist eine Vorschau, keine Rechnung. Bitte nicht bezahlen; die Nummer wird bei der Ausstellung vergeben.",
+        "Ceci est un aperçu, non une facture. Ne le payez pas ; le numéro est attribué lors de l'émission.",
+        "Dit is een voorbeeld, geen factuur. Betaal het niet; het nummer wordt bij uitgifte toegekend.",
+    ),
     "payout_text": (
         "We transfer this amount to the account below.",
         "Wir überweisen diesen Betrag auf das unten genannte Konto.",
@@ -191,6 +198,7 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
         "Pagina {page} van {pages}",
     ),
     "watermark.DRAFT": ("DRAFT", "ENTWURF", "PROJET", "CONCEPT"),
+    "watermark.PROFORMA": ("PRO FORMA", "PROFORMA", "PRO FORMA", "PRO FORMA"),
     "watermark.COPY": ("COPY", "KOPIE", "COPIE", "KOPIE"),
     # payout statements
     "st.account": ("Payout account", "Auszahlungskonto", "Compte de versement", "Uitbetalingsrekening"),

@@ -107,6 +107,25 @@ def test_a_draft_has_a_watermark_and_no_invoice_inside(fonts: Path) -> None:
         assert not opened.attachments
 
 
+@pytest.mark.parametrize(
+    ("purpose", "expected"),
+    [(Purpose.DRAFT, ("Draft invoice", "DRAFT")), (Purpose.PROFORMA, ("Pro-forma invoice", "PRO FORMA"))],
+)
+def test_a_preview_has_no_number_no_xml_and_no_way_to_pay(
+    purpose: Purpose, expected: tuple[str, ...], fonts: Path
+) -> None:
+    issued = samples.reverse_charge()
+    preview = render_invoice(issued, fonts, purpose=purpose)
+    text = words_of(preview)
+    assert all(word in text for word in (*expected, "not assigned yet", "This is a preview, not an invoice"))
+    assert issued.number is not None
+    assert issued.number not in text
+    assert "GiroCode" not in text
+    with pikepdf.open(io.BytesIO(preview)) as pdf:
+        assert "/AF" not in pdf.Root
+        assert not pdf.attachments
+
+
 def test_a_copy_differs_by_its_watermark_only(fonts: Path) -> None:
     original = samples.document(language=Language.NL)
     copy = original.model_copy(update={"purpose": Purpose.COPY})
