@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import email
 import io
 from datetime import timedelta
@@ -17,6 +18,7 @@ from roamclear.cdrs import service as cdrs
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.disputes import service as disputes
 from roamclear.disputes.model import Claim, Reason
+from roamclear.kernel import numbers_json
 from roamclear.links import service as links
 from roamclear.packages import service as packages
 from tests.integration import test_close as month
@@ -48,6 +50,8 @@ def test_the_files_of_a_document(issued: Stage) -> None:
         "VW-2026-000001.pdf",
         "VW-2026-000001.xml",
         "VW-2026-000001.xlsx",
+        "VW-2026-000001.csv",
+        "VW-2026-000001.ndjson",
     ]
     bodies = {k: issued.ctx.objects.get("documents", k) for k in keys}
     again = packages.render_documents(issued.ctx, b.ISSUER, RUN) + packages.render_sessions(issued.ctx, b.ISSUER, RUN)
@@ -61,6 +65,22 @@ def test_the_files_of_a_document(issued: Stage) -> None:
     assert "CDR-000001" in {c.value for row in excluded.iter_rows() for c in row}
 
 
+def test_the_twins_say_the_same_as_the_sheet(issued: Stage) -> None:
+    found = {k.rpartition(".")[2]: issued.ctx.objects.get("documents", k) or b"" for k in render(issued)}
+    header = billing.document(issued.ctx, b.ISSUER, "VW-2026-000001")
+    table = list(csv.DictReader(io.StringIO(found["csv"].decode("utf-8-sig"))))
+    lines = [numbers_json.loads(line) for line in found["ndjson"].splitlines()]
+    sheet = openpyxl.load_workbook(io.BytesIO(found["xlsx"]), data_only=True)["Sessions"]
+    body = [row for row in sheet.iter_rows(min_row=2, values_only=True) if row[3]]
+    assert [r["CDR id"] for r in table] == [line["cdr_id"] for line in lines] == [row[3] for row in body]
+    assert sum(Decimal(r["Net EUR"]) for r in table) == sum(line["net"] for line in lines) == header.net.to_decimal()
+    assert [r["Dispute outcome"] for r in table] == [""] * 4
+
+
+def render(issued: Stage) -> list[str]:
+    return packages.render_sessions(issued.ctx, b.ISSUER, RUN)
+
+
 def test_a_document_is_mailed_once_with_its_files(issued: Stage) -> None:
     packages.render_documents(issued.ctx, b.ISSUER, RUN)
     packages.render_sessions(issued.ctx, b.ISSUER, RUN)
@@ -72,6 +92,9 @@ def test_a_document_is_mailed_once_with_its_files(issued: Stage) -> None:
     assert mail.recipients == ("finance@ronde.example",)
     parts = email.message_from_bytes(mail.raw)
     assert [p.get_filename() for p in parts.walk() if p.get_filename()] == ["VW-2026-000001.pdf", "VW-2026-000001.xlsx"]
+    text = next(p for p in parts.walk() if p.get_content_type() == "text/plain").get_payload(decode=True).decode()
+    assert "VW-2026-000001.csv: https://" in text
+    assert "VW-2026-000001.ndjson: https://" in text
     header = billing.document(issued.ctx, b.ISSUER, "VW-2026-000001")
     assert header.state is DocumentState.SENT
     billing.finish(issued.ctx, b.ISSUER, RUN)

@@ -42,12 +42,13 @@ class MailBrand(Record):
 
 
 class Attachment(Record):
-    """A file of a mail. ``link`` stands in for it where the mail would become too large."""
+    """A file of a mail. ``link`` stands in for it where the mail would become too large, or always (``link_only``)."""
 
     name: str = Field(max_length=120)
-    content_type: str = Field(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$")
+    content_type: str = Field(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+(; charset=utf-8)?$")
     content: bytes
     link: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    link_only: bool = False
 
 
 class MailFacts(Record):

@@ -27,7 +27,7 @@ def text_page(
     if facts.link:
         lines += ["", f"{phrase(f'button.{kind}', language)}: {facts.link}"]
     if linked:
-        lines += ["", phrase("too_large", language), *(f"{a.name}: {a.link}" for a in linked)]
+        lines += ["", phrase("linked", language), *(f"{a.name}: {a.link}" for a in linked)]
     lines += ["", phrase("closing", language), brand.name, "", *brand.footer_lines]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -86,7 +86,7 @@ def _links(language: MailLanguage, brand: MailBrand, linked: Sequence[Attachment
         f'<li><a href="{escape(a.link or "", quote=True)}" style="color:{brand.accent}">{escape(a.name)}</a></li>'
         for a in linked
     )
-    return f"<p>{escape(phrase('too_large', language))}</p><ul>{items}</ul>"
+    return f"<p>{escape(phrase('linked', language))}</p><ul>{items}</ul>"
 
 
 def _on(background: str) -> str:

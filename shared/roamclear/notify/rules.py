@@ -42,7 +42,7 @@ def encoded_size(size: int) -> int:
 def split_attachments(
     attachments: Iterable[Attachment],
 ) -> tuple[tuple[Attachment, ...], tuple[Attachment, ...]]:
-    """Attach in the given order while it fits; what does not fit goes behind its link.
+    """Attach in the given order while it fits; what does not fit, or is never attached, goes behind its link.
 
     Raises:
         InvalidInput: a file does not fit and has no link.
@@ -51,7 +51,7 @@ def split_attachments(
     attached, linked = [], []
     for attachment in attachments:
         size = encoded_size(len(attachment.content))
-        if size <= left:
+        if size <= left and not attachment.link_only:
             left -= size
             attached.append(attachment)
         elif attachment.link:

@@ -91,11 +91,11 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
     "button.INVOICE_PACKAGE": ("Open the document", "Beleg öffnen", "Ouvrir le document", "Document openen"),
     "button.PAYOUT_STATEMENT": ("Open the statement", "Abrechnung öffnen", "Ouvrir le relevé", "Overzicht openen"),
     "files": ("Files", "Dateien", "Fichiers", "Bestanden"),
-    "too_large": (
-        "These files are too large for a mail and wait behind a link:",
-        "Diese Dateien sind für eine E-Mail zu groß und liegen hinter einem Link:",
-        "Ces fichiers sont trop volumineux pour un courriel ; voici leurs liens :",
-        "Deze bestanden zijn te groot voor een e-mail en staan achter een link:",
+    "linked": (
+        "These files wait behind a link:",
+        "Diese Dateien liegen hinter einem Link:",
+        "Ces fichiers sont disponibles par lien :",
+        "Deze bestanden staan achter een link:",
     ),
 }
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from roamclear.billing import mails
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document, DocumentState, Run
-from roamclear.cdrs import service as cdrs
 from roamclear.contracts import service as contracts
 from roamclear.documents.checks import missing
 from roamclear.documents.cii import write_cii
 from roamclear.documents.model import InvoiceDocument
 from roamclear.documents.pdf import render_invoice
-from roamclear.documents.sessions import write_xlsx
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
@@ -23,9 +20,11 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, InvariantBroken, Unavailable
 from roamclear.links import service as links
 from roamclear.notify.model import Attachment
-from roamclear.packages import rows
+from roamclear.packages import lists, rows
 
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+#: What a package mail names, in this order: file ending -> content type.
+_MAILED = {"pdf": "application/pdf", **lists.FORMATS}
+_ATTACHED = {"pdf", "xlsx"}
 
 
 def proof(ctx: Context) -> Callable[[InvoiceDocument], list[str]]:
@@ -55,7 +54,7 @@ def render_documents(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
 
 
 def render_sessions(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
-    """The session list of each document of a run; its sum equals the document's net or nothing is written."""
+    """The session list of each document of a run as XLSX, CSV and NDJSON; each sums to the document's net or fails."""
     run = billing.run(ctx, issuer_id, run_id)
     parts = billing.parts(ctx, run) if run.numbers else []
     return [
@@ -66,37 +65,11 @@ def render_sessions(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
 def _sessions(ctx: Context, run: Run, header: Document, parts: list[list[billing.Row]]) -> list[str]:
     issuer = identity.issuer(ctx, run.issuer_id)
     terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version)
-    part = parts[header.place]
-    bodies = cdrs.originals(ctx, run.issuer_id, [s.cdr_ref for s, _, _ in part])
     export = rows.head(issuer, terms, run, header, billing.document_model(ctx, header))
-    basis = terms.terms.basis.value
-    sessions = [
-        rows.session_row(s, rating, bodies[s.cdr_ref], basis, section)
-        for s, rating, section in part
-        if section != "ADJUSTMENT"
-    ]
-    adjustments = [
-        rows.adjustment_row(s, rating, _document_of(ctx, run.issuer_id, s.credit_of))
-        for s, rating, section in part
-        if section == "ADJUSTMENT"
-    ]
+    sessions, adjustments = lists.collect(ctx, run, parts[header.place], terms.terms.basis.value)
     excluded = [rows.excluded_row(s) for s in billing.not_included(ctx, run)] if header.place == 0 else []
-    keys = []
-    with tempfile.TemporaryDirectory() as folder:
-        made = write_xlsx(export, sessions, Path(folder), header.number, adjustments=adjustments, excluded=excluded)
-        for piece in made:
-            path = Path(piece.path)
-            key = f"{header.issuer_id}/{header.run_id}/{path.name}"
-            keys.append(ctx.objects.put("documents", key, path.read_bytes(), _XLSX).key)
-    return keys
-
-
-def _document_of(ctx: Context, issuer_id: str, cdr_ref: str | None) -> str:
-    original = cdrs.session(ctx, issuer_id, cdr_ref) if cdr_ref else None
-    if original is None or original.run_id is None:
-        return "-"
-    numbers = billing.run(ctx, issuer_id, original.run_id).numbers
-    return numbers[0] if numbers else "-"
+    listing = lists.Listing(export, sessions, adjustments, excluded)
+    return lists.write(ctx, "documents", f"{header.issuer_id}/{header.run_id}", header.number, listing, lists.FORMATS)
 
 
 def send(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
@@ -118,28 +91,27 @@ def send(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
 
 
 def _attachments(ctx: Context, header: Document) -> tuple[Attachment, ...]:
+    """PDF and XLSX to attach, the PDF first; the CSV and NDJSON twins as links alone (product.md row 62)."""
     found = []
     for key in ctx.objects.keys("documents", f"{_folder(header)}"):
-        if key.endswith((".pdf", ".xlsx")):
-            content = ctx.objects.get("documents", key)
+        kind = key.rpartition(".")[2]
+        if kind in _MAILED:
+            attach = kind in _ATTACHED
+            content = ctx.objects.get("documents", key) if attach else b""
             if content is None:
                 raise InvariantBroken("a rendered file is gone", key=key)
             name = key.rsplit("/", 1)[1]
+            link = links.make(ctx, header.issuer_id, "documents", key, name)
             found.append(
-                Attachment(
-                    name=name,
-                    content_type="application/pdf" if key.endswith(".pdf") else _XLSX,
-                    content=content,
-                    link=links.make(ctx, header.issuer_id, "documents", key, name),
-                )
+                Attachment(name=name, content_type=_MAILED[kind], content=content, link=link, link_only=not attach)
             )
-    if not any(a.name.endswith(".pdf") for a in found) or not any(a.name.endswith(".xlsx") for a in found):
+    if not _ATTACHED.issubset(a.name.rpartition(".")[2] for a in found):
         journal.raise_once(
             ctx, header.issuer_id, ExceptionType.RENDER_FAILED, header.number, "a file of a document is not there",
             severity="HIGH", document=header.number,
         )  # fmt: skip
         raise Unavailable("a file of a document is not there yet", number=header.number)
-    return tuple(sorted(found, key=lambda a: a.content_type != "application/pdf"))
+    return tuple(sorted(found, key=lambda a: (a.link_only, list(_MAILED).index(a.name.rpartition(".")[2]))))
 
 
 def _mark_sent(ctx: Context, header: Document) -> None:
