@@ -9,10 +9,33 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
+from roamclear.contracts.payment import PaymentRule
+from roamclear.contracts.vat import ResellerCertificate, VatBasis, VatCategory, VatRule, VatTreatment, faults
 from roamclear.identity.issuer import Address
 from roamclear.kernel.ids import party, vat_id
+from roamclear.kernel.money import Money
 from roamclear.kernel.record import Record
 from roamclear.kernel.time import zone
+
+__all__ = [
+    "Basis",
+    "Contract",
+    "ContractVersion",
+    "Counterparty",
+    "DeliveryChannel",
+    "Direction",
+    "Finding",
+    "Frequency",
+    "Match",
+    "PaymentRule",
+    "SelfBilling",
+    "Status",
+    "Terms",
+    "VatBasis",
+    "VatCategory",
+    "VatRule",
+    "VatTreatment",
+]
 
 
 class Basis(StrEnum):
@@ -33,12 +56,28 @@ class Frequency(StrEnum):
     QUARTERLY = "QUARTERLY"
 
 
-class VatCategory(StrEnum):
-    """EN 16931 category: standard, reverse charge, outside scope."""
+class DeliveryChannel(StrEnum):
+    """How documents reach the partner: by mail (PDF with the XML inside), or through an e-invoice access point."""
 
-    STANDARD = "S"
-    REVERSE_CHARGE = "AE"
-    OUTSIDE_SCOPE = "O"
+    MAIL = "MAIL"
+    ACCESS_POINT = "ACCESS_POINT"
+
+
+class Direction(StrEnum):
+    """Who draws up the document: the issuer as seller, or the buyer by self-billing (OCPI reverse billing)."""
+
+    DIRECT = "DIRECT"
+    REVERSE = "REVERSE"
+
+
+class Status(StrEnum):
+    """A contract as it is seen at an instant; ENDED and UPCOMING follow from its dates."""
+
+    DRAFT = "DRAFT"
+    UPCOMING = "UPCOMING"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    ENDED = "ENDED"
 
 
 class Counterparty(Record):
@@ -58,19 +97,24 @@ class Counterparty(Record):
         return vat_id.validate(value) if value else None
 
 
-class VatTreatment(Record):
-    """Chosen per contract, never decided by the software: category, rate in percent and the printed reason."""
+class SelfBilling(Record):
+    """The agreement that self-billing needs (Art. 224): its day, its days of force and how documents are accepted."""
 
-    category: VatCategory
-    rate_percent: Decimal = Decimal(0)
-    reason: str | None = None
+    agreed_on: date
+    valid_from: date
+    valid_to: date | None = None
+    reference: str = Field(min_length=1, max_length=140)
+    acceptance: str = Field("EXPLICIT", pattern=r"^(EXPLICIT|DEEMED)$")
+    deemed_after_days: int | None = Field(None, ge=1, le=60)
 
     @model_validator(mode="after")
-    def _fits(self) -> VatTreatment:
-        if self.category is VatCategory.STANDARD and self.rate_percent <= 0:
-            raise ValueError("category S needs a rate above zero")
-        if self.category is not VatCategory.STANDARD and (self.rate_percent != 0 or not self.reason):
-            raise ValueError("categories AE and O have rate 0 and a printed reason")
+    def _dated(self) -> SelfBilling:
+        if self.agreed_on > self.valid_from:
+            raise ValueError("the agreement comes before the first self-billed document (Art. 224)")
+        if self.valid_to is not None and self.valid_to <= self.valid_from:
+            raise ValueError("the agreement ends before it begins")
+        if (self.acceptance == "DEEMED") is (self.deemed_after_days is None):
+            raise ValueError("deemed_after_days belongs to acceptance DEEMED")
         return self
 
 
@@ -87,13 +131,28 @@ class Terms(Record):
     on_price_variance: str = Field("WARN", pattern=r"^(WARN|HOLD)$")
     on_period_span: str = Field("START", pattern=r"^(START|HOLD)$")
     vat: VatTreatment
+    vat_basis: VatBasis = VatBasis.BUYER_ESTABLISHMENT
+    vat_rules: tuple[VatRule, ...] = Field((), max_length=200)
+    on_old_vat_proof: str = Field("WARN", pattern=r"^(WARN|HOLD)$")
+    taxable_dealer: bool = True
+    reseller_certificate: ResellerCertificate | None = None
+    issuer_certificate: ResellerCertificate | None = None
+    seller_establishments: tuple[str, ...] = Field((), max_length=40)
+    direction: Direction = Direction.DIRECT
+    self_billing: SelfBilling | None = None
+    delivery_channel: DeliveryChannel = DeliveryChannel.MAIL
+    credit_limit: Money | None = None
     frequency: Frequency = Frequency.MONTHLY
+    cycle_start: date | None = None
     window_days: int = Field(7, ge=0, le=60)
     intake_grace_hours: int = Field(24, ge=0, le=240)
     zone: str = "Europe/Paris"
     contact_emails: tuple[str, ...] = Field(min_length=1, max_length=10)
     language: str = Field("EN", pattern=r"^(EN|DE|FR|NL)$")
-    payment_days: int = Field(30, ge=0, le=60)
+    payment_rule: PaymentRule = PaymentRule.NET
+    payment_days: int = Field(30, ge=0, le=180)
+    payment_day: int | None = Field(None, ge=1, le=31)
+    payment_months: int = Field(1, ge=0, le=3)
     auto_issue: bool = True
     late_limit_days: int = Field(90, ge=1, le=365)
     hold_expiry_days: int = Field(90, ge=1, le=365)
@@ -122,9 +181,41 @@ class Terms(Record):
             raise ValueError("a contact is an e-mail address")
         return value
 
+    @field_validator("seller_establishments")
+    @classmethod
+    def _countries(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(v) != 2 or not v.isascii() or not v.isalpha() or not v.isupper() for v in value):
+            raise ValueError("an establishment is an ISO 3166-1 alpha-2 country")
+        return value
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Terms:
+        told = faults(self.vat, self.vat_rules, self.vat_basis)
+        if self.credit_limit is not None and self.credit_limit.currency != self.currency:
+            told.append("credit_limit is not in the contract's currency")
+        if self.credit_limit is not None and self.credit_limit.amount_minor < 0:
+            told.append("credit_limit is not below zero")
+        if (self.payment_rule is PaymentRule.FIXED_DAY) is (self.payment_day is None):
+            told.append("payment_day belongs to payment_rule FIXED_DAY")
+        if told:
+            raise ValueError("; ".join(told))
+        return self
+
+
+class Finding(Record):
+    """What a person should look at before billing: a stable code, WARN, the field and a sentence."""
+
+    code: str
+    severity: str = "WARN"
+    field: str
+    message: str
+
 
 class ContractVersion(Record):
-    """Terms in force from the local start of ``valid_from`` until the next version or the contract's end."""
+    """Terms in force from the local start of ``valid_from`` until the next version or the contract's end.
+
+    ``findings`` are those of the day of its recording; the software never decides tax, it only tells them.
+    """
 
     issuer_id: str
     contract_id: str
@@ -133,6 +224,7 @@ class ContractVersion(Record):
     terms: Terms
     author: str
     recorded_at_utc: datetime
+    findings: tuple[Finding, ...] = ()
 
 
 class Contract(Record):
@@ -148,7 +240,10 @@ class Contract(Record):
     version: int
     zone: str
     frequency: Frequency
+    cycle_start: date | None = None
     party_ids: tuple[str, ...]
+    suspended_at_utc: datetime | None = None
+    changed: int = 0
 
 
 class Match(Record):
