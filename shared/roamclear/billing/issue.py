@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NoReturn
 
 from roamclear.audit import service as audit
-from roamclear.billing import papers, rules, store
+from roamclear.billing import papers, rules, store, vat_reasons
 from roamclear.billing.model import Counter, Document, Run, RunState
 from roamclear.billing.runs import left, members
 from roamclear.cdrs import service as cdrs
@@ -54,7 +54,8 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
     if run.state not in (RunState.LOCKED, RunState.FINALISING):
         return run
     issuer = identity.issuer(ctx, issuer_id)
-    terms = contracts.version(ctx, issuer_id, run.contract_id, run.contract_version)
+    # What stands on the document is what the contract says today (decision 0019); prices stay as they were locked.
+    terms = contracts.terms_at(ctx, issuer_id, run.contract_id, local_date(ctx.now(), run.zone))
     parts = parts_of(ctx, run)
     freeze_not_included(ctx, run)
     _to(ctx, run, RunState.LOCKED, RunState.FINALISING)
@@ -84,11 +85,12 @@ def _issue_part(
         rows,
         type_code=type_code,
         issue_date=today,
+        reasons=vat_reasons.reasons(rows, _versions(ctx, run, rows)),
         amended=amended,
         not_included=len(not_included(ctx, run)),
     )
     holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
-    faults = proof(papers.numbered(draft, holder, today, rules.due_date(today, terms.terms.payment_days)))
+    faults = proof(papers.numbered(draft, holder, today, rules.due_date(today, terms.terms)))
     if faults:
         _refuse(ctx, run, faults)
     kept = numbers_json.dumps(draft.dump(), sort_keys=True).encode()
@@ -103,6 +105,12 @@ def _issue_part(
             if lost.table not in (Table.AUDIT, Table.CLEARING):
                 raise
     raise Busy("the number series is taken by too many at once")
+
+
+def _versions(ctx: Context, run: Run, rows: list[Row]) -> dict[int, ContractVersion]:
+    """The contract versions that priced these rows, by number."""
+    numbers = {rating.contract_version for _, rating, _ in rows}
+    return {n: contracts.version(ctx, run.issuer_id, run.contract_id, n) for n in numbers}
 
 
 def _amended(ctx: Context, run: Run, rows: list[Row]) -> list[Document]:
@@ -179,7 +187,7 @@ def _header(
         place=0,
         partner_name=terms.terms.counterparty.legal_name,
         issue_date=issue_date,
-        due_date=rules.due_date(issue_date, terms.terms.payment_days),
+        due_date=rules.due_date(issue_date, terms.terms),
         period=run.period,
         currency=run.currency,
         net=_signed(totals.net, sign),

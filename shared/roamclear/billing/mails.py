@@ -16,6 +16,7 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Unavailable
+from roamclear.kernel.time import local_date
 from roamclear.notify.model import Attachment, MailBrand, MailFacts, MailKind, MailLanguage
 from roamclear.notify.service import compose
 
@@ -59,7 +60,8 @@ def _once(ctx: Context, run: Run, kind: MailKind, key: str, facts: dict[str, Any
     if known is not None:
         return tuple(known["message_ids"])
     issuer = identity.issuer(ctx, run.issuer_id)
-    terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version).terms
+    today = local_date(ctx.now(), run.zone)
+    terms = contracts.terms_at(ctx, run.issuer_id, run.contract_id, today).terms  # decision 0019
     mail = compose(kind, MailLanguage(terms.language), mail_brand(ctx, issuer), _facts(ctx, run, terms, key, facts))
     try:
         message_id = ctx.mailer.send(mail.raw, sender=mail.sender, recipients=mail.recipients)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -24,7 +24,6 @@ _COMPONENT = {
     "CAP": (doc.Component.CAP, doc.Unit.PIECE),
     "DISPUTE": (doc.Component.ADJUSTMENT, doc.Unit.PIECE),
 }
-_VATEX = {"AE": "VATEX-EU-AE", "O": "VATEX-EU-O"}
 _SECTION = {
     "PERIOD": doc.SectionKind.COUNTRY,
     "EARLIER": doc.SectionKind.EARLIER,
@@ -40,10 +39,14 @@ def invoice(
     *,
     type_code: str,
     issue_date: date,
+    reasons: Mapping[doc.VatCategory, doc.VatReason],
     amended: Sequence[Document] = (),
     not_included: int = 0,
 ) -> doc.InvoiceDocument:
-    """The document of a run without its number; a credit note states positive amounts."""
+    """The document of a run without its number; a credit note states positive amounts.
+
+    ``terms`` give the parties, language and terms of payment only (decision 0019): prices and VAT come with the rows.
+    """
     found = list(rows)
     sign = -1 if type_code == "381" else 1
     lines = tuple(
@@ -51,15 +54,11 @@ def invoice(
         for key, total in rules.group(found, run.currency).items()
         if total.quantity or total.amount_minor
     )
-    category = doc.VatCategory(terms.terms.vat.category.value)
-    reasons = {}
-    if terms.terms.vat.reason:
-        reasons[category] = doc.VatReason(text=terms.terms.vat.reason, code=_VATEX.get(terms.terms.vat.category.value))
     vat = vat_breakdown(lines, run.currency, reasons)
     return doc.InvoiceDocument(
         type_code=doc.DocumentType(type_code),
         issue_date=issue_date,
-        due_date=rules.due_date(issue_date, terms.terms.payment_days),
+        due_date=rules.due_date(issue_date, terms.terms),
         period_start=run.first,
         period_end=run.end - timedelta(days=1),
         currency=run.currency,

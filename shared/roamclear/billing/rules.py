@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
 from roamclear.cdrs.model import PricedLine, Rating, Session
+from roamclear.contracts.model import Terms
+from roamclear.contracts.payment import due
 from roamclear.kernel.ids import rf_reference
 
 _CONFUSED = str.maketrans({"O": "0", "I": "1", "L": "1"})
@@ -107,10 +109,6 @@ def placeholder(prefix: str, type_code: str, year: int) -> str:
     return number(prefix, type_code, year, 999_999)
 
 
-def due_date(issue: date, payment_days: int) -> date:
-    """Net n days from the issue date.
-
-    >>> due_date(date(2026, 11, 9), 30).isoformat()
-    '2026-12-09'
-    """
-    return issue + timedelta(days=payment_days)
+def due_date(issue: date, terms: Terms) -> date:
+    """When a document of these terms is due (product.md row 84), from its issue date."""
+    return due(issue, terms.payment_rule, days=terms.payment_days, day=terms.payment_day, months=terms.payment_months)

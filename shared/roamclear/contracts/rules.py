@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from roamclear.contracts.model import Basis, Contract, ContractVersion, Frequency, Match, Terms, VatCategory
+from roamclear.contracts.model import Basis, Contract, ContractVersion, Frequency, Match, Terms
+from roamclear.contracts.vat import VatCategory, VatTreatment, treatment
 from roamclear.kernel.time import add_wall_hours, first_midnight_from, local_date, local_midnight
 
 #: First Monday of the grid of two-week periods.
@@ -101,6 +102,16 @@ def covers(contract: Contract, start: datetime) -> bool:
     return contract.valid_from <= day and (contract.valid_to is None or day < contract.valid_to)
 
 
+def vat_of(version: ContractVersion, country: str, stop: datetime, component: str | None = None) -> VatTreatment | None:
+    """The treatment a version states for a session of an EVSE country; None is VAT_MISSING, never 0 % (row 131).
+
+    Which version prices a session is decided by its start; its VAT by the local day on which it was supplied, the stop.
+    """
+    terms = version.terms
+    day = local_date(stop, terms.zone)
+    return treatment(terms.vat, terms.vat_rules, terms.vat_basis, country=country, day=day, component=component)
+
+
 def match(candidates: Iterable[tuple[Contract, Sequence[ContractVersion]]], emsp_party: str, start: datetime) -> Match:
     """Exactly one contract per session: none is NO_CONTRACT, several are AMBIGUOUS_CONTRACT (row 26)."""
     fitting: list[tuple[Contract, ContractVersion]] = []
@@ -123,11 +134,12 @@ def missing(terms: Terms) -> list[str]:
     Electronic addresses and a buyer reference are Peppol R010 and R003; the VAT id is due where the buyer owes the tax.
     """
     partner = terms.counterparty
+    reversed_ = any(v.category is VatCategory.REVERSE_CHARGE for v in (terms.vat, *(f.vat for f in terms.fees)) if v)
     absent = {
         "terms.counterparty.electronic_address": not partner.electronic_address,
         "terms.counterparty.electronic_address_scheme": not partner.electronic_address_scheme,
         "terms.counterparty.buyer_reference": not partner.buyer_reference,
-        "terms.counterparty.vat_id": terms.vat.category is VatCategory.REVERSE_CHARGE and not partner.vat_id,
+        "terms.counterparty.vat_id": reversed_ and not partner.vat_id,
         "terms.grid": not terms.grid and terms.basis is not Basis.CDR_TOTAL,
     }
     return [name for name, is_absent in absent.items() if is_absent]

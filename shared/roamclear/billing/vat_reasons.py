@@ -1,0 +1,42 @@
+"""Why no VAT is charged, as a document states it (BT-120, BT-121): by the contract versions of its own sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from roamclear.cdrs.model import Rating, Session
+from roamclear.contracts.model import ContractVersion, Terms, VatCategory, VatTreatment
+from roamclear.contracts.rules import vat_of
+from roamclear.documents import model as doc
+
+_CODES = {VatCategory.REVERSE_CHARGE: "VATEX-EU-AE", VatCategory.OUTSIDE_SCOPE: "VATEX-EU-O"}
+
+
+def reasons(
+    rows: Iterable[tuple[Session, Rating, str]], versions: Mapping[int, ContractVersion]
+) -> dict[doc.VatCategory, doc.VatReason]:
+    """One reason per category of the document (product.md row 132).
+
+    A session of an older version brings the reason that version prints, whatever the newest one says; where several
+    reasons stand for one category they are all told, in order of their sessions.
+    """
+    texts: dict[VatCategory, dict[str, None]] = {}
+    for session, rating, _ in rows:
+        if session.vat_category in (None, VatCategory.STANDARD.value):
+            continue
+        category = VatCategory(session.vat_category)
+        chosen = vat_of(versions[rating.contract_version], session.country, session.stop_utc)
+        if chosen is None or chosen.category is not category:
+            chosen = _any(versions[rating.contract_version].terms, category)
+        if chosen is not None and chosen.reason:
+            texts.setdefault(category, {})[chosen.reason] = None
+    return {
+        doc.VatCategory(category.value): doc.VatReason(text="; ".join(told), code=_CODES.get(category))
+        for category, told in texts.items()
+    }
+
+
+def _any(terms: Terms, category: VatCategory) -> VatTreatment | None:
+    """Any treatment of this category in a version: for a session whose country was learned later."""
+    known = [*([terms.vat] if terms.vat else []), *(rule.treatment for rule in terms.vat_rules)]
+    return next((t for t in known if t.category is category), None)
