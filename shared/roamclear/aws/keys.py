@@ -249,6 +249,11 @@ def rating_version(issuer_id: str, cdr_ref: str, version: int) -> Key:
     return Key(f"{issuer_id}#CDR#{cdr_ref}", f"RATING#{version:04d}")
 
 
+def adjusted(issuer_id: str, cdr_ref: str) -> Key:
+    """What was corrected of a locked session, and by which rows."""
+    return Key(f"{issuer_id}#CDR#{cdr_ref}", "ADJUSTED")
+
+
 def claim(issuer_id: str, kind: str, value: str) -> Key:
     """A thing only one CDR may own (session id, EVSE+start+token, the credit of a CDR)."""
     return Key(f"{issuer_id}#CLAIM#{kind}#{value}", "CLAIM")
@@ -310,13 +315,43 @@ def dispute(issuer_id: str, dispute_id: str) -> Key:
     return Key(f"{issuer_id}#DISPUTE#{dispute_id}", "HEAD")
 
 
+def dispute_entry(issuer_id: str, dispute_id: str, number: int) -> Key:
+    """One word of a dispute's thread; never changed."""
+    return Key(f"{issuer_id}#DISPUTE#{dispute_id}", f"ENTRY#{number:06d}")
+
+
+def dispute_file(issuer_id: str, dispute_id: str, number: int) -> Key:
+    """One file of evidence of a dispute."""
+    return Key(f"{issuer_id}#DISPUTE#{dispute_id}", f"FILE#{number:06d}")
+
+
+def dispute_request(issuer_id: str, digest: str) -> Key:
+    """What an actor's Idempotency-Key stood for, by the hash of both."""
+    return Key(f"{issuer_id}#DISPUTEREQUEST#{digest}", "HEAD")
+
+
+def dispute_list(issuer_id: str, list_id: str) -> Key:
+    """A file of disputes that was announced, and what became of it."""
+    return Key(f"{issuer_id}#DISPUTELIST#{list_id}", "HEAD")
+
+
+def dispute_limits(issuer_id: str) -> str:
+    """Partition of the amounts up to which a dispute agent decides; ``-`` is all contracts."""
+    return f"{issuer_id}#DISPUTELIMITS"
+
+
+def all_disputes(issuer_id: str) -> str:
+    """Index partition of every dispute of an issuer (gsi3; sort key = filed at#id)."""
+    return f"{issuer_id}#DISPUTES"
+
+
 def disputes_of(issuer_id: str, contract_id: str) -> str:
     """Index partition of the disputes of a contract (gsi1; sort key = filed at#id)."""
     return f"{issuer_id}#DISPUTES#{contract_id}"
 
 
 def open_disputes(issuer_id: str) -> str:
-    """Index partition of the disputes that wait for an answer (gsi2, sparse; sort key = answer due#id)."""
+    """Index partition of the undecided disputes (gsi2, sparse; sort key = next word due#id)."""
     return f"{issuer_id}#DISPUTES"
 
 
@@ -488,6 +523,27 @@ def batch(issuer_id: str, batch_id: str) -> Key:
 def batches(issuer_id: str) -> str:
     """Index partition of batches (gsi1)."""
     return f"{issuer_id}#BATCHES"
+
+
+# ---- accounting ----------------------------------------------------------------------------------------------------
+def accounting(issuer_id: str) -> str:
+    """Partition of an issuer's chart of accounts, frozen months and their exports."""
+    return f"{issuer_id}#ACCOUNTING"
+
+
+def chart_of_accounts(issuer_id: str) -> Key:
+    """The accounts of the issuer's bookkeeping."""
+    return Key(accounting(issuer_id), "CHART")
+
+
+def accounting_period(issuer_id: str, label: str) -> Key:
+    """A month whose ledger entries were counted and frozen by their first export."""
+    return Key(accounting(issuer_id), f"PERIOD#{label}")
+
+
+def accounting_export(issuer_id: str, label: str, profile: str) -> Key:
+    """The files of a month in one profile."""
+    return Key(accounting(issuer_id), f"EXPORT#{label}#{profile}")
 
 
 # ---- ledger and audit ----------------------------------------------------------------------------------------------

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from roamclear.cdrs import store
-from roamclear.cdrs.model import Billing, Original, Rating, Session
-from roamclear.cdrs.pricing import mirrored
+from roamclear.cdrs import adjustments, store
+from roamclear.cdrs.model import Billing, Original, Session
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.ids import evse_id as evse_ids
@@ -26,6 +25,10 @@ def settle(ctx: Context, body: Original, charge: ChargeRecord, known: Session | 
     """
     reference = f"{body.party}*{(charge.credit_reference_id or '').upper()}"
     original = store.session(ctx.db, body.issuer_id, reference)
+    if original is None:
+        # Noted first, looked again second: an original that arrives between the two finds the note.
+        ctx.db.write(store.await_original(body.issuer_id, reference, body.cdr_ref))
+        original = store.session(ctx.db, body.issuer_id, reference)
     base = _base(body, charge, known, original)
     reason = _refusal(charge, original)
     if reason is not None or original is None:
@@ -33,9 +36,10 @@ def settle(ctx: Context, body: Original, charge: ChargeRecord, known: Session | 
         return _write(ctx, held, known)
     if _owner(ctx, body, original) != body.cdr_ref:
         return _write(ctx, base.model_copy(update={"billing": Billing.REJECTED, "reasons": ("DOUBLE_CREDIT",)}), known)
-    if original.billing in _FIXED:
-        return _adjust(ctx, base, original, known)
-    return _withdraw(ctx, base, original, known)
+    billed = adjustments.current(ctx, original)
+    if billed.billing in _FIXED:
+        return _adjust(ctx, base, billed, known)
+    return _withdraw(ctx, base, billed, known)
 
 
 def _refusal(charge: ChargeRecord, original: Session | None) -> str | None:
@@ -87,9 +91,17 @@ def _withdraw(ctx: Context, base: Session, original: Session, known: Session | N
 
 
 def _adjust(ctx: Context, base: Session, original: Session, known: Session | None) -> Session:
-    """The exact negative of what was locked, under the original's contract and VAT, for the next run."""
+    """The exact negative of what is billed of a locked session, under its contract and VAT, for the next run.
+
+    What was corrected since is part of it; where nothing is left to credit, the credit changes nothing any more.
+    """
     priced = store.rating(ctx.db, original.issuer_id, original.cdr_ref, original.rating_version)
     assert priced is not None
+    sums = store.adjusted(ctx.db, original.issuer_id, original.cdr_ref)
+    left = adjustments.outstanding_of(original, sums)
+    if not left:
+        gone = {"billing": Billing.CREDITED, "counterpart": original.cdr_ref, "reasons": ("CREDITED_BEFORE",)}
+        return _write(ctx, base.model_copy(update=gone), known)
     row = priced.model_copy(
         update={
             "cdr_ref": base.cdr_ref,
@@ -97,32 +109,26 @@ def _adjust(ctx: Context, base: Session, original: Session, known: Session | Non
             "author": "system:credit",
             "reason": f"credit of {original.cdr_id}",
             "at_utc": ctx.now(),
-            "lines": mirrored(priced.lines),
-            "net": -priced.net,
+            "lines": adjustments.everything(ctx, original),
+            "net": -left,
             "grid_total": -(priced.grid_total or Decimal(0)),
             "cdr_total": base.cdr_total,
         }
     )
-    _keep(ctx, row)
     made = base.model_copy(
         update={
             "billing": Billing.VERIFIED,
             "rating_version": 1,
             "net": row.net,
+            "credit_of": original.cdr_ref,
             "counterpart": original.cdr_ref,
             "verified_at_utc": ctx.now(),
             "available_at_utc": base.available_at_utc or ctx.now(),
         }
     )
-    return _write(ctx, made, known)
-
-
-def _keep(ctx: Context, row: Rating) -> None:
-    try:
-        ctx.db.write(store.rating_put(row))
-    except ConditionFailed as lost:
-        if lost.current is None or Rating.load(lost.current).net != row.net:
-            raise
+    after = sums.model_copy(update={"minor": sums.minor + row.net.amount_minor, "refs": (*sums.refs, base.cdr_ref)})
+    ctx.db.transact([_put(made, known), store.rating_put(row), store.adjusted_put(after, sums)])
+    return made
 
 
 def _base(body: Original, charge: ChargeRecord, known: Session | None, original: Session | None) -> Session:

@@ -121,6 +121,8 @@ class Session(Record):
     """What the clearing knows of a CDR now.
 
     ``run_id`` makes it a member of a run; ``left_run_id`` is the run it left last, by hold, invalidation or credit.
+    ``origin`` is set on rows that we made after the lock (``adjustments``): the CDR whose body stands behind them.
+    ``adjustment`` says why they were made, ``borne`` that we bear them alone: no payout account gains or loses.
     """
 
     issuer_id: str
@@ -160,6 +162,23 @@ class Session(Record):
     credit_of: str | None = None
     counterpart: str | None = None
     replaces: str | None = None
+    origin: str | None = None
+    adjustment: str | None = None
+    borne: bool = False
     dispute_id: str | None = None
     sha256: str
+    changed: int = 0
+
+
+class Adjusted(Record):
+    """What was corrected of a locked session since: Σ ``minor`` of the rows ``refs``, in their order.
+
+    ``successor`` is the row that bills the session anew after its document was cancelled.
+    """
+
+    issuer_id: str
+    cdr_ref: str
+    minor: int = 0
+    refs: tuple[str, ...] = ()
+    successor: str | None = None
     changed: int = 0

@@ -145,6 +145,8 @@ def trace(ctx: Context, actor: Actor, issuer_id: str, cdr_ref: str) -> tuple[Ori
     scope = authorise(actor, Right.CDR_VIEW, issuer_id)
     body = store.original(ctx.db, issuer_id, cdr_ref)
     known = store.session(ctx.db, issuer_id, cdr_ref)
+    if body is None and known is not None and known.origin is not None:
+        body = store.original(ctx.db, issuer_id, known.origin)
     if body is None:
         raise NotFound("no such object")
     require_contract(scope, known.contract_id if known else None)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from roamclear.aws import keys
-from roamclear.cdrs.model import WAITING, Billing, Original, Rating, Session
+from roamclear.cdrs.model import WAITING, Adjusted, Billing, Original, Rating, Session
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Database, Row
 from roamclear.kernel.time import sort_instant
@@ -189,6 +189,20 @@ def ratings(db: Database, issuer_id: str, wanted: Iterable[tuple[str, int]]) -> 
     return {row["cdr_ref"]: Rating.load(row) for row in found.values()}
 
 
+# ---- corrections ---------------------------------------------------------------------------------------------------
+def adjusted(db: Database, issuer_id: str, cdr_ref: str) -> Adjusted:
+    """What was corrected of a session so far."""
+    row = db.get(Table.CLEARING, keys.adjusted(issuer_id, cdr_ref))
+    return Adjusted.load(row) if row else Adjusted(issuer_id=issuer_id, cdr_ref=cdr_ref)
+
+
+def adjusted_put(made: Adjusted, read: Adjusted) -> Put:
+    """The next sum of a session's corrections over exactly the one that was read."""
+    item = made.model_copy(update={"changed": read.changed + 1}).dump()
+    when = (When("changed", "=", read.changed),) if read.changed else ABSENT
+    return Put(Table.CLEARING, keys.adjusted(made.issuer_id, made.cdr_ref), item, when=when)
+
+
 # ---- claims --------------------------------------------------------------------------------------------------------
 def claim_put(issuer_id: str, kind: str, value: str, owner: str) -> Put:
     """Own a thing that only one CDR may own."""
@@ -205,6 +219,18 @@ def claim_owner(db: Database, issuer_id: str, kind: str, value: str) -> str | No
     """Who owns a thing, or None."""
     row = db.get(Table.CLEARING, keys.claim(issuer_id, kind, value))
     return str(row["owner"]) if row else None
+
+
+def await_original(issuer_id: str, cdr_ref: str, credit_ref: str) -> Update:
+    """Note that a credit waits for a CDR that has not come yet; again is harmless."""
+    key = keys.claim(issuer_id, "AWAITED", cdr_ref)
+    return Update(Table.CLEARING, key, put={"issuer_id": issuer_id, f"c:{credit_ref}": True}, when=())
+
+
+def awaiting(db: Database, issuer_id: str, cdr_ref: str) -> list[str]:
+    """References of the credits that waited for a CDR, in order."""
+    row = db.get(Table.CLEARING, keys.claim(issuer_id, "AWAITED", cdr_ref)) or {}
+    return sorted(name.removeprefix("c:") for name in row if name.startswith("c:"))
 
 
 def occupy(db: Database, made: Session, kind: str, subject: str) -> dict[str, tuple[str, str, str]]:
