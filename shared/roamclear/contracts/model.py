@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
+from roamclear.contracts import fees as fee_rules
+from roamclear.contracts.fees import MOST_FEES, Fee
 from roamclear.contracts.payment import PaymentRule
 from roamclear.contracts.vat import ResellerCertificate, VatBasis, VatCategory, VatRule, VatTreatment, faults
 from roamclear.identity.issuer import Address
@@ -161,6 +163,10 @@ class Terms(Record):
     unanswered_policy: str = Field("HOLD", pattern=r"^(HOLD|BILL|DROP)$")
     unassigned_policy: str = Field("HOLD", pattern=r"^(HOLD|INVOICE_AND_PARK)$")
     bill_zero_energy: bool = False
+    fees: tuple[Fee, ...] = Field((), max_length=MOST_FEES)
+    min_invoice_minor: int = Field(0, ge=0, le=10**9)
+    min_invoice_periods: int = Field(3, ge=1, le=12)
+    zero_invoices: bool = False
     max_energy_kwh: Decimal = Decimal(1000)
     max_duration_hours: int = 720
 
@@ -190,7 +196,7 @@ class Terms(Record):
 
     @model_validator(mode="after")
     def _agrees(self) -> Terms:
-        told = faults(self.vat, self.vat_rules, self.vat_basis)
+        told = [*faults(self.vat, self.vat_rules, self.vat_basis), *fee_rules.faults(self.fees)]
         if self.credit_limit is not None and self.credit_limit.currency != self.currency:
             told.append("credit_limit is not in the contract's currency")
         if self.credit_limit is not None and self.credit_limit.amount_minor < 0:
