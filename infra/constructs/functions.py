@@ -132,7 +132,7 @@ class Functions(Construct):
             if extra in spec.extras:
                 env |= {name: self._environment[name] for name in names}
         if spec.documents_layer and settings.real_layers:
-            env["FONTS_DIR"] = "/var/task/fonts"
+            env |= {"FONTS_DIR": "/var/task/fonts", "SCHEMAS_DIR": "/var/task/schemas"}
         if settings.clock:
             env["CLOCK_PARAMETER"] = self._environment["CLOCK_PARAMETER"]
         return env

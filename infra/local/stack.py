@@ -23,7 +23,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
-from infra.assets import FONTS, ROOT
+from infra.assets import FONTS, ROOT, SCHEMAS
 from infra.local import people, processes
 from infra.local.assembly import assembly
 from infra.local.deploy import deploy, unloadable
@@ -169,6 +169,7 @@ class LaptopStack:
             "PYTHONPATH": sysconfig.get_paths()["purelib"],
             "PYTHONDONTWRITEBYTECODE": "1",
             "FONTS_DIR": str(FONTS),
+            "SCHEMAS_DIR": str(SCHEMAS),
         }
 
     def _wait(self) -> None:

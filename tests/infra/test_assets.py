@@ -24,7 +24,7 @@ def test_the_code_asset_is_deterministic() -> None:
 def test_the_code_asset_holds_our_code_only() -> None:
     names = zipfile.ZipFile(io.BytesIO(build_zip())).namelist()
     assert "roamclear/__init__.py" in names
-    assert {name.split("/")[0] for name in names} <= {"roamclear", "functions", "fonts"}
+    assert {name.split("/")[0] for name in names} <= {"roamclear", "functions", "fonts", "schemas"}
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
     assert names == sorted(names)
 

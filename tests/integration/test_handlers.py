@@ -111,7 +111,7 @@ def test_the_tasks_close_a_month(house: Stage) -> None:
     assert issued == {"outcome": "ISSUED", "numbers": ["VW-2026-000001"]}
     drawn = call("render_invoice_pdf", sample("render_invoice_pdf", "task"))["keys"]
     drawn += call("render_session_xlsx", sample("render_session_xlsx", "task"))["keys"]
-    assert sorted(Path(key).suffix for key in drawn) == [".pdf", ".xlsx", ".xml"]
+    assert sorted(Path(key).suffix for key in drawn) == [".csv", ".ndjson", ".pdf", ".xlsx", ".xml", ".xml"]
     assert len(call("send_invoice", sample("send_invoice", "task"))["messages"]) == 1
     assert call("finish_run", sample("finish_run", "task")) == {"state": "SENT", "numbers": ["VW-2026-000001"]}
     assert call("prepare_run", sample("prepare_run", "task"))["outcome"] == "ALREADY_DONE"

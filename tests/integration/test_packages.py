@@ -18,7 +18,11 @@ from roamclear.cdrs import service as cdrs
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.disputes import service as disputes
 from roamclear.disputes.model import Claim, Reason
+from roamclear.documents import schema
+from roamclear.documents.ubl import write_ubl
+from roamclear.journal import service as journal
 from roamclear.kernel import numbers_json
+from roamclear.kernel.errors import Conflict
 from roamclear.links import service as links
 from roamclear.packages import service as packages
 from tests.integration import test_close as month
@@ -49,6 +53,7 @@ def test_the_files_of_a_document(issued: Stage) -> None:
     assert [k.rsplit("/", 1)[1] for k in keys] == [
         "VW-2026-000001.pdf",
         "VW-2026-000001.xml",
+        "VW-2026-000001.ubl.xml",
         "VW-2026-000001.xlsx",
         "VW-2026-000001.csv",
         "VW-2026-000001.ndjson",
@@ -58,7 +63,8 @@ def test_the_files_of_a_document(issued: Stage) -> None:
     assert {k: issued.ctx.objects.get("documents", k) for k in again} == bodies
     pdf = pikepdf.open(io.BytesIO(bodies[keys[0]] or b""))
     assert "factur-x.xml" in pdf.attachments
-    book = openpyxl.load_workbook(io.BytesIO(bodies[keys[2]] or b""), data_only=True)
+    assert b"urn:fdc:peppol.eu:2017:poacc:billing:3.0" in (bodies[keys[2]] or b"")
+    book = openpyxl.load_workbook(io.BytesIO(bodies[keys[3]] or b""), data_only=True)
     names = book.sheetnames
     assert "Sessions" in names
     excluded = book[next(n for n in names if n.startswith("Not included"))]
@@ -79,6 +85,24 @@ def test_the_twins_say_the_same_as_the_sheet(issued: Stage) -> None:
 
 def render(issued: Stage) -> list[str]:
     return packages.render_sessions(issued.ctx, b.ISSUER, RUN)
+
+
+def test_an_e_invoice_against_its_schema_is_not_issued(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    month.start(stage)
+    month.push(stage, b.cdr(1))
+    run = month.open_run(stage)
+    stage.clock.set(month.CLOSES + timedelta(seconds=61))
+    billing.lock(stage.ctx, b.ISSUER, run.run_id)
+    with monkeypatch.context() as broken:
+        broken.setattr(schema, "write_ubl", lambda document: write_ubl(document).replace(b"cbc:DueDate", b"cbc:Due"))
+        with pytest.raises(Conflict):
+            billing.issue(stage.ctx, b.ISSUER, RUN, packages.proof(stage.ctx))
+    (told,) = (e for e in journal.listed(stage.ctx, b.actor("FINANCE"), b.ISSUER) if e.kind.value == "EINVOICE_INVALID")
+    assert "UBL" in told.message
+    assert "Due" in told.message
+    assert billing.documents(stage.ctx, b.actor("FINANCE"), b.ISSUER) == []
+    assert billing.issue(stage.ctx, b.ISSUER, RUN, packages.proof(stage.ctx)).numbers == ("VW-2026-000001",)
 
 
 def test_a_document_is_mailed_once_with_its_files(issued: Stage) -> None:

@@ -63,7 +63,13 @@ def test_a_payout_is_drawn_once_and_its_rows_sum_to_it(house: Stage) -> None:
     assert rendering.render_due(ctx, ISSUER) == [made.payout_id]
     assert rendering.render_due(ctx, ISSUER) == []
     files = payouts.files(payouts.payout(ctx, ISSUER, made.payout_id))
-    assert sorted(files) == ["ACG-2026-000001.pdf", "ACG-2026-000001.xml", "PO-P1-0001.pdf", "PO-P1-0001.xlsx"]
+    assert sorted(files) == [
+        "ACG-2026-000001.pdf",
+        "ACG-2026-000001.ubl.xml",
+        "ACG-2026-000001.xml",
+        "PO-P1-0001.pdf",
+        "PO-P1-0001.xlsx",
+    ]
     bodies = {name: ctx.objects.get("documents", key) for name, key in files.items()}
     book = openpyxl.load_workbook(io.BytesIO(bodies["PO-P1-0001.xlsx"] or b""))
     cells = [[cell.value for cell in row] for row in book.worksheets[1].iter_rows()]

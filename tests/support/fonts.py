@@ -1,4 +1,4 @@
-"""The fonts of documents, built once for all tests."""
+"""Fonts and schemas of documents, built once for all tests."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+#: Every test stage names this folder; it is there after ``fonts_dir()``.
+SCHEMAS = ROOT / "build" / "schemas"
 
 
 @lru_cache(maxsize=1)
 def fonts_dir() -> Path:
-    """The folder of the font build; it is made where it is not there yet."""
+    """The folder of the font build; it and the schemas are made where they are not there yet."""
     folder = ROOT / "build" / "fonts"
     if not any(folder.glob("*.ttf")):
         subprocess.run([sys.executable, "-m", "infra.fonts"], cwd=ROOT, check=True)
+    if not SCHEMAS.is_dir():
+        subprocess.run([sys.executable, "-m", "infra.schemas"], cwd=ROOT, check=True)
     return folder

@@ -21,6 +21,7 @@ from roamclear.kernel.clock import ManualClock
 from roamclear.kernel.context import Context, Page, Row, StoredObject, UploadForm
 from roamclear.kernel.errors import ConditionFailed, InvariantBroken
 from roamclear.kernel.writes import Action, Check, Key, Put, Remove, Table, Update, When, Write
+from tests.support.fonts import SCHEMAS
 from tests.support.moto_stack import ALL_COLUMNS, MailSink, Stage, WorkflowLog
 
 _MOST_DIGITS = 38
@@ -200,6 +201,7 @@ def fresh(now: datetime = datetime(2026, 10, 1, tzinfo=UTC)) -> Stage:
         mailer=mail,
         workflows=workflows,
         public_base_url="https://clearing.roamclear.example",
+        schemas_dir=str(SCHEMAS),
     )
     return Stage(ctx, clock, mail, workflows, tables, None)  # type: ignore[arg-type]
 

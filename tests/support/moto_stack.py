@@ -23,6 +23,7 @@ from roamclear.aws.objects import Buckets
 from roamclear.kernel.clock import ManualClock
 from roamclear.kernel.context import Context, Row
 from roamclear.kernel.writes import Table
+from tests.support.fonts import SCHEMAS
 
 REGION = "eu-central-1"
 NAMES = {table: f"t-{table.value}" for table in Table}
@@ -166,5 +167,6 @@ def stage(now: datetime = datetime(2026, 10, 1, tzinfo=UTC)) -> Iterator[Stage]:
             mailer=mail,
             workflows=workflows,
             public_base_url="https://clearing.roamclear.example",
+            schemas_dir=str(SCHEMAS),
         )
         yield Stage(ctx, clock, mail, workflows, tables, client)

@@ -86,6 +86,7 @@ def context() -> Context:
         mail_sender=s.mail_sender,
         public_base_url=s.public_base_url,
         fonts_dir=s.fonts_dir,
+        schemas_dir=s.schemas_dir,
     )
 
 

@@ -29,6 +29,7 @@ class Settings(BaseModel):
     mail_sender: str = Field("clearing@roamclear.example", alias="MAIL_SENDER")
     public_base_url: str = Field("", alias="PUBLIC_BASE_URL")
     fonts_dir: str = Field("", alias="FONTS_DIR")
+    schemas_dir: str = Field("", alias="SCHEMAS_DIR")
     #: Only the template of stage local carries it (rules.md 1).
     clock_parameter: str = Field("", alias="CLOCK_PARAMETER")
 

@@ -6,6 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from roamclear.documents.cii import write_cii
+from roamclear.documents.invoice_model import InvoiceDocument
+from roamclear.documents.ubl import write_ubl
 from roamclear.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -18,6 +21,12 @@ _FILES = {
 }
 #: Findings reported of one file; a broken order of elements repeats on every line.
 MOST = 20
+
+
+def invoice_problems(document: InvoiceDocument, schemas: Path) -> list[str]:
+    """What both e-invoices of a document break of their schemas, ``CII 12: message``; empty when both may leave."""
+    files = {"CII": write_cii(document), "UBL": write_ubl(document)}
+    return [f"{name} {problem}" for name, xml in files.items() for problem in schema_problems(xml, schemas)]
 
 
 def schema_problems(xml: bytes, schemas: Path) -> list[str]:

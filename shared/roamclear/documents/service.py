@@ -7,7 +7,7 @@ this.
 from roamclear.documents.checks import missing, national_currency
 from roamclear.documents.cii import write_cii
 from roamclear.documents.pdf import issuer_of, recipient_of, render_invoice
-from roamclear.documents.schema import schema_problems
+from roamclear.documents.schema import invoice_problems, schema_problems
 from roamclear.documents.session_text import file_sha256, write_csv, write_ndjson
 from roamclear.documents.sessions import ROWS_PER_PART, write_xlsx
 from roamclear.documents.statement import render_statement, statement_problems, write_statement_xlsx
@@ -17,6 +17,7 @@ from roamclear.documents.ubl import write_ubl
 __all__ = [
     "ROWS_PER_PART",
     "file_sha256",
+    "invoice_problems",
     "issuer_of",
     "missing",
     "national_currency",

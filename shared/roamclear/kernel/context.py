@@ -162,6 +162,7 @@ class Context:
     mail_sender: str = "clearing@roamclear.example"
     public_base_url: str = ""
     fonts_dir: str = ""
+    schemas_dir: str = ""
 
     def now(self) -> datetime:
         """The present instant of the one clock."""

@@ -13,6 +13,8 @@ from roamclear.documents.checks import missing
 from roamclear.documents.cii import write_cii
 from roamclear.documents.model import InvoiceDocument
 from roamclear.documents.pdf import render_invoice
+from roamclear.documents.schema import invoice_problems
+from roamclear.documents.ubl import write_ubl
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
@@ -28,10 +30,10 @@ _ATTACHED = {"pdf", "xlsx"}
 
 
 def proof(ctx: Context) -> Callable[[InvoiceDocument], list[str]]:
-    """The checks before a number is taken: every mandatory mention, and one full render with the placeholder."""
+    """The checks before a number is taken: every mandatory mention, the schemas of both e-invoices, one full render."""
 
     def prove(document: InvoiceDocument) -> list[str]:
-        faults = missing(document)
+        faults = missing(document) or invoice_problems(document, Path(ctx.schemas_dir))
         if not faults:
             render_invoice(document, Path(ctx.fonts_dir), xml=write_cii(document))
         return faults
@@ -40,7 +42,7 @@ def proof(ctx: Context) -> Callable[[InvoiceDocument], list[str]]:
 
 
 def render_documents(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
-    """PDF (with the XML inside) and the XML by itself, per document of a run; returns the keys."""
+    """PDF with the CII inside, the CII and the UBL (Peppol BIS 3) of each document of a run; returns the keys."""
     run = billing.run(ctx, issuer_id, run_id)
     keys: list[str] = []
     for number in run.numbers:
@@ -50,6 +52,8 @@ def render_documents(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
         pdf = render_invoice(model, Path(ctx.fonts_dir), xml=xml)
         keys.append(ctx.objects.put("documents", f"{_folder(header)}.pdf", pdf, "application/pdf").key)
         keys.append(ctx.objects.put("documents", f"{_folder(header)}.xml", xml, "application/xml").key)
+        ubl = write_ubl(model)
+        keys.append(ctx.objects.put("documents", f"{_folder(header)}.ubl.xml", ubl, "application/xml").key)
     return keys
 
 

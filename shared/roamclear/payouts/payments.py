@@ -22,6 +22,8 @@ from roamclear.payouts import batches, store
 from roamclear.payouts.model import Batch, BatchState, Payout, PayoutStatus, ShareLine
 
 _RACES = (Table.AUDIT, Table.CLEARING)
+#: Files of a self-billed document: PDF with the CII inside, the CII, the UBL.
+_DOCUMENT = ("pdf", "xml", "ubl.xml")
 
 
 class Booking(Record):
@@ -256,7 +258,7 @@ def files(of: Payout) -> dict[str, str]:
     folder = of.statement_key.rsplit("/", 1)[0]
     names = {f"{of.payout_id}.{kind}": f"{folder}/statement.{kind}" for kind in ("pdf", "xlsx")}
     if of.document_number is not None:
-        names |= {f"{of.document_number}.{kind}": f"{folder}/{of.document_number}.{kind}" for kind in ("pdf", "xml")}
+        names |= {f"{of.document_number}.{kind}": f"{folder}/{of.document_number}.{kind}" for kind in _DOCUMENT}
     return names
 
 

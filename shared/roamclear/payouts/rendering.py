@@ -85,10 +85,10 @@ def render_due(ctx: Context, issuer_id: str) -> list[str]:
 
 
 def proof(ctx: Context) -> Callable[[InvoiceDocument], list[str]]:
-    """The check before a self-billed number is taken, for who can draw: every mention, and one full render."""
+    """The check before a self-billed number is taken, for who can draw: mentions, schemas, and one full render."""
 
     def prove(document: InvoiceDocument) -> list[str]:
-        faults = documents.missing(document)
+        faults = documents.missing(document) or documents.invoice_problems(document, Path(ctx.schemas_dir))
         if not faults:
             documents.render_invoice(document, Path(ctx.fonts_dir), xml=documents.write_cii(document))
         return faults
@@ -115,6 +115,7 @@ def _self_billed(ctx: Context, payout: Payout, folder: str) -> list[str]:
     return [
         ctx.objects.put("documents", f"{name}.pdf", pdf, "application/pdf").key,
         ctx.objects.put("documents", f"{name}.xml", xml, "application/xml").key,
+        ctx.objects.put("documents", f"{name}.ubl.xml", documents.write_ubl(model), "application/xml").key,
     ]
 
 
