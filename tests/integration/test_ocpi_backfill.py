@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from functions.import_bank_file import handler as bank
 from functions.import_cdr_file import handler as function
-from functions.import_cdr_file import sheet
 from functions.import_cdr_file.sheet import read_sheet
 from roamclear.cdrs import service as cdrs
+from roamclear.documents import tables
 from roamclear.kernel import numbers_json
 from roamclear.kernel.errors import InvalidInput, NotFound
 from roamclear.ocpi import backfill, store
@@ -225,7 +225,7 @@ def test_sheets_that_unpack_to_too_much_or_hold_entities_are_refused(monkeypatch
         packed.writestr("xl/evil.xml", "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'b'>]><x/>")
     with pytest.raises(InvalidInput, match="document type"):
         list(read_sheet(evil.getvalue()))
-    monkeypatch.setattr(sheet, "MAX_UNPACKED", 1_000)
+    monkeypatch.setattr(tables, "MAX_UNPACKED", 1_000)
     with pytest.raises(InvalidInput, match="too much"):
         list(read_sheet(data))
 
