@@ -178,6 +178,11 @@ def contract_version(issuer_id: str, contract_id: str, version: int) -> Key:
     return Key(contracts(issuer_id), f"{contract_id}#V#{version:06d}")
 
 
+def contract_proposal(issuer_id: str, contract_id: str, proposal_id: str) -> Key:
+    """A back-dated version that is not in force yet."""
+    return Key(contracts(issuer_id), f"{contract_id}#P#{proposal_id}")
+
+
 def contract_party(issuer_id: str, party: str, contract_id: str) -> Key:
     """An eMSP party covered by a contract (the way from a CDR to its contract)."""
     return Key(f"{issuer_id}#PARTY#{party}", f"CONTRACT#{contract_id}")
@@ -262,6 +267,26 @@ def claim(issuer_id: str, kind: str, value: str) -> Key:
 def occupied(issuer_id: str, kind: str, subject: str, day: str) -> Key:
     """Who used a connector (or a token) on a UTC day: one attribute per CDR."""
     return Key(f"{issuer_id}#OCCUPIED#{kind}#{subject}", day)
+
+
+def cdr_jobs(issuer_id: str) -> str:
+    """Index partition of the re-rating jobs of an issuer (gsi1; sort key = made at#id)."""
+    return f"{issuer_id}#CDRJOBS"
+
+
+def running_cdr_jobs(issuer_id: str) -> str:
+    """Index partition of the jobs that are not done (gsi2, sparse; sort key = made at#id)."""
+    return f"{issuer_id}#CDRJOBS"
+
+
+def cdr_job(issuer_id: str, job_id: str) -> Key:
+    """A job that prices many sessions again."""
+    return Key(f"{issuer_id}#CDRJOB#{job_id}", "HEAD")
+
+
+def cdr_job_item(issuer_id: str, job_id: str, cdr_ref: str) -> Key:
+    """What a job did with one CDR; written once."""
+    return Key(f"{issuer_id}#CDRJOB#{job_id}", f"ITEM#{cdr_ref}")
 
 
 def visible_to(issuer_id: str, party: str) -> str:
@@ -365,6 +390,16 @@ def document(issuer_id: str, number: str) -> Key:
     return Key(f"{issuer_id}#DOCUMENT#{number}", "HEAD")
 
 
+def correction(issuer_id: str, correction_id: str) -> Key:
+    """A credit of an issued document, from its preparation on."""
+    return Key(f"{issuer_id}#CORRECTION#{correction_id}", "HEAD")
+
+
+def corrections(issuer_id: str) -> str:
+    """Index partition of all corrections (gsi1; sort key = prepared#id)."""
+    return f"{issuer_id}#CORRECTIONS"
+
+
 def documents(issuer_id: str) -> str:
     """Index partition of all documents (gsi1; sort key = issue date#number)."""
     return f"{issuer_id}#DOCUMENTS"
@@ -388,6 +423,16 @@ def delivery(issuer_id: str, business_key: str) -> Key:
 def link(token_hash: str) -> Key:
     """A signed link of a mail by the hash of its token."""
     return Key(f"{PLATFORM}#LINK#{token_hash}", "LINK")
+
+
+def link_opening(token_hash: str, at: datetime) -> Key:
+    """One opening of a link: when, from where."""
+    return Key(f"{PLATFORM}#LINK#{token_hash}", f"OPENED#{sort_instant(at)}")
+
+
+def links(issuer_id: str) -> str:
+    """Index partition of the mailed links of an issuer (gsi1; sort key = expires at#hash of the token)."""
+    return f"{issuer_id}#LINKS"
 
 
 #: The secret that mailed links are made with; the table's key encrypts it at rest.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from pydantic import Field
@@ -41,14 +41,29 @@ class Reason(StrEnum):
 
 
 class State(StrEnum):
-    """OPEN until it ends in exactly one of the others (product.md row 40)."""
+    """Four states in which somebody owes a word, and the five ends (product.md row 40 and State machines)."""
 
     OPEN = "OPEN"
+    UNDER_REVIEW = "UNDER_REVIEW"
+    INFO_REQUESTED = "INFO_REQUESTED"
+    ESCALATED = "ESCALATED"
     ACCEPTED = "ACCEPTED"
     PARTIAL = "PARTIAL"
     REJECTED = "REJECTED"
     WITHDRAWN = "WITHDRAWN"
     EXPIRED = "EXPIRED"
+
+
+#: States in which the claim is undecided; a member of a run counts as disputed in each of them.
+PENDING = (State.OPEN, State.UNDER_REVIEW, State.INFO_REQUESTED, State.ESCALATED)
+
+
+class Side(StrEnum):
+    """Who speaks in a dispute; DUE is the clock that ends it where one side was silent."""
+
+    EMSP = "EMSP"
+    CPO = "CPO"
+    DUE = "DUE"
 
 
 class Claim(Record):
@@ -60,8 +75,48 @@ class Claim(Record):
     claimed: Money | None = None
 
 
+class Answer(Record):
+    """The CPO's answer to a claim; ``accepted`` below the claim makes it PARTIAL."""
+
+    dispute_id: str = Field(min_length=1, max_length=32)
+    outcome: str = Field(pattern=r"^(ACCEPTED|PARTIAL|REJECTED)$")
+    accepted: Money | None = None
+    answer: str = Field("", max_length=4000)
+
+
+class Limit(Record):
+    """Up to which claimed amount a dispute agent decides; ``contract_id`` None is all contracts of the issuer."""
+
+    issuer_id: str
+    contract_id: str | None = None
+    amount: Money
+    set_by: str
+    set_at_utc: datetime
+    changed: int = 0
+
+
+class Escalation(Record):
+    """The one time a rejection goes to commercial contacts; the outcome that follows is final (rules.md 6).
+
+    ``contacts`` are the eMSP's names, ``cpo_contact`` is the issuer's. The first answer is kept here.
+    """
+
+    by: str
+    at_utc: datetime
+    contacts: tuple[str, ...] = Field(min_length=1, max_length=5)
+    cpo_contact: str
+    rejected_by: str
+    rejected_at_utc: datetime
+    first_answer: str
+
+
 class Dispute(Record):
-    """One dispute of one session; a session has at most one, for ever."""
+    """One dispute of one session; a session has at most one, for ever.
+
+    Three clocks: the eMSP files until ``closes_at_utc``, the CPO answers until ``answer_due_utc``, and while
+    INFO_REQUESTED the eMSP answers until ``info_due_utc``. ``entries`` and ``files`` count its thread and evidence,
+    ``batch`` names the list it was filed with.
+    """
 
     issuer_id: str
     dispute_id: str
@@ -78,9 +133,80 @@ class Dispute(Record):
     filed_at_utc: datetime
     closes_at_utc: datetime
     answer_due_utc: datetime
+    assignee: str | None = None
+    info_due_utc: datetime | None = None
+    info_rounds: int = 0
+    escalation: Escalation | None = None
+    entries: int = 0
+    files: int = 0
+    batch: str | None = None
+    changed: int = 0
     resolved_by: str | None = None
     resolved_at_utc: datetime | None = None
     answer: str | None = None
+
+
+class Entry(Record):
+    """One word of the thread: attributed, dated, never changed (product.md row 47)."""
+
+    issuer_id: str
+    dispute_id: str
+    number: int
+    kind: str
+    side: Side
+    by: str
+    at_utc: datetime
+    text: str
+
+
+class Outcome(Record):
+    """What became of one row of a list: ``code`` is CREATED, KNOWN, DONE, or the code of the error."""
+
+    row: int
+    subject: str
+    code: str
+    dispute_id: str | None = None
+    state: State | None = None
+    field: str = ""
+    message: str = ""
+
+
+class Query(Record):
+    """Which disputes a reader wants: ``waiting`` is those without an end, ``after`` the place to go on from."""
+
+    contract: str | None = None
+    partner: str | None = None
+    state: State | None = None
+    reason: Reason | None = None
+    due_before_utc: datetime | None = None
+    min_claimed_minor: int | None = Field(None, ge=0)
+    assignee: str | None = None
+    waiting: bool = False
+    limit: int = Field(100, ge=1, le=200)
+    after: str | None = Field(None, max_length=1000)
+
+
+class Evidence(Record):
+    """One file of a dispute. PENDING until it came and was looked at, then STORED or REFUSED with the reason.
+
+    ``kind`` is what its bytes are, ``sha256`` theirs; ``key`` is where the looked-at copy lies.
+    """
+
+    issuer_id: str
+    dispute_id: str
+    contract_id: str
+    number: int
+    name: str
+    size: int = 0
+    state: str = "PENDING"
+    kind: str | None = None
+    sha256: str | None = None
+    key: str | None = None
+    reason: str | None = None
+    side: Side
+    by: str
+    at_utc: datetime
+    stored_at_utc: datetime | None = None
 
 
 class Window(Record):
@@ -90,5 +216,8 @@ class Window(Record):
     run_id: str
     contract_id: str
     state: str
+    first: date | None = None
+    end: date | None = None
+    zone: str = "UTC"
     opened_at_utc: datetime | None = None
     closes_at_utc: datetime | None = None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from roamclear.aws import keys, outbox
-from roamclear.disputes.model import Dispute, State, Window
+from roamclear.disputes import rules
+from roamclear.disputes.model import PENDING, Dispute, Entry, Evidence, Limit, Query, Window
 from roamclear.kernel.context import Database
+from roamclear.kernel.errors import ConditionFailed, InvalidInput
 from roamclear.kernel.time import sort_instant
-from roamclear.kernel.writes import Check, Key, Put, Table, When
+from roamclear.kernel.writes import ABSENT, Check, Key, Put, Table, When
 
 
 def window(db: Database, issuer_id: str, run_id: str) -> Window | None:
@@ -27,16 +32,42 @@ def still_open(issuer_id: str, run_id: str, now: datetime) -> Check:
 
 def create(made: Dispute) -> list[Put]:
     """A new dispute and its fact."""
-    return [Put(Table.CLEARING, keys.dispute(made.issuer_id, made.dispute_id), _item(made)), _fact(made, "created")]
+    key = keys.dispute(made.issuer_id, made.dispute_id)
+    return [Put(Table.CLEARING, key, _item(made)), _fact(made, made.filed_at_utc, "created", made.dispute_id)]
 
 
-def conclude(made: Dispute) -> list[Put]:
-    """The end of an open dispute and its fact."""
+def replace(made: Dispute, read: Dispute, at: datetime, what: str) -> list[Put]:
+    """The next state of a dispute over exactly the one that was read, and its fact (updated, resolved, commented)."""
     key = keys.dispute(made.issuer_id, made.dispute_id)
     return [
-        Put(Table.CLEARING, key, _item(made), when=(When("state", "=", State.OPEN.value),)),
-        _fact(made, "resolved"),
+        Put(Table.CLEARING, key, _item(made), when=(When("changed", "=", read.changed),)),
+        _fact(made, at, what, f"{made.dispute_id}#{made.changed}"),
     ]
+
+
+def entry_put(made: Entry) -> Put:
+    """One word of a thread; written once."""
+    return Put(Table.CLEARING, keys.dispute_entry(made.issuer_id, made.dispute_id, made.number), made.dump())
+
+
+def entries(db: Database, issuer_id: str, dispute_id: str) -> list[Entry]:
+    """The thread of a dispute in order."""
+    pk = keys.dispute(issuer_id, dispute_id).pk
+    return [Entry.load(row) for row in db.rows(Table.CLEARING, pk, prefix="ENTRY#", consistent=True)]
+
+
+def request_put(issuer_id: str, actor_id: str, key: str, item: dict[str, Any]) -> Put:
+    """What an actor's Idempotency-Key stands for; once for ever."""
+    return Put(Table.CLEARING, keys.dispute_request(issuer_id, _folded(actor_id, key)), item)
+
+
+def request(db: Database, issuer_id: str, actor_id: str, key: str) -> dict[str, Any] | None:
+    """What an actor's Idempotency-Key stands for, or None."""
+    return db.get(Table.CLEARING, keys.dispute_request(issuer_id, _folded(actor_id, key)))
+
+
+def _folded(actor_id: str, key: str) -> str:
+    return hashlib.sha256(f"{actor_id}#{key}".encode()).hexdigest()
 
 
 def find(db: Database, issuer_id: str, dispute_id: str) -> Dispute | None:
@@ -50,10 +81,47 @@ def of_contract(db: Database, issuer_id: str, contract_id: str) -> list[Dispute]
     return list(_read(db, db.rows(Table.CLEARING, keys.disputes_of(issuer_id, contract_id), index="gsi1")))
 
 
-def unanswered(db: Database, issuer_id: str, before: datetime) -> list[Dispute]:
-    """Open disputes whose answer was due before an instant."""
+def page(
+    db: Database, issuer_id: str, *, contract_id: str | None, waiting: bool, query: Query
+) -> tuple[list[Dispute], str | None]:
+    """One page of the undecided by deadline, of a contract, or of all by filing; and where the next one begins."""
+    pk, index = keys.all_disputes(issuer_id), "gsi3"
+    if contract_id is not None:
+        pk, index = keys.disputes_of(issuer_id, contract_id), "gsi1"
+    elif waiting or query.state in PENDING:
+        pk, index = keys.open_disputes(issuer_id), "gsi2"
+    start = _position(query.after, pk, index)
+    found = db.page(Table.CLEARING, pk, index=index, limit=query.limit, start=start)
+    after = base64.urlsafe_b64encode(json.dumps(found.next).encode()).decode() if found.next else None
+    return list(_read(db, iter(found.rows))), after
+
+
+def _position(text: str | None, pk: str, index: str) -> dict[str, Any] | None:
+    """The position of a page; one of another list is refused, so that nobody reads where they may not."""
+    if text is None:
+        return None
+    try:
+        value = json.loads(base64.urlsafe_b64decode(text.encode()))
+    except ValueError as error:
+        raise InvalidInput("this is no position of a list", field="after") from error
+    names = {"pk", "sk", f"{index}pk", f"{index}sk"}
+    if not isinstance(value, dict) or set(value) != names or value[f"{index}pk"] != pk:
+        raise InvalidInput("this is a position of another list", field="after")
+    if not all(isinstance(v, str) for v in value.values()):
+        raise InvalidInput("this is no position of a list", field="after")
+    return value
+
+
+def evidence(db: Database, issuer_id: str, dispute_id: str) -> list[Evidence]:
+    """The files of a dispute in order of their announcement."""
+    pk = keys.dispute(issuer_id, dispute_id).pk
+    return [Evidence.load(row) for row in db.rows(Table.CLEARING, pk, prefix="FILE#", consistent=True)]
+
+
+def overdue(db: Database, issuer_id: str, before: datetime) -> list[Dispute]:
+    """Undecided disputes on which a word was due before an instant."""
     rows = db.rows(Table.CLEARING, keys.open_disputes(issuer_id), index="gsi2", before=sort_instant(before))
-    return [d for d in _read(db, rows) if d.state is State.OPEN]
+    return [d for d in _read(db, rows) if d.state in PENDING]
 
 
 def _read(db: Database, rows: Iterator[dict[str, Any]]) -> Iterator[Dispute]:
@@ -68,16 +136,60 @@ def _item(made: Dispute) -> dict[str, Any]:
     item = made.dump() | {
         "gsi1pk": keys.disputes_of(made.issuer_id, made.contract_id),
         "gsi1sk": f"{sort_instant(made.filed_at_utc)}#{made.dispute_id}",
+        "gsi3pk": keys.all_disputes(made.issuer_id),
+        "gsi3sk": f"{sort_instant(made.filed_at_utc)}#{made.dispute_id}",
     }
-    if made.state is State.OPEN:
+    due = rules.next_due(made)
+    if due is not None:
         item |= {
             "gsi2pk": keys.open_disputes(made.issuer_id),
-            "gsi2sk": f"{sort_instant(made.answer_due_utc)}#{made.dispute_id}",
+            "gsi2sk": f"{sort_instant(due)}#{made.dispute_id}",
         }
     return item
 
 
-def _fact(made: Dispute, what: str) -> Put:
-    at = made.resolved_at_utc or made.filed_at_utc
-    payload = {"dispute_id": made.dispute_id, "cdr_ref": made.cdr_ref, "state": made.state.value}
-    return outbox.fact(made.issuer_id, at, f"dispute.{what}", made.dispute_id, payload)
+def _fact(made: Dispute, at: datetime, what: str, subject: str) -> Put:
+    payload = {
+        "dispute_id": made.dispute_id,
+        "cdr_ref": made.cdr_ref,
+        "contract_id": made.contract_id,
+        "state": made.state.value,
+        "entry": made.entries,
+        "batch": made.batch,
+    }
+    return outbox.fact(made.issuer_id, at, f"dispute.{what}", subject, payload)
+
+
+def tell_list(db: Database, issuer_id: str, at: datetime, batch: str, filed: list[Dispute]) -> None:
+    """The fact that a list of disputes of one contract was filed; told again at one instant it is the same."""
+    total = sum((d.claimed for d in filed[1:]), filed[0].claimed)
+    payload = {
+        "batch": batch,
+        "contract_id": filed[0].contract_id,
+        "run_id": filed[0].run_id,
+        "count": len(filed),
+        "claimed": total,
+    }
+    subject = f"{batch}#{filed[0].contract_id}"
+    try:
+        db.write(outbox.fact(issuer_id, at, "dispute.list_filed", subject, payload))
+    except ConditionFailed:
+        return
+
+
+def limit(db: Database, issuer_id: str, contract_id: str | None) -> Limit | None:
+    """What a dispute agent may decide on a contract, or on all of them; None where nothing was set."""
+    row = db.get(Table.CLEARING, Key(keys.dispute_limits(issuer_id), contract_id or "-"))
+    return Limit.load(row) if row else None
+
+
+def limits(db: Database, issuer_id: str) -> list[Limit]:
+    """All limits that were set."""
+    return [Limit.load(row) for row in db.rows(Table.CLEARING, keys.dispute_limits(issuer_id), consistent=True)]
+
+
+def limit_put(made: Limit, read: Limit | None) -> Put:
+    """A limit over exactly the one that was read."""
+    key = Key(keys.dispute_limits(made.issuer_id), made.contract_id or "-")
+    when = (When("changed", "=", read.changed),) if read else ABSENT
+    return Put(Table.CLEARING, key, made.dump(), when=when)

@@ -1,0 +1,170 @@
+"""Filing disputes, one or many: what is filed in time always lands and nothing lands after (rules.md 6)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.model import DisputeState, Session
+from roamclear.contracts.model import Terms
+from roamclear.disputes import parts, rules, store
+from roamclear.disputes.model import Claim, Dispute, Outcome, Side, Window
+from roamclear.identity.model import Actor, Right, Scope
+from roamclear.identity.rules import authorise, require_contract
+from roamclear.kernel import numbers_json
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Conflict, InvalidInput, NotFound, RoamclearError
+from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.writes import Action
+
+#: How many disputes one request may file.
+MAX_ROWS = 500
+
+
+def dispute_id(cdr_ref: str) -> str:
+    """A session's one dispute has one id, so filing it twice is filing it once.
+
+    >>> dispute_id("DEABC*CDR-1")
+    'D-90692B4FD5DD'
+    """
+    return f"D-{hashlib.sha256(cdr_ref.encode()).hexdigest()[:12].upper()}"
+
+
+def file(ctx: Context, actor: Actor, issuer_id: str, claim: Claim, *, key: str | None = None) -> Dispute:
+    """Dispute a session within its window; the same claim again returns the dispute that stands.
+
+    ``key`` is the caller's Idempotency-Key: for ever it stands for this claim.
+
+    Raises:
+        WindowClosed: with the closing instant, when the window is over.
+        NotFound: the session is not one of the actor's contracts.
+        Conflict: the session is in no window, or was disputed before with another claim, or the key stood for another.
+    """
+    scope = authorise(actor, Right.DISPUTE_CREATE, issuer_id)
+    return _file(ctx, actor, scope, claim, key=key)[0]
+
+
+def create_many(ctx: Context, actor: Actor, issuer_id: str, rows: Sequence[Claim]) -> list[Outcome]:
+    """File up to 500 disputes; each row has its own result, in the order given (product.md row 48).
+
+    The same rows again find what they filed: CREATED becomes KNOWN. One mail tells of all of them.
+    """
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise InvalidInput(f"a list has 1 to {MAX_ROWS} rows", field="rows")
+    return file_rows(ctx, actor, issuer_id, list(enumerate(rows, start=1)), batch_of(actor, rows))
+
+
+def batch_of(actor: Actor, rows: Iterable[Claim]) -> str:
+    """The name of a list: equal lists of one actor have one name."""
+    text = numbers_json.dumps([actor.actor_id, [row.dump() for row in rows]], sort_keys=True)
+    return f"L-{hashlib.sha256(text.encode()).hexdigest()[:16].upper()}"
+
+
+def file_rows(
+    ctx: Context, actor: Actor, issuer_id: str, rows: Sequence[tuple[int, Claim]], batch: str
+) -> list[Outcome]:
+    """File numbered rows of a list and leave the one fact that tells of them."""
+    scope = authorise(actor, Right.DISPUTE_CREATE, issuer_id)
+    terms: dict[str, Terms] = {}
+    outcomes, filed = [], []
+    for number, claim in rows:
+        try:
+            made, new = _file(ctx, actor, scope, claim, batch=batch, terms=terms)
+        except RoamclearError as error:
+            outcomes.append(refused(number, claim.cdr_ref, error))
+            continue
+        if made.batch == batch:
+            filed.append(made)
+        code = "CREATED" if new else "KNOWN"
+        outcomes.append(
+            Outcome(row=number, subject=claim.cdr_ref, code=code, dispute_id=made.dispute_id, state=made.state)
+        )
+    for contract_id in sorted({made.contract_id for made in filed}):
+        # Made again after a crash or a repeat it is the same mail: the batch is its business key.
+        store.tell_list(ctx.db, issuer_id, ctx.now(), batch, [d for d in filed if d.contract_id == contract_id])
+    return outcomes
+
+
+def refused(number: int, subject: str, error: RoamclearError) -> Outcome:
+    """The result of a row that was not taken."""
+    field = str(error.details.get("field", ""))
+    return Outcome(row=number, subject=subject, code=error.code, field=field, message=error.message)
+
+
+# ---- parts ---------------------------------------------------------------------------------------------------------
+def _file(
+    ctx: Context,
+    actor: Actor,
+    scope: Scope,
+    claim: Claim,
+    *,
+    key: str | None = None,
+    batch: str | None = None,
+    terms: dict[str, Terms] | None = None,
+) -> tuple[Dispute, bool]:
+    """The dispute of a claim, and whether it is a new one."""
+    if claim.reason == "OTHER" and not claim.text.strip():
+        raise InvalidInput("the reason OTHER needs a text", field="text")
+    issuer_id, digest = scope.issuer_id, hashlib.sha256(numbers_json.dumps(claim.dump()).encode()).hexdigest()
+
+    def attempt() -> tuple[Dispute, bool]:
+        before = parts.remembered(ctx, actor, issuer_id, key, digest)
+        if before is not None:
+            return parts.found(ctx, scope, issuer_id, before["subject"]), False
+        session = _session(ctx, scope, issuer_id, claim.cdr_ref)
+        known = store.find(ctx.db, issuer_id, dispute_id(session.cdr_ref))
+        if known is not None:
+            return _same(known, claim), False
+        window = parts.open_window(ctx, session)
+        made = _made(ctx, actor, session, window, claim, {} if terms is None else terms)
+        made, words = parts.said(ctx, actor, Side.EMSP, made.model_copy(update={"batch": batch}), "CLAIM", claim.text)
+        _, moved = cdrs.changed(session, dispute=DisputeState.OPEN, dispute_id=made.dispute_id)
+        actions: list[Action] = [moved, store.still_open(issuer_id, made.run_id, ctx.now()), *store.create(made)]
+        actions += [*words, *parts.remember(actor, issuer_id, key, digest, made.dispute_id)]
+        told = {"reason": made.reason, "claimed": made.claimed, "text": made.text}
+        parts.commit(ctx, [*actions, parts.log(ctx, actor, made, "FILED", told)], window, check_at=1)
+        return made, True
+
+    return again_on_race(attempt, tables=parts.RACES)
+
+
+def _session(ctx: Context, scope: Scope, issuer_id: str, cdr_ref: str) -> Session:
+    found = cdrs.session(ctx, issuer_id, cdr_ref)
+    if found is None or found.contract_id is None:
+        raise NotFound("no such object")
+    require_contract(scope, found.contract_id)
+    return found
+
+
+def _same(known: Dispute, claim: Claim) -> Dispute:
+    claimed = claim.claimed or known.original
+    if (known.reason, known.text, known.claimed) != (claim.reason, claim.text, claimed):
+        raise Conflict("this session was disputed before", dispute_id=known.dispute_id)
+    return known
+
+
+def _made(
+    ctx: Context, actor: Actor, session: Session, window: Window, claim: Claim, terms: dict[str, Terms]
+) -> Dispute:
+    assert session.net is not None
+    assert session.contract_id is not None
+    assert window.closes_at_utc is not None
+    if session.contract_id not in terms:
+        terms[session.contract_id] = parts.terms_of(ctx, session.issuer_id, session.contract_id)
+    agreed = terms[session.contract_id]
+    return Dispute(
+        issuer_id=session.issuer_id,
+        dispute_id=dispute_id(session.cdr_ref),
+        cdr_ref=session.cdr_ref,
+        contract_id=session.contract_id,
+        run_id=window.run_id,
+        reason=claim.reason,
+        text=claim.text,
+        original=session.net,
+        claimed=rules.claimed_amount(claim, session.net),
+        filed_by=actor.actor_id,
+        filed_at_utc=ctx.now(),
+        closes_at_utc=window.closes_at_utc,
+        answer_due_utc=rules.answer_due(window.closes_at_utc, agreed.answer_working_days, agreed.zone),
+    )
