@@ -63,7 +63,7 @@ def as_json(rating: Rating, verification: Verification) -> dict[str, Any]:
         "total_excl_vat": amount(rating.total_excl_vat),
         "total_incl_vat": amount(rating.total_incl_vat),
         **_subtotals(rating.subtotals),
-        "billed": {name: _quantity(getattr(rating.billed, name)) for name in type(rating.billed).model_fields},
+        "billed": {name: _quantity(getattr(rating.billed, name)) for name in rating.billed._fields},
         "flags": list(rating.flags),
         "trace": [_step(step) for step in rating.trace],
         "verification": _verification(verification),

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import timedelta
 from decimal import Decimal, localcontext
 from zoneinfo import ZoneInfo
 
 from roamclear.kernel.time import zone
 from roamclear.rating.exact import EXACT
 from roamclear.rating.model import EPOCH, NOT_APPLICABLE, ChargeRecord, OnSpan, Period, Rating, Tariff, TraceStep
-from roamclear.rating.moments import Moment, last_moment, moment_of, wall_end_s
+from roamclear.rating.moments import DAY_S, Moment, last_moment, moment_of, wall_end_s
 from roamclear.rating.segments import Kind, Segment, apply_steps
 from roamclear.rating.selection import EXPIRES, RESERVATION, Rule, TariffRules, rules_of
 from roamclear.rating.sums import assemble
@@ -26,6 +26,7 @@ UNPRICED = "UNPRICED_DIMENSION"
 NO_ENERGY = "ENERGY_NOT_IN_PERIODS"
 _ONE = Decimal(1)
 _ZERO = Decimal(0)
+_NO_TIME = timedelta(0)
 _CHARGING: tuple[tuple[str, Kind], ...] = (("ENERGY", "ENERGY"), ("TIME", "TIME"), ("PARKING_TIME", "PARKING"))
 _SESSION_DIMENSIONS = frozenset(("ENERGY", "TIME", "PARKING_TIME"))
 _PRICED = _SESSION_DIMENSIONS | {"RESERVATION_TIME"}
@@ -110,23 +111,17 @@ def _tariff_flags(charge: ChargeRecord, tariff: Tariff) -> list[str]:
 
 @dataclass(slots=True)
 class _Stay:
-    """One period at work: where it begins, and its last moment, which is looked at only where it could matter."""
+    """One period at work; its last moment is looked at only where it could matter."""
 
     index: int
     rules: TariffRules
     start: Moment
-    begin: datetime
-    end: datetime
-    local_end: datetime
-    zone: ZoneInfo
-    session_start: datetime
+    length: timedelta
     drawn_kwh: Decimal
 
     def last(self) -> Moment | None:
         """The last moment of the period, None for a period without length."""
-        if self.end <= self.begin:
-            return None
-        return last_moment(self.start, self.end, self.zone, self.session_start, self.drawn_kwh)
+        return last_moment(self.start, self.length, self.drawn_kwh) if self.length > _NO_TIME else None
 
 
 @dataclass(slots=True)
@@ -140,6 +135,7 @@ class _Run:
     notes: list[TraceStep] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
     energy_kwh: Decimal = _ZERO
+    clock_changes: bool = False
     has_energy: bool = False
     has_flat: bool = False
     reserved_flats: set[str] = field(default_factory=set)
@@ -150,18 +146,20 @@ class _Run:
         begin = self.charge.start if self.charge.start != EPOCH else periods[0].start
         bounds = [*(p.start for p in periods), max(self.charge.end, periods[-1].start)]
         local = [bound.astimezone(self.zone) for bound in bounds]
+        self.clock_changes = len({moment.utcoffset() for moment in local}) > 1
         for index, period in enumerate(periods):
             volumes = self._volumes(index, period)
             drawn = volumes.get("ENERGY", _ZERO)
             self.has_energy = self.has_energy or "ENERGY" in volumes
             rules = pick(period)
             if rules is not None:
-                start = moment_of(period.start, local[index], begin, self.energy_kwh, volumes)
-                end = bounds[index + 1]
-                stay = _Stay(index, rules, start, period.start, end, local[index + 1], self.zone, begin, drawn)
+                start = moment_of(local[index], period.start - begin, self.energy_kwh, volumes)
+                stay = _Stay(index, rules, start, bounds[index + 1] - period.start, drawn)
                 self._price_charging(stay, volumes)
-                self._price_reserved(stay, volumes)
-                self._price_flat(stay, volumes)
+                if self.expired or "RESERVATION_TIME" in volumes:
+                    self._price_reserved(stay, volumes)
+                if not self.has_flat:
+                    self._price_flat(stay, volumes)
             elif not _PRICED.isdisjoint(volumes):
                 self._note("NO_TARIFF", index, "no tariff is named for this period: free")
             self.energy_kwh += drawn
@@ -187,14 +185,13 @@ class _Run:
 
     def _price_charging(self, stay: _Stay, volumes: dict[str, Decimal]) -> None:
         rules = stay.rules
-        until_s = -1
+        # Across a change of the clock nothing can be said by counting: then the last moment is always looked at.
+        until_s = 2 * DAY_S if self.clock_changes else wall_end_s(stay.start, stay.length)
         for dimension, kind in _CHARGING:
             volume = volumes.get(dimension)
             if not volume:
                 continue
             rule, steady_s = rules.find(dimension, stay.start)
-            if until_s < 0:
-                until_s = wall_end_s(stay.start, stay.begin, stay.end, stay.local_end)
             if until_s > steady_s:
                 last = stay.last()
                 if last is not None and rules.choose(dimension, last) is not rule:
@@ -203,8 +200,6 @@ class _Run:
 
     def _price_reserved(self, stay: _Stay, volumes: dict[str, Decimal]) -> None:
         hours = volumes.get("RESERVATION_TIME")
-        if hours is None and not self.expired:
-            return
         if hours:
             rule, last = stay.rules.choose_reserved_time(stay.start, expired=self.expired), stay.last()
             if last is not None and stay.rules.choose_reserved_time(last, expired=self.expired) is not rule:
@@ -219,7 +214,7 @@ class _Run:
 
     def _price_flat(self, stay: _Stay, volumes: dict[str, Decimal]) -> None:
         """The session's flat fee, once; a period of mere reservation is not yet the session."""
-        if self.has_flat or (self.expired and self.reserved_flats):
+        if self.expired and self.reserved_flats:
             return
         if "RESERVATION_TIME" in volumes and volumes.keys().isdisjoint(_SESSION_DIMENSIONS):
             return
@@ -232,7 +227,7 @@ class _Run:
         if rule is None:
             self._note(UNPRICED, stay.index, f"no component of tariff {stay.rules.tariff.id} prices {kind} here: free")
             return
-        self.segments.append(Segment(kind, stay.index, rule, stay.rules.tariff, stay.start, volume))
+        self.segments.append(Segment(kind, stay.index, rule, stay.start.local, volume))
 
     def _spans(self, index: int, dimension: str, rule: Rule | None) -> None:
         by = "no component" if rule is None else f"element {rule.element}"

@@ -290,7 +290,7 @@ class TraceStep(NamedTuple):
         return {name: value for name, value in told.items() if value is not None and value != ""}
 
 
-class Billed(Record):
+class Billed(NamedTuple):
     """Quantities after steps; only what a component priced counts."""
 
     energy_wh: Decimal
@@ -299,7 +299,7 @@ class Billed(Record):
     reservation_s: Decimal
 
 
-class Subtotals(Record):
+class Subtotals(NamedTuple):
     """Exact amounts per dimension before price limits; None where not derivable."""
 
     energy: Decimal | None
@@ -316,10 +316,10 @@ class Rating(Record):
     tariff_id: str
     total_excl_vat: Decimal | None
     total_incl_vat: Decimal | None
-    subtotals: Subtotals
-    subtotals_incl_vat: Subtotals
-    billed: Billed
     # Made by this room alone, so they are not checked field by field again: that would cost more than pricing.
+    subtotals: SkipValidation[Subtotals]
+    subtotals_incl_vat: SkipValidation[Subtotals]
+    billed: SkipValidation[Billed]
     lines: SkipValidation[tuple[RatingLine, ...]]
     trace: SkipValidation[tuple[TraceStep, ...]]
     flags: tuple[str, ...] = ()
@@ -327,8 +327,10 @@ class Rating(Record):
     line_id: str | None = None
 
     def dump(self) -> dict[str, Any]:
-        """Plain values for storing; lines and trace as objects."""
+        """Plain values for storing; what is a tuple here becomes an object with its names."""
         told = super().dump()
+        for name in ("subtotals", "subtotals_incl_vat", "billed"):
+            told[name] = {k: v for k, v in getattr(self, name)._asdict().items() if v is not None}
         return told | {"lines": [x.dump() for x in self.lines], "trace": [x.dump() for x in self.trace]}
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 DAY_S = 86_400
 _MICROSECOND = timedelta(microseconds=1)
@@ -15,64 +14,38 @@ _MICROSECOND = timedelta(microseconds=1)
 class Moment(NamedTuple):
     """All that a restriction can ask for. ``energy_kwh`` is what the session has drawn so far.
 
-    ``is_limit`` marks the last instant of a period in which energy flowed: what is reached exactly at its end was not
-    reached within it, because periods are half-open.
+    ``since`` is counted from the session's start; ``flows`` are the volumes of the period, of which restrictions read
+    the lowest and highest current (A) and power (kW). ``is_limit`` marks the last instant of a period in which energy
+    flowed: what is reached exactly at its end was not reached within it, because periods are half-open.
     """
 
     local: datetime
     second_of_day: int
     weekday: int
-    duration_us: int
+    since: timedelta
     energy_kwh: Decimal
+    flows: Mapping[str, Decimal]
     is_limit: bool = False
-    min_current: Decimal | None = None
-    max_current: Decimal | None = None
-    min_power: Decimal | None = None
-    max_power: Decimal | None = None
 
 
-def moment_of(
-    instant: datetime, local: datetime, session_start: datetime, energy_kwh: Decimal, volumes: Mapping[str, Decimal]
-) -> Moment:
-    """The moment a period begins; ``energy_kwh`` is what was drawn before it, ``volumes`` are those of the period."""
-    get = volumes.get
-    return Moment(
-        local,
-        local.hour * 3600 + local.minute * 60 + local.second,
-        local.weekday(),
-        (instant - session_start) // _MICROSECOND,
-        energy_kwh,
-        False,
-        get("MIN_CURRENT"),
-        get("MAX_CURRENT"),
-        get("MIN_POWER"),
-        get("MAX_POWER"),
-    )
+def moment_of(local: datetime, since: timedelta, energy_kwh: Decimal, flows: Mapping[str, Decimal]) -> Moment:
+    """The moment a period begins; ``energy_kwh`` is what was drawn before it, ``flows`` are the period's volumes."""
+    second = local.hour * 3600 + local.minute * 60 + local.second
+    return Moment(local, second, local.weekday(), since, energy_kwh, flows)
 
 
-def last_moment(start: Moment, end: datetime, zone: ZoneInfo, session_start: datetime, drawn_kwh: Decimal) -> Moment:
-    """The last instant of a period; ``drawn_kwh`` is the energy of the period."""
-    instant = end - _MICROSECOND
-    local = instant.astimezone(zone)
-    return Moment(
-        local,
-        local.hour * 3600 + local.minute * 60 + local.second,
-        local.weekday(),
-        (instant - session_start) // _MICROSECOND,
-        start.energy_kwh + drawn_kwh,
-        drawn_kwh > 0,
-        *start[6:],
-    )
+def last_moment(start: Moment, length: timedelta, drawn_kwh: Decimal) -> Moment:
+    """The last instant of a period of that length; ``drawn_kwh`` is the energy of the period."""
+    # Never by adding to the local time: the clock may change within the period.
+    local = (start.local.astimezone(UTC) + length - _MICROSECOND).astimezone(start.local.tzinfo)
+    begun = moment_of(local, start.since + length - _MICROSECOND, start.energy_kwh + drawn_kwh, start.flows)
+    return begun._replace(is_limit=drawn_kwh > 0)
 
 
-def wall_end_s(start: Moment, begin: datetime, end: datetime, local_end: datetime) -> int:
+def wall_end_s(start: Moment, length: timedelta) -> int:
     """The second of the local day of ``start`` by which a period has ended, beyond 86400 if on a later day.
 
-    A change of the clocks in between gives a number beyond any bound: then nothing can be said by counting.
+    It counts on, so it holds only where the clock does not change meanwhile.
     """
-    local = start.local
-    if local.utcoffset() != local_end.utcoffset():
-        return 2 * DAY_S
-    span = end - begin
-    parts = (1 if span.microseconds else 0) + (1 if local.microsecond else 0)
-    return start.second_of_day + span.days * DAY_S + span.seconds + parts
+    parts = (1 if length.microseconds else 0) + (1 if start.local.microsecond else 0)
+    return start.second_of_day + length.days * DAY_S + length.seconds + parts

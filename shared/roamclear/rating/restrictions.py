@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from roamclear.rating.model import Restrictions
 from roamclear.rating.moments import DAY_S, Moment
 
+_MICROSECOND = timedelta(microseconds=1)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -33,16 +34,21 @@ def beyond_clock(r: Restrictions | None) -> Restrictions | None:
 
 def matches(r: Restrictions, m: Moment) -> bool:
     """Whether all that ``beyond_clock`` speaks of holds: minima are inclusive, maxima exclusive."""
-    if r.min_duration_s is not None and m.duration_us < r.min_duration_s * 1_000_000:
-        return False
-    if r.max_duration_s is not None and m.duration_us >= r.max_duration_s * 1_000_000:
-        return False
+    flow = m.flows.get
     return (
-        _matches_dates(r.start_date, r.end_date, m)
+        _matches_duration(r.min_duration_s, r.max_duration_s, m)
+        and _matches_dates(r.start_date, r.end_date, m)
         and _matches_energy(r.min_kwh, r.max_kwh, m)
-        and _matches_range(r.min_current, r.max_current, m.min_current, m.max_current)
-        and _matches_range(r.min_power, r.max_power, m.min_power, m.max_power)
+        and _matches_range(r.min_current, r.max_current, flow("MIN_CURRENT"), flow("MAX_CURRENT"))
+        and _matches_range(r.min_power, r.max_power, flow("MIN_POWER"), flow("MAX_POWER"))
     )
+
+
+def _matches_duration(minimum: Decimal | None, maximum: Decimal | None, m: Moment) -> bool:
+    if minimum is None and maximum is None:
+        return True
+    lasted = Decimal(m.since // _MICROSECOND).scaleb(-6)
+    return (minimum is None or lasted >= minimum) and (maximum is None or lasted < maximum)
 
 
 def _matches_dates(start: date | None, end: date | None, m: Moment) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
 from roamclear.rating.exact import SECONDS_PER_HOUR, WH_PER_KWH, step_up
-from roamclear.rating.model import Component, Tariff, Unit
-from roamclear.rating.moments import Moment
+from roamclear.rating.model import Component, Unit
 from roamclear.rating.selection import Rule
 
 Kind = Literal["ENERGY", "TIME", "PARKING", "RESERVATION", "FLAT", "RESERVATION_FLAT"]
@@ -47,15 +47,14 @@ COMPONENTS: dict[Kind, Component] = {
 class Segment:
     """One quantity with the one component that prices it.
 
-    ``volume`` is in kWh, h or 1 as measured; ``surplus`` is what a step adds, in Wh or s (it may be a fraction of a
-    second below zero where hours had been rounded up).
+    ``at`` is the local time that chose the component; ``volume`` is in kWh, h or 1 as measured; ``surplus`` is what a
+    step adds, in Wh or s (it may be a fraction of a second below zero where hours had been rounded up).
     """
 
     kind: Kind
     period: int
     rule: Rule
-    tariff: Tariff
-    moment: Moment
+    at: datetime
     volume: Decimal
     surplus: Decimal = _ZERO
 
@@ -104,7 +103,7 @@ def apply_steps(segments: Sequence[Segment]) -> tuple[list[Step], dict[Kind, Dec
         if kind in ("FLAT", "RESERVATION_FLAT") or (kind == "TIME" and "PARKING" in totals):
             continue
         segment = last[kind]
-        total = step_up(measured, segment.rule.component.step_size, whole=kind != "ENERGY")
+        total = step_up(measured, segment.rule.step_size, whole=kind != "ENERGY")
         if total != measured:
             billed[kind] = total
             segment.surplus = total - measured

@@ -20,14 +20,16 @@ RESERVATION, EXPIRES = "RESERVATION", "RESERVATION_EXPIRES"
 class Rule:
     """One component of one element."""
 
-    __slots__ = ("_bracket", "_restrictions", "component", "element", "name", "price", "tariff_id")
+    __slots__ = ("_bracket", "_restrictions", "element", "name", "price", "step_size", "tariff", "vat")
 
-    def __init__(self, tariff_id: str, element: int, component: PriceComponent, r: Restrictions | None) -> None:
-        self.tariff_id = tariff_id
+    def __init__(self, tariff: Tariff, element: int, component: PriceComponent, r: Restrictions | None) -> None:
+        self.tariff = tariff
         self.element = element
-        self.component = component
+        # A model's fields are slower to read than these, and a session reads them for each of its segments.
         self.price = component.price
-        self.name = f"tariff {tariff_id} element {element}"
+        self.vat = component.vat
+        self.step_size = component.step_size
+        self.name = f"tariff {tariff.id} element {element}"
         self._restrictions = r
         self._bracket: str | None = None
 
@@ -103,7 +105,7 @@ class _Column:
 class TariffRules:
     """A tariff's components by what they price, in the order of its elements."""
 
-    __slots__ = ("_columns", "has_vat", "tariff")
+    __slots__ = ("_charging", "_columns", "has_vat", "tariff")
 
     def __init__(self, tariff: Tariff) -> None:
         self.tariff = tariff
@@ -116,19 +118,20 @@ class TariffRules:
             days, rest = r.weekdays if r is not None else (), beyond_clock(r)
             for component in element.components:
                 self.has_vat = self.has_vat or component.vat is not None
-                rule = Rule(tariff.id, index, component, r)
+                rule = Rule(tariff, index, component, r)
                 column = self._columns.setdefault((kind, component.type), _Column())
                 column.add((start, end, wraps, days, rest, rule))
         for column in self._columns.values():
             column.close()
+        self._charging = {name: column for (kind, name), column in self._columns.items() if kind is None}
 
     def prices(self, dimension: str) -> bool:
         """Whether any element has a component for a dimension of charging."""
-        return (None, dimension) in self._columns
+        return dimension in self._charging
 
     def find(self, dimension: str, moment: Moment) -> tuple[Rule | None, int]:
         """``choose`` for charging, with the second of the local day before which the answer stays (0: unknown)."""
-        column = self._columns.get((None, dimension))
+        column = self._charging.get(dimension)
         return (None, DAY_S) if column is None else column.find(moment)
 
     def choose(self, dimension: str, moment: Moment, reservation: str | None = None) -> Rule | None:

@@ -112,21 +112,21 @@ def _lines(segments: Sequence[Segment]) -> tuple[list[RatingLine], list[tuple[Co
             scale = SCALE[kind]
             small = quantity * scale + last.surplus
             quantity, stated = small / scale, small * price / scale
-        vat, component = rule.component.vat, COMPONENTS[kind]
-        amount = _taxed(stated, vat, last.tariff.tax_included)
+        vat, component = rule.vat, COMPONENTS[kind]
+        amount = _taxed(stated, vat, rule.tariff.tax_included)
         net = outward(amount.excl if amount.excl is not None else stated)
         amounts.append((component, amount))
         billed = outward(quantity)
-        lines.append(RatingLine(component, billed, UNITS[kind], price, net, vat, rule.bracket, rule.tariff_id))
+        lines.append(RatingLine(component, billed, UNITS[kind], price, net, vat, rule.bracket, rule.tariff.id))
     return lines, amounts
 
 
 def _sum(amounts: Iterable[Amount]) -> Amount:
     excl: Decimal | None = _ZERO
     incl: Decimal | None = _ZERO
-    for amount in amounts:
-        excl = None if excl is None or amount.excl is None else excl + amount.excl
-        incl = None if incl is None or amount.incl is None else incl + amount.incl
+    for net, gross in amounts:
+        excl = None if excl is None or net is None else excl + net
+        incl = None if incl is None or gross is None else incl + gross
     return Amount(excl, incl)
 
 
@@ -155,7 +155,7 @@ def _limited(raw: Amount, limits: TariffRules, segments: Sequence[Segment]) -> t
     moved: list[tuple[str, str]] = []
     if limits.tariff.min_price is None and limits.tariff.max_price is None:
         return raw, moved
-    taxed = any(s.rule.component.vat is not None for s in segments) or (not segments and limits.has_vat)
+    taxed = any(s.rule.vat is not None for s in segments) or (not segments and limits.has_vat)
     for code, limit in (("MIN_PRICE", limits.tariff.min_price), ("MAX_PRICE", limits.tariff.max_price)):
         if limit is None:
             continue
@@ -209,19 +209,19 @@ def _segment_step(s: Segment) -> TraceStep:
         rule.name,
         COMPONENTS[kind],
         s.period,
-        s.moment.local,
+        s.at,
         volume,
         outward(s.quantity()) if s.surplus else volume,
         UNITS[kind],
         rule.price,
         outward(s.amount()) if s.surplus else volume * rule.price,
-        rule.component.vat,
+        rule.vat,
         rule.bracket,
     )
 
 
 def _step_step(s: Step) -> TraceStep:
-    unit, size = _SMALL_UNITS[s.kind], s.rule.component.step_size
+    unit, size = _SMALL_UNITS[s.kind], s.rule.step_size
     return TraceStep(
         kind="STEP",
         rule=s.rule.name,
