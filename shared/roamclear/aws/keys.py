@@ -425,9 +425,9 @@ def link(token_hash: str) -> Key:
     return Key(f"{PLATFORM}#LINK#{token_hash}", "LINK")
 
 
-def link_opening(token_hash: str, at: datetime) -> Key:
-    """One opening of a link: when, from where."""
-    return Key(f"{PLATFORM}#LINK#{token_hash}", f"OPENED#{sort_instant(at)}")
+def link_opening(token_hash: str, at: datetime, place: int) -> Key:
+    """One opening of a link: when, from where; two of one instant differ by their place."""
+    return Key(f"{PLATFORM}#LINK#{token_hash}", f"OPENED#{sort_instant(at)}#{place:06d}")
 
 
 def links(issuer_id: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from roamclear.aws import keys, outbox
 from roamclear.contracts.model import Contract, ContractVersion
+from roamclear.contracts.proposals import Proposal
 from roamclear.kernel.context import Database
 from roamclear.kernel.writes import ABSENT, Put, Table, When
 
@@ -65,3 +67,31 @@ def publish_writes(head: Contract, made: ContractVersion, known: Contract | None
             {"contract_id": head.contract_id, "parties": list(made.terms.party_ids)},
         ),
     ]
+
+
+# ---- back-dated versions -------------------------------------------------------------------------------------------
+def proposal(db: Database, issuer_id: str, contract_id: str, proposal_id: str) -> Proposal | None:
+    """One proposal or None."""
+    row = db.get(Table.CLEARING, keys.contract_proposal(issuer_id, contract_id, proposal_id))
+    return Proposal.load(row) if row else None
+
+
+def proposals(db: Database, issuer_id: str, contract_id: str) -> list[Proposal]:
+    """Every proposal of a contract, decided or not."""
+    first = keys.contract_proposal(issuer_id, contract_id, "")
+    return [Proposal.load(row) for row in db.rows(Table.CLEARING, first.pk, prefix=first.sk, consistent=True)]
+
+
+def proposal_put(made: Proposal, read: Proposal | None) -> Put:
+    """The first or next state of a proposal, over exactly the one that was read."""
+    key = keys.contract_proposal(made.issuer_id, made.contract_id, made.proposal_id)
+    if read is None:
+        return Put(Table.CLEARING, key, made.dump())
+    item = made.model_copy(update={"changed": read.changed + 1}).dump()
+    return Put(Table.CLEARING, key, item, when=(When("changed", "=", read.changed),))
+
+
+def backdated_fact(made: Proposal, at: datetime) -> Put:
+    """Tells the higher rooms that a back-dated version is in force and that sessions are priced by it anew."""
+    payload = {"contract_id": made.contract_id, "proposal_id": made.proposal_id, "version": made.version}
+    return outbox.fact(made.issuer_id, at, "contract.backdated", f"{made.contract_id}#{made.version}", payload)
