@@ -13,7 +13,9 @@ from roamclear.links.service import follow
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """GET /links/{token}: 302 to the object, 403 when the link is over or revoked, 404 when it never was one."""
     token = (event.get("pathParameters") or {}).get("token") or ""
-    answer = follow(compose(), token)
+    caller = event.get("requestContext", {}).get("http", {})
+    source, program = str(caller.get("sourceIp", "")), str(caller.get("userAgent", ""))
+    answer = follow(compose(), token, source=source, program=program)
     logger.info("link", extra={"status": answer.status})
     headers = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}
     if answer.location:

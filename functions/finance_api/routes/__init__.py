@@ -2,6 +2,7 @@
 
 #: First path segment behind /v1 -> the file of its routes.
 FILES: dict[str, str] = {
+    "accounting": "accounting",
     "assignment-policy": "evses",
     "assignment-requests": "evses",
     "audit": "exceptions",
@@ -22,6 +23,7 @@ FILES: dict[str, str] = {
     "ingest-log": "ingest",
     "invoices": "runs",
     "issuer": "contracts",
+    "links": "links",
     "payments": "bank",
     "payout-accounts": "evses",
     "payouts": "payouts",
