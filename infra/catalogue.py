@@ -16,6 +16,7 @@ class Access(Enum):
 
     READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
     APPEND = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:ConditionCheckItem")
+    APPEND_MANY = (*APPEND, "dynamodb:BatchGetItem")
     PUT = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem")
     PUT_MANY = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem")
     GET_PUT_UPDATE = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
@@ -95,7 +96,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     FunctionSpec(
         "finance_api",
         "the JSON API of finance, operations and partners",
-        {"identity": WRITE, "intake": READ, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
+        {"identity": WRITE, "intake": READ, "clearing": WRITE, "ledger": Access.APPEND_MANY, "audit": APPEND},
         {"documents": Objects.BOTH, "inbox": Objects.PUT, "exports": Objects.BOTH, "archive": Objects.READ},
         frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.COMPLETE_TASK, Extra.WAKE, Extra.URLS}),
         memory_mb=1024,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from roamclear.accounting import service as accounting
 from roamclear.billing import proof as billing
 from roamclear.cdrs import proof as cdrs
 from roamclear.identity import service as identity
@@ -40,7 +41,7 @@ PARTS: tuple[Callable[[Context, str], list[Equation]], ...] = (
     _ledger,
 )
 #: What only the night asks: the copies are made by a stream, so right after a posting they may not be there yet.
-NIGHTLY = (*PARTS, _copies)
+NIGHTLY = (*PARTS, _copies, accounting.equations)
 
 
 def prove(

@@ -73,10 +73,10 @@ def find(ctx: Context, issuer_id: str, event: Event, subject: str) -> JournalEnt
     return store.find(ctx.db, issuer_id, event.value, subject)
 
 
-def entries(ctx: Context, issuer_id: str, since: datetime) -> Iterator[JournalEntry]:
-    """All entries from the month of an instant until now, in order of time."""
+def entries(ctx: Context, issuer_id: str, since: datetime, *, until: datetime | None = None) -> Iterator[JournalEntry]:
+    """All entries from the month (UTC) of an instant to that of another, or until now, in order of time."""
     month = since.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    last = ctx.now() + timedelta(days=1)
+    last = until or ctx.now() + timedelta(days=1)
     while month <= last:
         yield from store.of_month(ctx.db, issuer_id, month)
         month = (month + timedelta(days=32)).replace(day=1)

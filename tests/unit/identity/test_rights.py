@@ -29,6 +29,7 @@ E8 = {
     Right.BANK_MATCH: ".xx.......",
     Right.USER_ADMIN: "x.........",
     Right.AUDIT_VIEW: "xxx..x....",
+    Right.ACCOUNTING_EXPORT: "xxx..x....",
 }
 MONEY = (Right.BATCH_MAKE, Right.BATCH_CHECK, Right.BANK_MATCH, Right.ACCOUNT_PREPARE, Right.ACCOUNT_APPROVE)
 

@@ -1,0 +1,60 @@
+"""The ledger for the bookkeeping of the house: chart of accounts and monthly exports."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.finance_api.http import Request, answer, parse
+from roamclear.accounting import service as accounting
+from roamclear.accounting.model import Chart, Profile
+
+router = APIGatewayHttpRouter()
+
+
+class ExportBody(BaseModel):
+    """A calendar month and how it is written."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    period: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}$")
+    profile: Profile
+
+
+@router.get("/accounting/chart")
+def get_chart() -> Response[str]:
+    """The issuer's chart of accounts, or the proposal to begin with."""
+    request = Request(router)
+    actor = request.actor
+    return answer(accounting.chart(request.ctx, actor, request.issuer_of(actor)))
+
+
+@router.put("/accounting/chart")
+def put_chart() -> Response[str]:
+    """Save the chart of accounts; personal accounts that were given stay."""
+    request = Request(router)
+    actor = request.actor
+    body = request.body() | {"issuer_id": request.issuer_of(actor)}
+    return answer(accounting.save_chart(request.ctx, actor, parse(Chart, body)))
+
+
+@router.post("/accounting/exports")
+def post_export() -> Response[str]:
+    """Write a month that is over, or hand it out again as a copy."""
+    request = Request(router)
+    actor = request.actor
+    body = request.read(ExportBody)
+    made = accounting.export(request.ctx, actor, request.issuer_of(actor), body.period, body.profile)
+    status = HTTPStatus.OK if made.copies else HTTPStatus.CREATED
+    return answer(accounting.shown(request.ctx, made), status)
+
+
+@router.get("/accounting/exports")
+def list_exports() -> Response[str]:
+    """What was exported, with signed links."""
+    request = Request(router)
+    actor = request.actor
+    return answer({"items": accounting.exports(request.ctx, actor, request.issuer_of(actor))})
