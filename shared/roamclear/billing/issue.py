@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NoReturn
 
 from roamclear.audit import service as audit
-from roamclear.billing import papers, rules, store, vat_reasons
+from roamclear.billing import chain, papers, rules, store, vat_reasons
 from roamclear.billing.model import Counter, Document, Run, RunState
 from roamclear.billing.runs import left, members
 from roamclear.cdrs import service as cdrs
@@ -55,7 +55,7 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
         return run
     issuer = identity.issuer(ctx, issuer_id)
     # What stands on the document is what the contract says today (decision 0019); prices stay as they were locked.
-    terms = contracts.terms_at(ctx, issuer_id, run.contract_id, local_date(ctx.now(), run.zone))
+    terms = contracts.terms_at(ctx, issuer_id, run.contract_id, _day_of_terms(ctx, run))
     parts = parts_of(ctx, run)
     freeze_not_included(ctx, run)
     _to(ctx, run, RunState.LOCKED, RunState.FINALISING)
@@ -67,6 +67,12 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
     return _run(ctx, issuer_id, run_id)
 
 
+def _day_of_terms(ctx: Context, run: Run) -> date:
+    """The day whose terms name the parties: today, and for a correction that of the document it corrects."""
+    corrected = store.document(ctx.db, run.issuer_id, run.corrects) if run.corrects else None
+    return corrected.issue_date if corrected else local_date(ctx.now(), run.zone)
+
+
 def _issue_part(
     ctx: Context, run: Run, issuer: Issuer, terms: ContractVersion, place: int, rows: list[Row], proof: Proof
 ) -> str:
@@ -75,9 +81,8 @@ def _issue_part(
     known = store.document_of_run(ctx.db, run.issuer_id, run.run_id, place)
     if known is not None:
         return known
-    type_code = "380" if _balance(rows, run.currency) > (0, 0) else "381"
+    type_code = _type_of(run, rows)
     today = local_date(ctx.now(), run.zone)
-    amended = _amended(ctx, run, rows)
     draft = papers.invoice(
         run,
         issuer,
@@ -86,7 +91,7 @@ def _issue_part(
         type_code=type_code,
         issue_date=today,
         reasons=vat_reasons.reasons(rows, _versions(ctx, run, rows)),
-        amended=amended,
+        amended=chain.amended(ctx, run.issuer_id, (session for session, _, _ in rows)),
         not_included=len(not_included(ctx, run)),
     )
     holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
@@ -113,13 +118,11 @@ def _versions(ctx: Context, run: Run, rows: list[Row]) -> dict[int, ContractVers
     return {n: contracts.version(ctx, run.issuer_id, run.contract_id, n) for n in numbers}
 
 
-def _amended(ctx: Context, run: Run, rows: list[Row]) -> list[Document]:
-    """The documents whose sessions are corrected here (Art. 219), in order of their numbers."""
-    corrected = {session.credit_of for session, _, _ in rows if session.credit_of}
-    run_ids = {s.run_id for s in cdrs.sessions(ctx, run.issuer_id, corrected).values() if s.run_id}
-    numbers = {n for run_id in run_ids for n in _run(ctx, run.issuer_id, run_id).numbers}
-    found = [store.document(ctx.db, run.issuer_id, number) for number in sorted(numbers)]
-    return [document for document in found if document is not None]
+def _type_of(run: Run, rows: list[Row]) -> str:
+    """380, or 381 where the rows come to less than nothing; a correction that raises the price is a 384."""
+    if _balance(rows, run.currency) <= (0, 0):
+        return "381"
+    return "384" if run.corrects else "380"
 
 
 def _take_number(
@@ -140,8 +143,14 @@ def _take_number(
         # Another zone of the same issuer is a day ahead: the document takes that date (numbers in date order).
         today = counter.last_date
     taken = Counter(last=(counter.last if counter else 0) + 1, last_date=today)
+    replaced = chain.replaced(ctx, run.issuer_id, (session for session, _, _ in rows))
     document = _header(run, issuer, terms, rows, draft, today, taken.last).model_copy(
-        update={"place": place, "model_key": model_key, "issued_at_utc": now}
+        update={
+            "place": place,
+            "model_key": model_key,
+            "issued_at_utc": now,
+            "replaces": tuple(header.number for header in replaced),
+        }
     )
     log = audit.entry(
         ctx,
@@ -197,6 +206,8 @@ def _header(
         sessions=len({s.cdr_ref for s, _, _ in rows}),
         energy_kwh=sum((s.energy_kwh for s, _, _ in rows), Decimal(0)),
         reference=rules.reference(number),
+        preceding=run.corrects,
+        categories=tuple(sorted({row.category.value for row in draft.vat})),
         model_key="",
         issued_at_utc=run.opens_at_utc,
     )
@@ -226,8 +237,8 @@ def _signed(amount: Money, sign: int) -> Money:
 def freeze_not_included(ctx: Context, run: Run) -> None:
     """Keep once which sessions of the period are not on its documents, so that every rendering says the same."""
     key = _not_included_key(run)
-    if ctx.objects.get("documents", key) is not None:
-        return
+    if run.corrects is not None or ctx.objects.get("documents", key) is not None:
+        return  # a correction bills no period, so nothing can be missing from it
     end = local_midnight(run.end, run.zone)
     found = [*left(ctx, run), *(s for s in cdrs.waiting(ctx, run.issuer_id, run.contract_id) if s.stop_utc < end)]
     unique = {s.cdr_ref: s.dump() for s in sorted(found, key=lambda s: (s.stop_utc, s.cdr_ref))}

@@ -8,17 +8,22 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from roamclear.contracts.fees import FeeCharge
 from roamclear.kernel.money import Money
 from roamclear.kernel.record import Record
 
 
 class RunState(StrEnum):
-    """States of a run (product.md, State machines); SETTLED without documents is a period without sessions."""
+    """States of a run (product.md, State machines); SETTLED without documents is a period without sessions.
+
+    CARRIED: locked and below the smallest invoice of the contract; a later run of the contract bills it.
+    """
 
     GRACE = "GRACE"
     WINDOW = "WINDOW"
     LOCKING = "LOCKING"
     LOCKED = "LOCKED"
+    CARRIED = "CARRIED"
     FINALISING = "FINALISING"
     AWAITING_APPROVAL = "AWAITING_APPROVAL"
     ISSUED = "ISSUED"
@@ -31,6 +36,7 @@ class RunState(StrEnum):
 LOCKED_STATES = (
     RunState.LOCKING,
     RunState.LOCKED,
+    RunState.CARRIED,
     RunState.FINALISING,
     RunState.AWAITING_APPROVAL,
     RunState.ISSUED,
@@ -47,16 +53,19 @@ class RunRequest(Record):
     issuer_id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,30}$")
     contract_id: str = Field(pattern=r"^[A-Z0-9][A-Z0-9-]{1,30}$")
     period: str = Field(pattern=r"^[0-9A-Z-]{7,10}$")
-    kind: str = Field("CLOSE", pattern=r"^CLOSE$")
+    kind: str = Field("CLOSE", pattern=r"^(CLOSE|CORR)$")
 
     @property
     def run_id(self) -> str:
-        """The run's deterministic name, and its execution's."""
+        """The run's deterministic name, and its execution's; a correction stands in the place of the period."""
         return f"{self.contract_id}.{self.period}.{self.kind}"
 
 
 class Run(Record):
-    """One close of one contract and period. ``opens_at_utc`` is planned, ``opened_at_utc`` is what happened."""
+    """One close of one contract and period, or (kind ``CORR``) one correction of a document of it, without a window.
+
+    ``opens_at_utc`` is planned, ``opened_at_utc`` is what happened. ``corrects`` is the number of the document.
+    """
 
     issuer_id: str
     run_id: str
@@ -85,11 +94,23 @@ class Run(Record):
     disputed: int = 0
     manifest: str | None = None
     numbers: tuple[str, ...] = ()
+    fees: tuple[FeeCharge, ...] = ()
+    carries: tuple[str, ...] = ()
+    carried_reason: str | None = None
+    billed_by: str | None = None
     approval_token: str | None = None
     approved_by: str | None = None
+    corrects: str | None = None
+    reason: str | None = None
     resumed: int = 0
     failed_step: str | None = None
     failure: str | None = None
+
+    @property
+    def request(self) -> RunRequest:
+        """What starts this run, and starts it again."""
+        contract_id, period, kind = self.run_id.split(".")
+        return RunRequest(issuer_id=self.issuer_id, contract_id=contract_id, period=period, kind=kind)
 
 
 class Member(Record):
@@ -114,7 +135,12 @@ class DocumentState(StrEnum):
 
 
 class Document(Record):
-    """The header of a numbered document. ``open_amount`` is what is still to be paid (negative for a credit note)."""
+    """The header of a numbered document. ``open_amount`` is what is still to be paid (negative for a credit note).
+
+    The chain of corrections (product.md row 66): ``preceding`` is the document that this one corrects, which names this
+    one in ``corrected_by`` or ``cancelled_by``; ``replaces`` and ``replaced_by`` join a cancelled document and those
+    that bill its sessions again. ``correcting`` is the correction under way: one at a time.
+    """
 
     issuer_id: str
     number: str
@@ -137,6 +163,12 @@ class Document(Record):
     energy_kwh: Decimal
     reference: str
     preceding: str | None = None
+    categories: tuple[str, ...] = ()
+    corrected_by: tuple[str, ...] = ()
+    cancelled_by: str | None = None
+    replaces: tuple[str, ...] = ()
+    replaced_by: tuple[str, ...] = ()
+    correcting: str | None = None
     model_key: str
     issued_at_utc: datetime
     sent_at_utc: datetime | None = None
@@ -149,3 +181,48 @@ class Counter(Record):
 
     last: int
     last_date: date
+
+
+class CorrectionKind(StrEnum):
+    """How much of a document is credited: named sessions, an amount, all of it, or what a credit CDR says."""
+
+    CDRS = "CDRS"
+    AMOUNT = "AMOUNT"
+    CANCEL = "CANCEL"
+    CREDIT_CDR = "CREDIT_CDR"
+
+
+class CorrectionState(StrEnum):
+    """States of a correction: one person prepares, another approves; ISSUED has its credit note."""
+
+    PREPARED = "PREPARED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    ISSUED = "ISSUED"
+
+
+class Correction(Record):
+    """A credit of an issued document, wanted by a person or by the contract (product.md rows 4, 66, 67).
+
+    ``amount`` is net, in the document's currency. ``bill_again`` returns the sessions of a cancelled document to the
+    list to be invoiced. ``note`` is the number of the credit note, None where all had been credited before.
+    """
+
+    issuer_id: str
+    correction_id: str
+    number: str
+    contract_id: str
+    kind: CorrectionKind
+    cdr_refs: tuple[str, ...] = ()
+    amount: Money | None = None
+    bill_again: bool = False
+    reason: str
+    state: CorrectionState = CorrectionState.PREPARED
+    prepared_by: str
+    prepared_at_utc: datetime
+    decided_by: str | None = None
+    decided_at_utc: datetime | None = None
+    decision: str | None = None
+    run_id: str
+    note: str | None = None
+    changed: int = 0

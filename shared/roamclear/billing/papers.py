@@ -23,6 +23,7 @@ _COMPONENT = {
     "RESERVATION": (doc.Component.RESERVATION, doc.Unit.HOUR),
     "CAP": (doc.Component.CAP, doc.Unit.PIECE),
     "DISPUTE": (doc.Component.ADJUSTMENT, doc.Unit.PIECE),
+    "CREDIT": (doc.Component.ADJUSTMENT, doc.Unit.PIECE),
 }
 _SECTION = {
     "PERIOD": doc.SectionKind.COUNTRY,
@@ -74,6 +75,7 @@ def invoice(
         preceding=tuple(doc.Preceding(number=d.number, issue_date=d.issue_date) for d in amended),
         window=window(run, not_included),
         branding=branding(issuer),
+        correction_reason=run.reason,
     )
 
 

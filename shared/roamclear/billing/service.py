@@ -6,6 +6,7 @@ from typing import Any
 
 from roamclear.audit import service as audit
 from roamclear.billing import notices, rules, store
+from roamclear.billing.chain import documents_of
 from roamclear.billing.issue import Row, issue, not_included
 from roamclear.billing.issue import parts_of as parts
 from roamclear.billing.mails import mail_brand
@@ -43,6 +44,7 @@ __all__ = [
     "document",
     "document_model",
     "documents",
+    "documents_of",
     "effective",
     "fail",
     "finish",

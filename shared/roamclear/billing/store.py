@@ -9,7 +9,7 @@ from typing import Any
 
 from roamclear.aws import keys, outbox
 from roamclear.billing import rules
-from roamclear.billing.model import Counter, Document, DocumentState, Member, Run, RunState
+from roamclear.billing.model import Correction, Counter, Document, DocumentState, Member, Run, RunState
 from roamclear.kernel.context import Database, Row
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.record import plain
@@ -157,7 +157,7 @@ def document_create(made: Document) -> list[Put]:
         outbox.fact(
             made.issuer_id,
             made.issued_at_utc,
-            "invoice.issued" if made.type_code == "380" else "creditnote.issued",
+            "creditnote.issued" if made.type_code == "381" else "invoice.issued",
             made.number,
             {"number": made.number, "run_id": made.run_id, "contract_id": made.contract_id},
         ),
@@ -226,6 +226,34 @@ def _document_item(made: Document) -> Row:
             "gsi2sk": f"{made.due_date.isoformat()}#{made.number}",
         }
     return item
+
+
+# ---- corrections ---------------------------------------------------------------------------------------------------
+def correction_put(made: Correction, read: Correction | None) -> Put:
+    """A new correction, or its next state over exactly the one that was read."""
+    key = keys.correction(made.issuer_id, made.correction_id)
+    index = {
+        "gsi1pk": keys.corrections(made.issuer_id),
+        "gsi1sk": f"{sort_instant(made.prepared_at_utc)}#{made.correction_id}",
+    }
+    if read is None:
+        return Put(Table.CLEARING, key, made.dump() | index)
+    item = made.model_copy(update={"changed": read.changed + 1}).dump() | index
+    return Put(Table.CLEARING, key, item, when=(When("changed", "=", read.changed),))
+
+
+def correction(db: Database, issuer_id: str, correction_id: str) -> Correction | None:
+    """One correction or None."""
+    row = db.get(Table.CLEARING, keys.correction(issuer_id, correction_id))
+    return Correction.load(row) if row else None
+
+
+def corrections(db: Database, issuer_id: str) -> list[Correction]:
+    """All corrections in order of preparation."""
+    rows = db.rows(Table.CLEARING, keys.corrections(issuer_id), index="gsi1")
+    found = [Key(r["pk"], r["sk"]) for r in rows]
+    items = db.get_many(Table.CLEARING, found)
+    return [Correction.load(items[key]) for key in found if key in items]
 
 
 # ---- deliveries ----------------------------------------------------------------------------------------------------

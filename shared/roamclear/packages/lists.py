@@ -10,6 +10,7 @@ from pathlib import Path
 from roamclear.billing import service as billing
 from roamclear.billing.model import Run
 from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.adjustments import body_ref
 from roamclear.documents.model import AdjustmentRow, ExcludedRow, ExportPart, SessionExport, SessionRow
 from roamclear.documents.session_text import write_csv, write_ndjson
 from roamclear.documents.sessions import write_xlsx
@@ -36,14 +37,17 @@ def collect(
 ) -> tuple[list[SessionRow], list[AdjustmentRow]]:
     """The rows of a list, sessions and adjustments apart."""
     part = list(part)
-    bodies = cdrs.originals(ctx, run.issuer_id, [s.cdr_ref for s, _, section in part if section != "ADJUSTMENT"])
+    bodies = cdrs.originals(ctx, run.issuer_id, [body_ref(s) for s, _, section in part if section != "ADJUSTMENT"])
+    corrected = {s.credit_of for s, _, _ in part if s.credit_of}
+    billed = cdrs.sessions(ctx, run.issuer_id, corrected)
+    documents = billing.documents_of(ctx, run.issuer_id, corrected)
     sessions = [
-        rows.session_row(s, rating, bodies[s.cdr_ref], basis, section)
+        rows.session_row(s, rating, bodies[body_ref(s)], basis, section)
         for s, rating, section in part
         if section != "ADJUSTMENT"
     ]
     adjustments = [
-        rows.adjustment_row(s, rating, _document_of(ctx, run.issuer_id, s.credit_of))
+        rows.adjustment_row(s, rating, billed.get(s.credit_of or ""), documents.get(s.credit_of or ""))
         for s, rating, section in part
         if section == "ADJUSTMENT"
     ]
@@ -73,11 +77,3 @@ def _pieces(kind: str, listing: Listing, place: Path, name: str) -> list[ExportP
         return write_xlsx(export, sessions, place, name, adjustments=adjustments, excluded=listing.excluded)
     writer = write_csv if kind == "csv" else write_ndjson
     return [writer(export, sessions, place / f"{name}.{kind}", adjustments=adjustments)]
-
-
-def _document_of(ctx: Context, issuer_id: str, cdr_ref: str | None) -> str:
-    original = cdrs.session(ctx, issuer_id, cdr_ref) if cdr_ref else None
-    if original is None or original.run_id is None:
-        return "-"
-    numbers = billing.run(ctx, issuer_id, original.run_id).numbers
-    return numbers[0] if numbers else "-"

@@ -94,14 +94,18 @@ def session_row(session: Session, rating: Rating, original: Original, basis: str
     )
 
 
-def adjustment_row(session: Session, rating: Rating, document: str) -> AdjustmentRow:
-    """One correction of a session of an earlier document."""
+def adjustment_row(
+    session: Session, rating: Rating, billed: Session | None, document: Document | None
+) -> AdjustmentRow:
+    """One correction of a session of an earlier document: what that document billed, and what is right instead."""
+    before = billed.net if billed and billed.net else -rating.net
     return AdjustmentRow(
         cdr_id=session.cdr_id,
-        original_document=document,
-        reason=f"credit of {session.credit_of}",
-        original=-rating.net,
-        corrected=Money.zero(session.currency),
+        original_document=document.number if document else "-",
+        original_date=document.issue_date if document else None,
+        reason=rating.reason,
+        original=before,
+        corrected=before + rating.net,
         net=rating.net,
     )
 
