@@ -28,6 +28,7 @@ _STATUS: dict[type[errors.RoamclearError], HTTPStatus] = {
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Stale: HTTPStatus.PRECONDITION_FAILED,
     errors.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.InvariantBroken: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -71,6 +72,16 @@ class Request:
         value = (self._event.query_string_parameters or {}).get(name, default)
         return str(value) if value is not None else None
 
+    def if_match(self) -> int | None:
+        """The counter of the state that the caller read (header If-Match, RFC 9110), or None where it does not say."""
+        given = (self._event.headers.get("if-match") or "").strip()
+        if given in ("", "*"):
+            return None
+        text = given.removeprefix('"').removesuffix('"')
+        if not (text.isascii() and text.isdigit()) or len(text) > 12:
+            raise errors.Stale("If-Match is not an ETag of this object")
+        return int(text)
+
     def body(self) -> dict[str, Any]:
         """The JSON object of the body with exact numbers."""
         raw = self._event.decoded_body if self._event.is_base64_encoded else self._event.body
@@ -94,10 +105,16 @@ def parse(model: type[M], value: dict[str, Any]) -> M:
         raise errors.InvalidInput(f"{field}: {first['msg']}", field=field) from error
 
 
-def answer(value: Any, status: HTTPStatus = HTTPStatus.OK, *, without: frozenset[str] = frozenset()) -> Response[str]:
-    """A JSON answer; records, money and decimals keep their digits. Fields named in ``without`` are left out."""
+def answer(
+    value: Any, status: HTTPStatus = HTTPStatus.OK, *, without: frozenset[str] = frozenset(), etag: int | None = None
+) -> Response[str]:
+    """A JSON answer; records, money and decimals keep their digits. Fields named in ``without`` are left out.
+
+    ``etag`` is the counter of an object's state; the caller sends it back as If-Match when it changes the object.
+    """
     body = numbers_json.dumps(_shown(value, _SECRET | without))
-    return Response(status_code=status.value, content_type="application/json", body=body)
+    headers = {} if etag is None else {"ETag": f'"{etag}"'}
+    return Response(status_code=status.value, content_type="application/json", body=body, headers=headers)
 
 
 def problem(error: errors.RoamclearError) -> Response[str]:

@@ -13,7 +13,7 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Session
 from roamclear.contracts import rules as calendar
 from roamclear.contracts import service as contracts
-from roamclear.contracts.model import Contract, ContractVersion, Frequency
+from roamclear.contracts.model import Contract, ContractVersion
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
@@ -25,8 +25,7 @@ from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import Put
 
-#: The lock comes this long after the close, so that a claim filed in the last second has landed (rules.md 6).
-LOCK_AFTER = timedelta(seconds=60)
+LOCK_AFTER = calendar.LOCK_AFTER
 #: An opening by the regular sweep is on time; anything later moves the close, so that seven whole days remain.
 _PUNCTUAL = notices.PUNCTUAL
 #: A window whose notice was not taken is looked at again after this.
@@ -60,7 +59,7 @@ def start_due(ctx: Context) -> list[str]:
 
 
 def _start_contract(ctx: Context, head: Contract, since: datetime) -> list[str]:
-    periods = calendar.periods_between(since, ctx.now(), head.frequency, head.zone)
+    periods = calendar.periods_between(since, ctx.now(), head.frequency, head.zone, head.cycle_start)
     wanted = [
         RunRequest(issuer_id=head.issuer_id, contract_id=head.contract_id, period=p.label)
         for p in periods
@@ -77,7 +76,7 @@ def prepare(ctx: Context, request: RunRequest) -> Run:
     if known is not None:
         return known
     head = contracts.head(ctx, request.issuer_id, request.contract_id)
-    period = _period(ctx, request, head.frequency, head.zone)
+    period = _period(ctx, request, head)
     last_day = period.end - timedelta(days=1)
     version = contracts.terms_at(ctx, request.issuer_id, request.contract_id, last_day)
     made = Run(
@@ -101,9 +100,9 @@ def prepare(ctx: Context, request: RunRequest) -> Run:
     return made
 
 
-def _period(ctx: Context, request: RunRequest, frequency: Frequency, zone: str) -> calendar.Period:
+def _period(ctx: Context, request: RunRequest, head: Contract) -> calendar.Period:
     since = identity.issuer(ctx, request.issuer_id).created_at_utc or ctx.now()
-    for period in calendar.periods_between(since, ctx.now(), frequency, zone):
+    for period in calendar.periods_between(since, ctx.now(), head.frequency, head.zone, head.cycle_start):
         if period.label == request.period:
             return period
     raise InvalidInput("no ended period of this contract has this label", field="period")

@@ -10,6 +10,7 @@ from roamclear.cdrs.model import Billing, Original, PayoutState, Rating, Session
 from roamclear.cdrs.pricing import Priced, price
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Match, Terms
+from roamclear.contracts.rules import vat_of
 from roamclear.evses import service as evses
 from roamclear.evses.model import Evse
 from roamclear.kernel.context import Context
@@ -126,6 +127,9 @@ def _assess(
             payout = PayoutState.PARKED
         elif account is None:
             reasons.append("EVSE_UNASSIGNED")
+    vat = vat_of(match.terms, base.country, base.stop_utc)
+    if vat is None:
+        reasons.append("VAT_MISSING")
     billing = _billing(reasons, priced, late=_is_late(body, charge, terms))
     now = ctx.now() if billing is Billing.VERIFIED else None
     made = base.model_copy(
@@ -133,8 +137,8 @@ def _assess(
             "billing": billing,
             "reasons": tuple(dict.fromkeys(reasons)),
             "net": priced.net,
-            "vat_category": terms.vat.category.value,
-            "vat_rate_percent": terms.vat.rate_percent,
+            "vat_category": vat.category.value if vat else None,
+            "vat_rate_percent": vat.rate_percent if vat else None,
             "account_id": account,
             "payout": payout,
             "verified_at_utc": now,

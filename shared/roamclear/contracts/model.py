@@ -132,7 +132,7 @@ class Terms(Record):
     price_tolerance_percent: Decimal = Decimal(1)
     on_price_variance: str = Field("WARN", pattern=r"^(WARN|HOLD)$")
     on_period_span: str = Field("START", pattern=r"^(START|HOLD)$")
-    vat: VatTreatment
+    vat: VatTreatment | None = None
     vat_basis: VatBasis = VatBasis.BUYER_ESTABLISHMENT
     vat_rules: tuple[VatRule, ...] = Field((), max_length=200)
     on_old_vat_proof: str = Field("WARN", pattern=r"^(WARN|HOLD)$")

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from roamclear.contracts.model import Basis, Contract, ContractVersion, Frequency, Match, Terms
-from roamclear.contracts.vat import VatCategory, VatTreatment, treatment
+from roamclear.contracts.model import Contract, ContractVersion, Frequency, Match, Status
+from roamclear.contracts.payment import month_day
+from roamclear.contracts.vat import VatTreatment, treatment
 from roamclear.kernel.time import add_wall_hours, first_midnight_from, local_date, local_midnight
 
+#: The lock comes this long after the close, so that a claim of the last second has landed (rules.md 6).
+LOCK_AFTER = timedelta(seconds=60)
 #: First Monday of the grid of two-week periods.
 _BI_WEEKLY_ANCHOR = date(2024, 1, 1)
 
@@ -34,14 +37,16 @@ class Period:
         return local_midnight(self.end, self.zone)
 
 
-def period_of(instant: datetime, frequency: Frequency, zone: str) -> Period:
-    """The period whose local days hold an instant (product.md row 51).
+def period_of(instant: datetime, frequency: Frequency, zone: str, anchor: date | None = None) -> Period:
+    """The period whose local days hold an instant (product.md rows 51, 53): of the calendar, or counted from an anchor.
 
     >>> from datetime import UTC
     >>> period_of(datetime(2026, 10, 31, 23, 20, tzinfo=UTC), Frequency.MONTHLY, "Europe/Berlin").label
     '2026-11'
     """
     day = local_date(instant, zone)
+    if anchor is not None:
+        return _anniversary(day, frequency, zone, anchor)
     if frequency is Frequency.MONTHLY:
         first = day.replace(day=1)
         return Period(f"{first:%Y-%m}", first, _next_month(first), zone)
@@ -59,13 +64,37 @@ def period_of(instant: datetime, frequency: Frequency, zone: str) -> Period:
     return Period(f"{year}-W{week:02d}", first, first + timedelta(days=length), zone)
 
 
-def periods_between(since: datetime, until: datetime, frequency: Frequency, zone: str) -> list[Period]:
+def _anniversary(day: date, frequency: Frequency, zone: str, anchor: date) -> Period:
+    """Periods that begin on the anchor's day, labelled by their first day; a short month begins on its last day.
+
+    Half months are fifteen days from that day on, and the rest.
+    """
+    if frequency in (Frequency.WEEKLY, Frequency.BI_WEEKLY):
+        length = 7 if frequency is Frequency.WEEKLY else 14
+        first = day - timedelta(days=(day - anchor).days % length)
+        return Period(first.isoformat(), first, first + timedelta(days=length), zone)
+    step = 3 if frequency is Frequency.QUARTERLY else 1
+    # Months since year 0, so that a quarter is counted over the turn of the year.
+    months = (day.year - anchor.year) * 12 + day.month - anchor.month
+    turn = anchor.month + months // step * step
+    if month_day(anchor.year, turn, anchor.day) > day:
+        turn -= step
+    first, end = month_day(anchor.year, turn, anchor.day), month_day(anchor.year, turn + step, anchor.day)
+    if frequency is Frequency.SEMI_MONTHLY:
+        half = first + timedelta(days=15)
+        first, end = (first, half) if day < half else (half, end)
+    return Period(first.isoformat(), first, end, zone)
+
+
+def periods_between(
+    since: datetime, until: datetime, frequency: Frequency, zone: str, anchor: date | None = None
+) -> list[Period]:
     """All periods that end after ``since`` and not later than ``until``, oldest first."""
     found: list[Period] = []
-    period = period_of(since, frequency, zone)
+    period = period_of(since, frequency, zone, anchor)
     while period.end_utc <= until:
         found.append(period)
-        period = period_of(period.end_utc, frequency, zone)
+        period = period_of(period.end_utc, frequency, zone, anchor)
     return found
 
 
@@ -96,8 +125,25 @@ def in_force(versions: Sequence[ContractVersion], day: date) -> ContractVersion 
     return max(fitting, key=lambda v: (v.valid_from, v.version)) if fitting else None
 
 
+def status(contract: Contract, now: datetime) -> Status:
+    """A contract as it is seen at an instant (product.md rows 17-18): nobody has to act for it to begin or to end."""
+    day = local_date(now, contract.zone)
+    if contract.status == "DRAFT":
+        return Status.DRAFT
+    if contract.valid_to is not None and day >= contract.valid_to:
+        return Status.ENDED
+    if contract.suspended_at_utc is not None and now >= contract.suspended_at_utc:
+        return Status.SUSPENDED
+    return Status.UPCOMING if day < contract.valid_from else Status.ACTIVE
+
+
 def covers(contract: Contract, start: datetime) -> bool:
-    """Whether a session that starts at an instant lies in ``[valid_from, valid_to)`` of the contract's zone."""
+    """Whether a session that starts at an instant lies in ``[valid_from, valid_to)`` of the contract's zone.
+
+    What starts while the contract is suspended waits without a contract, and is attached when it goes on.
+    """
+    if contract.suspended_at_utc is not None and start >= contract.suspended_at_utc:
+        return False
     day = local_date(start, contract.zone)
     return contract.valid_from <= day and (contract.valid_to is None or day < contract.valid_to)
 
@@ -126,23 +172,6 @@ def match(candidates: Iterable[tuple[Contract, Sequence[ContractVersion]]], emsp
     if len(fitting) > 1:
         return Match(reason="AMBIGUOUS_CONTRACT")
     return Match(contract=fitting[0][0], terms=fitting[0][1])
-
-
-def missing(terms: Terms) -> list[str]:
-    """What keeps a contract in DRAFT: fields without which its documents could not be issued (product.md row 17).
-
-    Electronic addresses and a buyer reference are Peppol R010 and R003; the VAT id is due where the buyer owes the tax.
-    """
-    partner = terms.counterparty
-    reversed_ = any(v.category is VatCategory.REVERSE_CHARGE for v in (terms.vat, *(f.vat for f in terms.fees)) if v)
-    absent = {
-        "terms.counterparty.electronic_address": not partner.electronic_address,
-        "terms.counterparty.electronic_address_scheme": not partner.electronic_address_scheme,
-        "terms.counterparty.buyer_reference": not partner.buyer_reference,
-        "terms.counterparty.vat_id": reversed_ and not partner.vat_id,
-        "terms.grid": not terms.grid and terms.basis is not Basis.CDR_TOTAL,
-    }
-    return [name for name, is_absent in absent.items() if is_absent]
 
 
 def _next_month(first: date) -> date:

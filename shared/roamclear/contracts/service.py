@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from roamclear.audit import service as audit
-from roamclear.contracts import rules, store
+from roamclear.contracts import checks, rules, store
 from roamclear.contracts.model import Contract, ContractVersion, Match, Terms
+from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Conflict, InvalidInput, NotFound
+from roamclear.kernel.errors import Conflict, InvalidInput, NotFound, Stale
 from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.time import local_date
 
 
 def publish(
@@ -24,30 +26,36 @@ def publish(
     valid_from: date,
     terms: Terms,
     valid_to: date | None = None,
+    if_match: int | None = None,
 ) -> Contract:
     """Create a contract or add a version that takes effect on ``valid_from``.
 
     An incomplete contract is a DRAFT: kept, not used for billing, and it says what is missing (row 17). Sessions that
     started before keep the version they had (row 30). A version may not start before the latest one does: a back-dated
-    change needs an impact preview and two approvals.
+    change needs an impact preview and two approvals. ``if_match`` is the state the actor read: another one is
+    ``Stale``.
     """
     authorise(actor, Right.CONTRACT_EDIT, issuer_id)
     if valid_to is not None and valid_to <= valid_from:
         raise InvalidInput("valid_to lies after valid_from", field="valid_to")
-    absent = rules.missing(terms)
+    issuer = identity.issuer(ctx, issuer_id)
+    day = max(valid_from, local_date(ctx.now(), terms.zone))
+    absent = checks.missing(terms, issuer, day)
 
     def attempt() -> Contract:
         known = store.find(ctx.db, issuer_id, contract_id)
+        expect(known, if_match)
         if known is not None:
             latest = store.version(ctx.db, issuer_id, contract_id, known.version)
             if latest is not None and valid_from < latest.valid_from:
                 raise Conflict("a version cannot start before the latest one", rule="BACK_DATED")
-            if terms.zone != known.zone or terms.frequency != known.frequency:
-                raise Conflict("zone and frequency of a contract are fixed", rule="FIXED_CALENDAR")
+            calendar = (terms.zone, terms.frequency, terms.cycle_start)
+            if calendar != (known.zone, known.frequency, known.cycle_start):
+                raise Conflict("zone, frequency and cycle of a contract are fixed", rule="FIXED_CALENDAR")
             if latest is not None and latest.terms.currency != terms.currency:
                 raise Conflict("the currency of a contract is fixed; make another contract", rule="FIXED_CURRENCY")
             if absent and known.status == "ACTIVE":
-                raise InvalidInput(f"a contract in use cannot lose {absent[0]}", field=absent[0])
+                raise InvalidInput(f"a contract in use needs {absent[0]}", field=absent[0])
         number = known.version + 1 if known else 1
         made = ContractVersion(
             issuer_id=issuer_id,
@@ -57,6 +65,7 @@ def publish(
             terms=terms,
             author=actor.actor_id,
             recorded_at_utc=ctx.now(),
+            findings=tuple(checks.findings(terms, issuer, day)),
         )
         head = Contract(
             issuer_id=issuer_id,
@@ -69,7 +78,10 @@ def publish(
             version=number,
             zone=terms.zone,
             frequency=terms.frequency,
+            cycle_start=terms.cycle_start,
             party_ids=terms.party_ids,
+            suspended_at_utc=known.suspended_at_utc if known else None,
+            changed=known.changed + 1 if known else 0,
         )
         log = audit.entry(
             ctx,
@@ -84,6 +96,16 @@ def publish(
         return head
 
     return again_on_race(attempt)
+
+
+def expect(known: Contract | None, if_match: int | None) -> None:
+    """Refuse a change by somebody who read another state of the contract.
+
+    Raises:
+        Stale: the contract is not in the state ``if_match`` counts.
+    """
+    if if_match is not None and (known is None or known.changed != if_match):
+        raise Stale("the contract was changed since it was read", changed=known.changed if known else None)
 
 
 def contract(ctx: Context, actor: Actor, issuer_id: str, contract_id: str) -> tuple[Contract, list[ContractVersion]]:

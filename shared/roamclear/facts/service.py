@@ -43,11 +43,12 @@ def _deactivated(ctx: Context, row: Row) -> None:
 
 
 def _published(ctx: Context, row: Row) -> None:
-    cdrs.retry_contract(ctx, row["issuer_id"], row["payload"]["contract_id"])
+    # Closed first: what still stands is told again by the sessions that are looked at again.
     for party in row["payload"].get("parties", []):
         reason = "a contract covers the party now"
-        for kind in (ExceptionType.NO_CONTRACT, ExceptionType.AMBIGUOUS_CONTRACT):
+        for kind in (ExceptionType.NO_CONTRACT, ExceptionType.AMBIGUOUS_CONTRACT, ExceptionType.VAT_MISSING):
             journal.resolve(ctx, row["issuer_id"], kind, party, by="system:contract", reason=reason)
+    cdrs.retry_contract(ctx, row["issuer_id"], row["payload"]["contract_id"])
 
 
 def _locked(ctx: Context, row: Row) -> None:

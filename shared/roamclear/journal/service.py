@@ -16,6 +16,7 @@ _RECURRING = frozenset(
         ExceptionType.EVSE_UNASSIGNED,
         ExceptionType.NO_CONTRACT,
         ExceptionType.AMBIGUOUS_CONTRACT,
+        ExceptionType.VAT_MISSING,
         ExceptionType.PROCESSING_FAILED,
     }
 )

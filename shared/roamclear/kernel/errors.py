@@ -69,6 +69,12 @@ class Locked(Conflict):
     code = "LOCKED"
 
 
+class Stale(Conflict):
+    """The caller changed an object it had not read in its present state (If-Match, RFC 9110)."""
+
+    code = "STALE"
+
+
 class ConditionFailed(Conflict):
     """A conditional write lost; ``index`` is its place in the transaction, ``current`` the row that was found."""
 
