@@ -43,9 +43,26 @@ def of_party(db: Database, issuer_id: str, party: str) -> list[str]:
     return [row["contract_id"] for row in db.rows(Table.CLEARING, pk, consistent=True)]
 
 
+def _as_read(known: Contract) -> tuple[When, ...]:
+    return When("version", "=", known.version), When("changed", "=", known.changed)
+
+
+def head_put(head: Contract, known: Contract) -> Put:
+    """A head over exactly the state that was read."""
+    key = keys.contract(head.issuer_id, head.contract_id)
+    return Put(Table.CLEARING, key, head.dump(), when=_as_read(known))
+
+
+def changed_fact(head: Contract, at: datetime) -> Put:
+    """The fact of a contract that takes sessions again, or no more."""
+    payload = {"contract_id": head.contract_id, "parties": list(head.party_ids)}
+    subject = f"{head.contract_id}#C{head.changed}"
+    return outbox.fact(head.issuer_id, at, "contract.version_published", subject, payload)
+
+
 def publish_writes(head: Contract, made: ContractVersion, known: Contract | None) -> list[Put]:
     """A new version over exactly the head that was read, its parties and its fact."""
-    when = (When("version", "=", known.version),) if known else ABSENT
+    when = _as_read(known) if known else ABSENT
     parties = [
         Put(
             Table.CLEARING,
