@@ -16,7 +16,6 @@ class Access(Enum):
 
     READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
     APPEND = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:ConditionCheckItem")
-    APPEND_MANY = (*APPEND, "dynamodb:BatchGetItem")
     PUT = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem")
     PUT_MANY = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem")
     GET_PUT_UPDATE = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
@@ -42,6 +41,8 @@ class Extra(Enum):
     COMPLETE_TASK = "let a parked execution go on"
     WAKE = "make a one-off schedule that runs the sweep"
     URLS = "know the public base URL"
+    SEAL = "seal a partner's token with the data key"
+    UNSEAL = "read a partner's token again"
 
 
 READ, APPEND, PUT, PUT_MANY, WRITE = Access.READ, Access.APPEND, Access.PUT, Access.PUT_MANY, Access.WRITE
@@ -89,14 +90,14 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "the OCPI endpoint of partners",
         # A credential is rotated and a rate bucket counted by UpdateItem; a body is put once; lists are read.
         {"identity": Access.GET_PUT_UPDATE, "intake": WRITE, "clearing": READ, "audit": PUT},
-        extras=frozenset({Extra.URLS}),
+        extras=frozenset({Extra.URLS, Extra.SEAL}),
         memory_mb=1024,
         timeout_s=28,
     ),
     FunctionSpec(
         "finance_api",
         "the JSON API of finance, operations and partners",
-        {"identity": WRITE, "intake": READ, "clearing": WRITE, "ledger": Access.APPEND_MANY, "audit": APPEND},
+        {"identity": WRITE, "intake": READ, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
         {"documents": Objects.BOTH, "inbox": Objects.PUT, "exports": Objects.BOTH, "archive": Objects.READ},
         frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.COMPLETE_TASK, Extra.WAKE, Extra.URLS}),
         memory_mb=1024,
@@ -159,6 +160,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "reads from CPOs what their push missed",
         # A body is put once; the marks, reports and exceptions of a night are put or updated.
         {"identity": READ, "intake": PUT_MANY, "clearing": WRITE},
+        extras=frozenset({Extra.UNSEAL}),
         memory_mb=1024,
         timeout_s=900,
         concurrency=1,
