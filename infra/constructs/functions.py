@@ -128,6 +128,8 @@ class Functions(Construct):
             Extra.MAIL: ["MAIL_SENDER"],
             Extra.URLS: ["PUBLIC_BASE_URL"],
         }
+        if spec.extras & {Extra.SEAL, Extra.UNSEAL}:
+            env["SEALING_KEY"] = self._key.key_arn
         for extra, names in wanted.items():
             if extra in spec.extras:
                 env |= {name: self._environment[name] for name in names}
@@ -209,6 +211,9 @@ class Functions(Construct):
         if Extra.COMPLETE_TASK in spec.extras:
             # These actions know no resource: the token itself says which execution goes on.
             found.append(_allow("CompleteTask", ["states:SendTaskSuccess"], ["*"]))
+        for extra, action in ((Extra.SEAL, "kms:Encrypt"), (Extra.UNSEAL, "kms:Decrypt")):
+            if extra in spec.extras:
+                found.append(self._sealing_statement(extra.name.title(), action))
         if Extra.WAKE in spec.extras:
             schedules = _arn(self, "scheduler", "schedule", f"{self._environment['SCHEDULE_GROUP']}/*")
             found.append(_allow("MakeWakeUps", ["scheduler:CreateSchedule"], [schedules]))
@@ -216,6 +221,14 @@ class Functions(Construct):
             passing.add_condition("StringEquals", {"iam:PassedToService": "scheduler.amazonaws.com"})
             found.append(passing)
         return found
+
+    def _sealing_statement(self, sid: str, action: str) -> iam.PolicyStatement:
+        """One action of the data key, only for what roamclear.aws.seal binds to its purpose."""
+        sealing = _allow(f"{sid}Tokens", [action], [self._key.key_arn])
+        # The laptop stack gives no encryption context to conditions.
+        operator = "StringEqualsIfExists" if self._settings.stage == "local" else "StringEquals"
+        sealing.add_condition(operator, {"kms:EncryptionContext:purpose": "peer-token"})
+        return sealing
 
     def _acknowledge_role(self, role: iam.Role, spec: FunctionSpec, log_group: logs.LogGroup) -> None:
         reasons = {

@@ -121,6 +121,26 @@ def test_nobody_deletes_objects_or_lifts_retention(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_partners_tokens_are_sealed_by_one_function_and_read_by_another(stage: str) -> None:
+    found = {
+        (name, *listed(s["Action"]))
+        for name in NAMES
+        for s in statements(stage, name)
+        if "kms:EncryptionContext:purpose" in text(s.get("Condition", {}))
+    }
+    assert found == {("ocpi_api", "kms:Encrypt"), ("pull_cdrs", "kms:Decrypt")}
+    knowing = {name for name, f in functions(stage).items() if "SEALING_KEY" in f["Environment"]["Variables"]}
+    assert knowing == {"ocpi_api", "pull_cdrs"}
+    bare = [
+        s
+        for name in NAMES
+        for s in statements(stage, name)
+        if any(a.startswith("kms:") for a in listed(s["Action"])) and not s.get("Condition")
+    ]
+    assert bare == [], "the key is used through tables and buckets, or for the purpose of sealing"
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_settings_common_to_all_functions(stage: str) -> None:
     for name, function in functions(stage).items():
         spec = BY_NAME[name]

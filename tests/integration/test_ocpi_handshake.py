@@ -99,6 +99,8 @@ def test_the_whole_handshake(ctx: Context, backend: Backend) -> None:
     assert invited.call("GET", "/ocpi/versions").status == 401, "token A is dead"
     registered = renewed(invited, answer.data["token"])
     assert registered.push(cdr(1)).status == 201
+    credential_id = invited.credential.credential_id
+    assert partners.call_header(ctx, partners.credential(ctx, "voltwerk", credential_id)) == "Token dG9rZW4tQg=="
     known = partners.credential(ctx, "voltwerk", invited.credential.credential_id)
     assert known.peer is not None
     assert known.peer.endpoints["cdrs:SENDER"] == f"{backend.url}/2.2.1/cdrs"

@@ -22,7 +22,7 @@ from roamclear.kernel.context import Context, Page, Row, StoredObject, UploadFor
 from roamclear.kernel.errors import ConditionFailed, InvariantBroken
 from roamclear.kernel.writes import Action, Check, Key, Put, Remove, Table, Update, When, Write
 from tests.support.fonts import SCHEMAS
-from tests.support.moto_stack import ALL_COLUMNS, MailSink, Stage, WorkflowLog
+from tests.support.moto_stack import ALL_COLUMNS, MailSink, SealBook, Stage, WorkflowLog
 
 _MOST_DIGITS = 38
 
@@ -200,6 +200,7 @@ def fresh(now: datetime = datetime(2026, 10, 1, tzinfo=UTC)) -> Stage:
         objects=MemoryObjects(),
         mailer=mail,
         workflows=workflows,
+        sealer=SealBook(),
         public_base_url="https://clearing.roamclear.example",
         schemas_dir=str(SCHEMAS),
     )

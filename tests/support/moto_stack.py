@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from roamclear.aws.db import Tables
 from roamclear.aws.objects import Buckets
 from roamclear.kernel.clock import ManualClock
 from roamclear.kernel.context import Context, Row
+from roamclear.kernel.errors import Unavailable
 from roamclear.kernel.writes import Table
 from tests.support.fonts import SCHEMAS
 
@@ -79,6 +80,26 @@ class WorkflowLog:
     def wake_at(self, name: str, at: datetime) -> None:
         """Keep a wish to be woken."""
         self.wakes[name] = at
+
+
+@dataclass
+class SealBook:
+    """``Sealer`` that writes down what it sealed and for what."""
+
+    sealed: dict[bytes, tuple[str, dict[str, str]]] = field(default_factory=dict)
+
+    def seal(self, text: str, bound_to: Mapping[str, str]) -> bytes:
+        """Keep a text under a number that says nothing of it."""
+        number = f"sealed-{len(self.sealed) + 1}".encode()
+        self.sealed[number] = (text, dict(bound_to))
+        return number
+
+    def unseal(self, sealed: bytes, bound_to: Mapping[str, str]) -> str:
+        """The text, for what it was sealed for."""
+        text, to = self.sealed.get(sealed, ("", {}))
+        if to != dict(bound_to):
+            raise Unavailable("the key service did not unseal")
+        return text
 
 
 @dataclass
@@ -166,6 +187,7 @@ def stage(now: datetime = datetime(2026, 10, 1, tzinfo=UTC)) -> Iterator[Stage]:
             objects=Buckets(lambda: s3, BUCKETS),
             mailer=mail,
             workflows=workflows,
+            sealer=SealBook(),
             public_base_url="https://clearing.roamclear.example",
             schemas_dir=str(SCHEMAS),
         )

@@ -112,7 +112,7 @@ def registered(ctx: Context, at: str, *, version: str = "2.2.1", **wanted: Any) 
     peer = Peer(
         versions_url=f"{at}/versions",
         version=version,
-        token="token-B",
+        sealed_token=partners.seal(ctx, made.credential, "token-B"),
         endpoints={"credentials:SENDER": f"{at}/credentials", "cdrs:SENDER": f"{at}/cdrs"},
         parties=(made.credential.party,),
     )

@@ -12,6 +12,7 @@ from botocore.config import Config
 from roamclear.aws.db import Tables
 from roamclear.aws.mail import Ses
 from roamclear.aws.objects import Buckets
+from roamclear.aws.seal import Kms
 from roamclear.aws.settings import Settings
 from roamclear.aws.workflow import StepFunctions
 from roamclear.kernel.clock import SystemClock
@@ -40,7 +41,7 @@ def client(service: str) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _doors() -> tuple[Tables, Buckets, Ses, StepFunctions]:
+def _doors() -> tuple[Tables, Buckets, Ses, StepFunctions, Kms]:
     s = settings()
     tables = Tables(
         client("dynamodb"),
@@ -69,19 +70,20 @@ def _doors() -> tuple[Tables, Buckets, Ses, StepFunctions]:
         s.schedule_target_arn,
         s.schedule_target_role_arn,
     )
-    return tables, buckets, Ses(lambda: client("ses")), states
+    return tables, buckets, Ses(lambda: client("ses")), states, Kms(lambda: client("kms"), s.sealing_key)
 
 
 def context() -> Context:
     """What a handler passes to its use case; the clock is read anew for each invocation."""
     s = settings()
-    tables, buckets, mailer, states = _doors()
+    tables, buckets, mailer, states, sealer = _doors()
     return Context(
         clock=SystemClock(_shift(s)),
         db=tables,
         objects=buckets,
         mailer=mailer,
         workflows=states,
+        sealer=sealer,
         stage=s.stage,
         mail_sender=s.mail_sender,
         public_base_url=s.public_base_url,

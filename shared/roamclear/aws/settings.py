@@ -26,6 +26,8 @@ class Settings(BaseModel):
     schedule_group: str = Field("", alias="SCHEDULE_GROUP")
     schedule_target_arn: str = Field("", alias="SCHEDULE_TARGET_ARN")
     schedule_target_role_arn: str = Field("", alias="SCHEDULE_TARGET_ROLE_ARN")
+    #: The key that seals partners' tokens; only functions that seal or unseal know it.
+    sealing_key: str = Field("", alias="SEALING_KEY")
     mail_sender: str = Field("clearing@roamclear.example", alias="MAIL_SENDER")
     public_base_url: str = Field("", alias="PUBLIC_BASE_URL")
     fonts_dir: str = Field("", alias="FONTS_DIR")

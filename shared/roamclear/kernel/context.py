@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from roamclear.kernel.clock import Clock
+from roamclear.kernel.errors import InvariantBroken
 from roamclear.kernel.writes import Action, Key, Table, Update, Write
 
 Row = dict[str, Any]
@@ -149,6 +150,30 @@ class Workflows(Protocol):
         ...
 
 
+class Sealer(Protocol):
+    """Keeps short secrets that have to be read again; what is sealed is bound to what it belongs to."""
+
+    def seal(self, text: str, bound_to: Mapping[str, str]) -> bytes:
+        """Ciphertext of a short text; ``Unavailable`` when it could not be sealed."""
+        ...
+
+    def unseal(self, sealed: bytes, bound_to: Mapping[str, str]) -> str:
+        """The text again; ``Unavailable`` when it may not be read or was bound to something else."""
+        ...
+
+
+class NoSealer:
+    """The door of who was given none."""
+
+    def seal(self, text: str, bound_to: Mapping[str, str]) -> bytes:
+        """Refuse."""
+        raise InvariantBroken("nothing can be sealed here")
+
+    def unseal(self, sealed: bytes, bound_to: Mapping[str, str]) -> str:
+        """Refuse."""
+        raise InvariantBroken("nothing can be unsealed here")
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Everything a use case may touch."""
@@ -158,6 +183,7 @@ class Context:
     objects: Objects
     mailer: Mailer
     workflows: Workflows
+    sealer: Sealer = field(default_factory=NoSealer)
     stage: str = "local"
     mail_sender: str = "clearing@roamclear.example"
     public_base_url: str = ""

@@ -71,7 +71,8 @@ def register(ctx: Context, credential: Credential, message: Message, base: str) 
         return Refused(error.message, "url")
     if "credentials" not in {name.split(":")[0] for name in endpoints}:
         return Refused("your version details name no credentials endpoint", "endpoints", Code.NO_ENDPOINTS)
-    peer = Peer(versions_url=url, version=message.version, token=token, endpoints=endpoints, parties=parties)
+    sealed = partners.seal(ctx, credential, token)
+    peer = Peer(versions_url=url, version=message.version, sealed_token=sealed, endpoints=endpoints, parties=parties)
     _, fresh = partners.renew(ctx, credential, peer)
     return answer | {"token": fresh}
 

@@ -149,6 +149,11 @@ def _read(
     except ValueError:
         tally.faults.append("the registered address of its CDRs is none")
         return False
+    try:
+        header = partners.call_header(ctx, credential)
+    except Unavailable:
+        tally.faults.append(f"{begin:%Y-%m-%d}: the partner's token could not be read")
+        return False
     url: str | None = first
     asked: set[str] = set()
     known: set[str] = set()
@@ -158,7 +163,7 @@ def _read(
         fault = _forbidden(url, base, asked) if time_left() else "the time of this night was over"
         if fault is None:
             asked.add(url)
-            page = _page(ctx, credential, url, pause)
+            page = _page(ctx, header, url, pause)
             fault = page if isinstance(page, str) else None
         if fault is not None:
             tally.faults.append(f"{begin:%Y-%m-%d}: {fault}"[:200])
@@ -195,11 +200,8 @@ def _forbidden(url: str, base: str, asked: set[str]) -> str | None:
     return f"more than {MAX_PAGES} pages" if len(asked) >= MAX_PAGES else None
 
 
-def _page(ctx: Context, credential: Credential, url: str, pause: Pause) -> SenderPage | str:
+def _page(ctx: Context, header: str, url: str, pause: Pause) -> SenderPage | str:
     """One page, asked for again where it does not come; else why it did not."""
-    assert credential.peer is not None
-    peer = credential.peer
-    header = partners.header_for(peer.token, peer.version, plain=credential.plain_token)
     for attempt in range(1, _TRIES + 1):
         try:
             answered = outgoing.get(url, header, allow_loopback=ctx.stage == "local", max_url=MAX_LINK)

@@ -36,12 +36,12 @@ class CredentialStatus(StrEnum):
 class Peer(Record):
     """How to call the partner: what it handed over in the handshake (OCPI credentials module).
 
-    ``token`` (B) is needed in clear to call out; its table is encrypted with the stage's own key.
+    ``sealed_token`` is token B, bound to its issuer and credential: ``partners.service`` seals it and reads it again.
     """
 
     versions_url: str
     version: str
-    token: str
+    sealed_token: bytes
     endpoints: dict[str, str] = {}
     parties: tuple[str, ...] = ()
 

@@ -18,6 +18,7 @@ from roamclear.partners.model import Credential, CredentialStatus, Peer, Wanted
 
 __all__ = [
     "authenticate",
+    "call_header",
     "callable_cpos",
     "count_request",
     "credential",
@@ -29,6 +30,7 @@ __all__ = [
     "presented",
     "renew",
     "revoke",
+    "seal",
     "unregister",
 ]
 
@@ -102,6 +104,19 @@ def renew(ctx: Context, known: Credential, peer: Peer) -> tuple[Credential, str]
     return made, token
 
 
+def seal(ctx: Context, known: Credential, token: str) -> bytes:
+    """A partner's own token (B) as it is kept: readable for this credential only (docs/decisions/0018)."""
+    return ctx.sealer.seal(token, _bound(known))
+
+
+def call_header(ctx: Context, known: Credential) -> str:
+    """The ``Authorization`` header to call a registered partner with; ``Unavailable`` where it cannot be read."""
+    if known.peer is None:
+        raise Conflict("the partner is not registered", rule="NOT_REGISTERED")
+    token = ctx.sealer.unseal(known.peer.sealed_token, _bound(known))
+    return rules.encode(token, known.peer.version, plain=known.plain_token)
+
+
 def authenticate(ctx: Context, header: str | None) -> Credential:
     """The credential of an ``Authorization`` header, Base64 or raw; unknown and revoked ones are nobody."""
     for token in rules.candidates(header):
@@ -161,6 +176,10 @@ def of_partner(ctx: Context, issuer_id: str, partner_id: str) -> list[Credential
 def partner_ids(ctx: Context, issuer_id: str) -> list[str]:
     """All partners an issuer ever gave a credential to."""
     return sorted(store.partner_ids(ctx.db, issuer_id))
+
+
+def _bound(known: Credential) -> dict[str, str]:
+    return {"issuer": known.issuer_id, "credential": known.credential_id}
 
 
 def _end(ctx: Context, known: Credential, by: str) -> Credential:
