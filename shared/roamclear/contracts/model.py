@@ -23,6 +23,7 @@ __all__ = [
     "Basis",
     "Contract",
     "ContractVersion",
+    "ContractView",
     "Counterparty",
     "DeliveryChannel",
     "Direction",
@@ -156,6 +157,7 @@ class Terms(Record):
     payment_day: int | None = Field(None, ge=1, le=31)
     payment_months: int = Field(1, ge=0, le=3)
     auto_issue: bool = True
+    credit_after_invoice: str = Field("NEXT_RUN", pattern=r"^(NEXT_RUN|CREDIT_NOTE)$")
     late_limit_days: int = Field(90, ge=1, le=365)
     hold_expiry_days: int = Field(90, ge=1, le=365)
     answer_working_days: int = Field(5, ge=1, le=30)
@@ -250,6 +252,12 @@ class Contract(Record):
     party_ids: tuple[str, ...]
     suspended_at_utc: datetime | None = None
     changed: int = 0
+
+
+class ContractView(Contract):
+    """A contract as it is shown: with its state at the instant of asking."""
+
+    state: Status
 
 
 class Match(Record):
