@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,9 +23,9 @@ FIRST = datetime(2026, 10, 5, 10, 0, tzinfo=UTC)
 
 
 def cheaper(stage: Stage, kwh: str) -> None:
-    """Publish a version for the same day as the first one, so that it prices the same sessions."""
+    """Put a version of the first one's day in force, so that it prices the same sessions."""
     grid = ({"id": "standard", "tariff": b.tariff(kwh, "0.50")},)
-    b.found_contract(stage.ctx, grid=grid, valid_from=date(2026, 1, 1))
+    b.backdate(stage.ctx, grid=grid, reason=f"{kwh} per kWh")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 from roamclear.cdrs.model import Original
 from roamclear.contracts.model import Basis, Contract, Counterparty, Terms, VatCategory, VatTreatment
+from roamclear.contracts.proposals import Proposal, Seen
 from roamclear.identity.issuer import Address, Brand, Issuer
 from roamclear.identity.model import Actor, Grant, Role
 from roamclear.kernel import numbers_json
@@ -185,6 +186,22 @@ def found_contract(ctx: Context, contract_id: str = CONTRACT, **changes: Any) ->
     return contracts.publish(
         ctx, actor(Role.FINANCE), ISSUER, contract_id, name=contract_id, valid_from=valid_from, terms=terms(**changes)
     )
+
+
+def backdate(ctx: Context, contract_id: str = CONTRACT, **changes: Any) -> Proposal:
+    """Put a version of past days in force: proposed by one person, approved by two others."""
+    from roamclear.contracts import backdated
+
+    valid_from, reason = changes.pop("valid_from", date(2026, 1, 1)), changes.pop("reason", "agreed at last")
+    author = actor(Role.FINANCE)
+    made = backdated.propose(
+        ctx, author, ISSUER, contract_id, valid_from=valid_from, terms=terms(**changes), reason=f"{reason} {ctx.now()}"
+    )
+    seen = Seen(as_of_utc=ctx.now(), digest="0" * 64)
+    for name in ("approver-1", "approver-2"):
+        checker = actor(Role.FINANCE_APPROVER, name=name)
+        made = backdated.approve(ctx, checker, ISSUER, contract_id, made.proposal_id, seen)
+    return made
 
 
 def found_own_account(ctx: Context, account_id: str = "OWN-1", evses: tuple[str, ...] = ("DE*VWK*E001",)) -> None:

@@ -9,10 +9,11 @@ import zlib
 from collections.abc import Iterable
 from datetime import timedelta
 
-from roamclear.cdrs import credits, settling, store, telling
+from roamclear.cdrs import adjustments, credits, settling, store, telling
 from roamclear.cdrs.model import WAITING, Billing, DisputeState, Original, Session
 from roamclear.cdrs.pricing import Priced, price
 from roamclear.contracts import service as contracts
+from roamclear.contracts.model import ContractVersion, Match
 from roamclear.evses import service as evses
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
@@ -72,18 +73,23 @@ def _wake_credits(ctx: Context, charge: ChargeRecord, made: Session) -> None:
         process(ctx, made.issuer_id, ref)
 
 
-def price_again(ctx: Context, known: Session) -> tuple[Priced, int]:
+def price_again(ctx: Context, known: Session) -> tuple[Priced, ContractVersion | None]:
     """The price of a session by the contract version of its start as it reads now, and that version."""
-    body = store.original(ctx.db, known.issuer_id, known.cdr_ref)
+    body = store.original(ctx.db, known.issuer_id, adjustments.body_ref(known))
     match = contracts.match(ctx, known.issuer_id, known.emsp_party, known.start_utc)
+    return price_under(ctx, known, body, match), match.terms
+
+
+def price_under(ctx: Context, known: Session, body: Original | None, match: Match) -> Priced:
+    """The price of a session under one contract version, whether that is in force or only proposed."""
     if body is None or match.terms is None or match.terms.contract_id != known.contract_id:
-        return Priced(reasons=(match.reason or "NO_CONTRACT",)), 0
+        return Priced(reasons=(match.reason or "NO_CONTRACT",))
     charge = read(body)
     if charge.credit or known.zone is None:
-        return Priced(reasons=("CREDIT" if charge.credit else "NO_TIME_ZONE",)), 0
+        return Priced(reasons=("CREDIT" if charge.credit else "NO_TIME_ZONE",))
     evse = evses.find(ctx, known.issuer_id, known.evse_id) if known.evse_id else None
     zone = evse.zone if evse and evse.zone else known.zone
-    return price(charge, match.terms, zone, settling.facts_of(evse, charge)), match.terms.version
+    return price(charge, match.terms, zone, settling.facts_of(evse, charge))
 
 
 def read(body: Original) -> ChargeRecord:

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from roamclear.aws import keys
+from roamclear.aws import keys, outbox
 from roamclear.cdrs.model import WAITING, Adjusted, Billing, Original, Rating, Session
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Database, Row
@@ -169,6 +169,28 @@ def visible_refs(
         yield row["gsi1sk"], row["pk"].split("#CDR#", 1)[1]
 
 
+def visible_between(db: Database, issuer_id: str, party: str, after: str, before: str) -> Iterator[tuple[str, str]]:
+    """(sort key, reference) of an eMSP's sessions between two positions of the order in which they became visible."""
+    for row in db.rows(Table.CLEARING, keys.visible_to(issuer_id, party), index="gsi1", after=after, before=before):
+        yield row["gsi1sk"], row["pk"].split("#CDR#", 1)[1]
+
+
+def at_evse_between(db: Database, issuer_id: str, evse_id: str, after: str, before: str) -> Iterator[tuple[str, str]]:
+    """(sort key, reference) of the sessions of an EVSE between two positions of the order of their start."""
+    for row in db.rows(Table.CLEARING, keys.by_evse(issuer_id, evse_id), index="gsi3", after=after, before=before):
+        yield row["gsi3sk"], row["pk"].split("#CDR#", 1)[1]
+
+
+def waiting_after(
+    db: Database, issuer_id: str, contract_id: str, billing: Billing, after: str
+) -> Iterator[tuple[str, str]]:
+    """(sort key, reference) of a contract's sessions that wait in a state, behind a position."""
+    first, last = f"{billing.value}#", f"{billing.value}$"  # $ follows # in the order of characters
+    pk = keys.unbilled(issuer_id, contract_id)
+    for row in db.rows(Table.CLEARING, pk, index="gsi2", after=max(first, after), before=last):
+        yield row["gsi2sk"], row["pk"].split("#CDR#", 1)[1]
+
+
 # ---- ratings -------------------------------------------------------------------------------------------------------
 def rating_put(made: Rating) -> Put:
     """One rating of a session; never changed."""
@@ -196,11 +218,23 @@ def adjusted(db: Database, issuer_id: str, cdr_ref: str) -> Adjusted:
     return Adjusted.load(row) if row else Adjusted(issuer_id=issuer_id, cdr_ref=cdr_ref)
 
 
+def adjusted_many(db: Database, issuer_id: str, refs: Iterable[str]) -> dict[str, Adjusted]:
+    """What was corrected of many sessions, by reference; those never corrected are left out."""
+    found = db.get_many(Table.CLEARING, [keys.adjusted(issuer_id, ref) for ref in refs])
+    return {row["cdr_ref"]: Adjusted.load(row) for row in found.values()}
+
+
 def adjusted_put(made: Adjusted, read: Adjusted) -> Put:
     """The next sum of a session's corrections over exactly the one that was read."""
     item = made.model_copy(update={"changed": read.changed + 1}).dump()
     when = (When("changed", "=", read.changed),) if read.changed else ABSENT
     return Put(Table.CLEARING, keys.adjusted(made.issuer_id, made.cdr_ref), item, when=when)
+
+
+def fact(made: Session, at: datetime, name: str) -> Put:
+    """A session's fact for the higher rooms."""
+    payload = {"cdr_ref": made.cdr_ref, "contract_id": made.contract_id}
+    return outbox.fact(made.issuer_id, at, name, made.cdr_ref, payload)
 
 
 # ---- claims --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from roamclear.audit import service as audit
-from roamclear.contracts import checks, rules, store
+from roamclear.contracts import checks, matching, rules, store
 from roamclear.contracts.model import Contract, ContractVersion, Match, Terms
 from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Right
@@ -31,8 +31,8 @@ def publish(
     """Create a contract or add a version that takes effect on ``valid_from``.
 
     An incomplete contract is a DRAFT: kept, not used for billing, and it says what is missing (row 17). Sessions that
-    started before keep the version they had (row 30). A version may not start before the latest one does: a back-dated
-    change needs an impact preview and two approvals. ``if_match`` is the state the actor read: another one is
+    started before keep the version they had (row 30). A version may not start on a past day: a back-dated change
+    needs an impact preview and two approvals (``backdated``). ``if_match`` is the state the actor read: another one is
     ``Stale``.
     """
     authorise(actor, Right.CONTRACT_EDIT, issuer_id)
@@ -47,8 +47,8 @@ def publish(
         expect(known, if_match)
         if known is not None:
             latest = store.version(ctx.db, issuer_id, contract_id, known.version)
-            if latest is not None and valid_from < latest.valid_from:
-                raise Conflict("a version cannot start before the latest one", rule="BACK_DATED")
+            if known.status == "ACTIVE" and valid_from < local_date(ctx.now(), known.zone):
+                raise Conflict("a version of past days is proposed and approved by two persons", rule="BACK_DATED")
             calendar = (terms.zone, terms.frequency, terms.cycle_start)
             if calendar != (known.zone, known.frequency, known.cycle_start):
                 raise Conflict("zone, frequency and cycle of a contract are fixed", rule="FIXED_CALENDAR")
@@ -155,9 +155,4 @@ def terms_at(ctx: Context, issuer_id: str, contract_id: str, day: date) -> Contr
 
 def match(ctx: Context, issuer_id: str, emsp_party: str, start: datetime) -> Match:
     """Which contract a session belongs to, by eMSP party and session start."""
-    candidates = []
-    for contract_id in store.of_party(ctx.db, issuer_id, emsp_party):
-        found = store.find(ctx.db, issuer_id, contract_id)
-        if found is not None:
-            candidates.append((found, store.versions(ctx.db, issuer_id, contract_id)))
-    return rules.match(candidates, emsp_party, start)
+    return rules.match(matching.candidates(ctx, issuer_id, emsp_party), emsp_party, start)

@@ -1,0 +1,105 @@
+"""A back-dated version over the sessions it prices: what it would change, and the change itself (row 31, B11).
+
+What two persons agree to is one preview: the sessions known at an instant, and a digest of what becomes of each. When
+one of them moved meanwhile the digest is another one, and the approval is refused together with a fresh preview.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from roamclear.cdrs import impact, job_store, jobs
+from roamclear.cdrs.impact import Book, Impact
+from roamclear.cdrs.job_model import Job, JobKind
+from roamclear.cdrs.selection import Filter
+from roamclear.contracts import backdated, matching
+from roamclear.contracts import service as contracts
+from roamclear.contracts.proposals import Proposal, ProposalState, Seen, as_version
+from roamclear.identity.model import Actor, Right
+from roamclear.identity.rules import authorise, require_contract
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Conflict, InvalidInput
+from roamclear.kernel.time import local_midnight
+
+#: A preview older than this says too little of the sessions that came since.
+FRESH = timedelta(hours=24)
+
+
+def preview(
+    ctx: Context, actor: Actor, issuer_id: str, contract_id: str, proposal_id: str, as_of: datetime | None = None
+) -> tuple[Proposal, Impact | None, Job | None]:
+    """A proposal with its impact while it is proposed, and with its job once it is in force.
+
+    Without ``as_of`` it is the instant that the first approval looked at, as long as that is fresh, else now.
+    """
+    require_contract(authorise(actor, Right.AUDIT_VIEW, issuer_id), contract_id)
+    found = backdated.proposal(ctx, issuer_id, contract_id, proposal_id)
+    if found.state is ProposalState.IN_FORCE:
+        return found, None, job_store.job(ctx.db, issuer_id, job_id(found))
+    if found.state is not ProposalState.PROPOSED:
+        return found, None, None
+    at = as_of or next((a.seen.as_of_utc for a in found.approvals if _is_fresh(ctx, a.seen.as_of_utc)), ctx.now())
+    return found, _impact(ctx, found, at), None
+
+
+def approve(ctx: Context, checker: Actor, issuer_id: str, contract_id: str, proposal_id: str, seen: Seen) -> Proposal:
+    """Agree to a proposal as a preview showed it; the second person puts it in force.
+
+    Raises:
+        Conflict: ``PREVIEW_CHANGED`` with a fresh preview, ``PREVIEW_OLD``, or the proposal is decided.
+    """
+    require_contract(authorise(checker, Right.CONTRACT_APPROVE, issuer_id), contract_id)
+    found = backdated.proposal(ctx, issuer_id, contract_id, proposal_id)
+    if found.state is ProposalState.PROPOSED:
+        if seen.as_of_utc.tzinfo is None or seen.as_of_utc > ctx.now():
+            raise InvalidInput("a preview is of now or earlier", field="as_of_utc")
+        if not _is_fresh(ctx, seen.as_of_utc):
+            raise Conflict("this preview is too old; look again", rule="PREVIEW_OLD")
+        fresh = _impact(ctx, found, seen.as_of_utc)
+        if fresh.digest != seen.digest:
+            raise Conflict("sessions changed since this preview; look again", rule="PREVIEW_CHANGED", impact=fresh)
+    return backdated.approve(ctx, checker, issuer_id, contract_id, proposal_id, seen)
+
+
+def follow(ctx: Context, issuer_id: str, contract_id: str, proposal_id: str) -> Job:
+    """Begin to price by a version that came in force what it prices; once, however often it is asked."""
+    found = backdated.proposal(ctx, issuer_id, contract_id, proposal_id)
+    made = Job(
+        issuer_id=issuer_id,
+        job_id=job_id(found),
+        kind=JobKind.BACKDATED,
+        filter=_span(ctx, found),
+        author=found.author,
+        reason=found.reason,
+        made_at_utc=ctx.now(),
+        version=found.version,
+        pass_began_utc=ctx.now(),
+    )
+    return job_store.job(ctx.db, issuer_id, made.job_id) or jobs.begin(ctx, made)
+
+
+def job_id(found: Proposal) -> str:
+    """The one job of a version."""
+    return f"backdated.{found.contract_id}.v{found.version}"
+
+
+def _impact(ctx: Context, found: Proposal, as_of: datetime) -> Impact:
+    proposed = as_version(found)
+    book = Book(ctx, found.issuer_id, proposed)
+    return impact.preview(ctx, found.issuer_id, book, _span(ctx, found), as_of, proposed.version)
+
+
+def _span(ctx: Context, found: Proposal) -> Filter:
+    """Sessions that start from the version's first day until the day on which a later version takes over."""
+    head = contracts.head(ctx, found.issuer_id, found.contract_id)
+    starts = [v.valid_from for v in matching.versions(ctx, found.issuer_id, found.contract_id)]
+    later = min((day for day in starts if day > found.valid_from), default=None)
+    return Filter(
+        contract_id=found.contract_id,
+        start_from_utc=local_midnight(found.valid_from, head.zone),
+        start_until_utc=local_midnight(later, head.zone) if later else None,
+    )
+
+
+def _is_fresh(ctx: Context, at: datetime) -> bool:
+    return ctx.now() - at <= FRESH
