@@ -18,6 +18,15 @@ def compact(text: str) -> str:
     return re.sub(r"[*\-\s]", "", text).upper()
 
 
+def alike(text: str) -> str:
+    """What two spellings of one EVSE have in common in lists typed by people: O is read as 0.
+
+    >>> alike("de*abc*eO1") == alike("DEABCE01")
+    True
+    """
+    return compact(text).replace("O", "0")
+
+
 def validate(text: str) -> str:
     """The folded id, or ``InvalidInput``.
 

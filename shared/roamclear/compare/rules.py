@@ -1,0 +1,150 @@
+"""Classes, sums and claims of a comparison; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+from roamclear.compare.joining import amounts_agree, folded, join
+from roamclear.compare.model import ClassSum, Difference, Join, Match, Ours, Pair, Theirs, Tolerance
+from roamclear.disputes.model import Claim, Reason
+from roamclear.kernel.money import Money
+
+R = TypeVar("R", Ours, Theirs)
+#: In a result money comes first: what differs, what one side lacks, then what agrees.
+ORDER = (Match.AMOUNT_DIFFERS, Match.MISSING_THERE, Match.MISSING_HERE, Match.PARTIAL, Match.EXACT)
+_MONEY = frozenset({Difference.AMOUNT, Difference.CURRENCY})
+
+
+def compared(ours: Sequence[Ours], theirs: Sequence[Theirs], tolerance: Tolerance) -> list[Pair]:
+    """Every row of both lists in exactly one pair, by class and then by start."""
+    joined, alone_here, alone_there = join(ours, theirs, tolerance)
+    pairs = [_judged(o, t, by, tolerance) for o, t, by in joined]
+    twins_here = _twins((o for o, _, _ in joined), alone_here, _names_of_ours)
+    twins_there = _twins((t for _, t, _ in joined), alone_there, _names_of_theirs)
+    for o in alone_here:
+        said = (Difference.DUPLICATE,) if id(o) in twins_here else ()
+        pairs.append(Pair(Match.MISSING_THERE, o, None, None, said))
+    for t in alone_there:
+        said = (Difference.DUPLICATE,) if id(t) in twins_there else ()
+        nothing = not (t.cdr_id or t.session_id or (t.evse and t.starts))
+        pairs.append(Pair(Match.MISSING_HERE, None, t, None, (Difference.NOTHING_TO_JOIN,) if nothing else said))
+    places = {match: place for place, match in enumerate(ORDER)}
+    return sorted(pairs, key=lambda p: (places[p.match], _start(p), p.here.cdr_ref if p.here else "", _row(p)))
+
+
+def _judged(o: Ours, t: Theirs, by: Join, tolerance: Tolerance) -> Pair:
+    found: list[Difference] = []
+    if t.amount_minor is None:
+        found.append(Difference.AMOUNT_NOT_STATED)
+    elif t.currency != o.currency:
+        found.append(Difference.CURRENCY)
+    elif not amounts_agree(o, t, tolerance):
+        found.append(Difference.AMOUNT)
+    if t.energy_kwh is not None and abs(t.energy_kwh - o.energy_kwh) > tolerance.energy_kwh:
+        found.append(Difference.ENERGY)
+    if t.starts and min(abs(at - o.start) for at in t.starts) > tolerance.start_s:
+        found.append(Difference.START)
+    if t.evse and o.evse and t.evse != o.evse:
+        found.append(Difference.EVSE)
+    match = Match.EXACT
+    if found:
+        match = Match.PARTIAL if _MONEY.isdisjoint(found) else Match.AMOUNT_DIFFERS
+    return Pair(match, o, t, by, tuple(found))
+
+
+def _names_of_ours(o: Ours) -> list[tuple[object, ...]]:
+    named: list[tuple[object, ...]] = [("cdr", folded(o.cdr_id))]
+    if o.session_id:
+        named.append(("session", folded(o.session_id)))
+    if o.evse:
+        named.append(("charge", o.evse, o.start, o.energy_kwh))
+    return named
+
+
+def _names_of_theirs(t: Theirs) -> list[tuple[object, ...]]:
+    named: list[tuple[object, ...]] = [("cdr", folded(t.cdr_id))] if t.cdr_id else []
+    if t.session_id:
+        named.append(("session", folded(t.session_id)))
+    if t.evse and t.energy_kwh is not None:
+        named += [("charge", t.evse, at, t.energy_kwh) for at in t.starts]
+    return named
+
+
+def _twins(joined: Iterable[R], alone: Iterable[R], names: Callable[[R], list[tuple[object, ...]]]) -> set[int]:
+    """The rows that stand alone and say what a joined row of the same list says already, by ``id``."""
+    asked: dict[tuple[object, ...], list[R]] = {}
+    for row in alone:
+        for name in names(row):
+            asked.setdefault(name, []).append(row)
+    if not asked:
+        return set()
+    return {id(twin) for row in joined for name in names(row) for twin in asked.get(name, ())}
+
+
+def _start(pair: Pair) -> int:
+    if pair.here is not None:
+        return pair.here.start
+    return pair.there.starts[0] if pair.there is not None and pair.there.starts else 0
+
+
+def _row(pair: Pair) -> int:
+    return pair.there.row if pair.there is not None else 0
+
+
+def sums(pairs: Iterable[Pair], currency: str) -> tuple[ClassSum, ...]:
+    """Each class in rows, money and energy of each side; over the classes they are the sums of the two lists."""
+    groups: dict[Match, list[Pair]] = {match: [] for match in ORDER}
+    for pair in pairs:
+        groups[pair.match].append(pair)
+    return tuple(_sum(match, members, currency) for match, members in groups.items())
+
+
+def _sum(match: Match, pairs: list[Pair], currency: str) -> ClassSum:
+    here, there = [p.here for p in pairs if p.here], [p.there for p in pairs if p.there]
+    stated: dict[str, int] = {}
+    for t in there:
+        if t.amount_minor is not None:
+            stated[t.currency] = stated.get(t.currency, 0) + t.amount_minor
+    return ClassSum(
+        match=match,
+        rows_here=len(here),
+        rows_there=len(there),
+        net_here=Money(sum(o.amount_minor for o in here), currency),
+        net_there=tuple(Money(minor, name) for name, minor in sorted(stated.items())),
+        energy_kwh_here=sum((o.energy_kwh for o in here), Decimal(0)),
+        energy_kwh_there=sum((t.energy_kwh for t in there if t.energy_kwh is not None), Decimal(0)),
+    )
+
+
+def claim(pair: Pair) -> Claim | None:
+    """The dispute a difference is worth: what we ask for above the partner's own amount, or all of it.
+
+    None where we ask for less than the partner expects, nothing is asked for, or the session was disputed before.
+    """
+    o = pair.here
+    if o is None or o.disputed or o.amount_minor <= 0:
+        return None
+    if pair.match is Match.MISSING_THERE:
+        twice = Difference.DUPLICATE in pair.differences
+        reason = Reason.DUPLICATE_SESSION if twice else Reason.NO_SUCH_SESSION
+        text = "listed twice" if twice else "not in our own list"
+        return Claim(cdr_ref=o.cdr_ref, reason=reason, text=f"Comparison of lists: {text}.")
+    if pair.match is not Match.AMOUNT_DIFFERS or pair.there is None or pair.there.amount_minor is None:
+        return None
+    t, minor = pair.there, pair.there.amount_minor
+    text = f"Comparison of lists: our row {t.row} says {Money(minor, t.currency)}"
+    text += f", {t.energy_kwh:f} kWh." if t.energy_kwh is not None else "."
+    if Difference.CURRENCY in pair.differences:
+        return Claim(cdr_ref=o.cdr_ref, reason=Reason.CURRENCY_OR_VAT, text=text)
+    if minor >= o.amount_minor:
+        return None
+    claimed = Money(min(o.amount_minor - minor, o.amount_minor), o.currency)
+    return Claim(cdr_ref=o.cdr_ref, reason=_reason(pair, o, t), text=text, claimed=claimed)
+
+
+def _reason(pair: Pair, o: Ours, t: Theirs) -> Reason:
+    if Difference.ENERGY in pair.differences and t.energy_kwh is not None and o.energy_kwh > t.energy_kwh:
+        return Reason.ENERGY_TOO_HIGH
+    return Reason.WRONG_EVSE_OR_LOCATION if Difference.EVSE in pair.differences else Reason.PRICE_NOT_AS_AGREED
