@@ -20,7 +20,19 @@ M = TypeVar("M", bound=BaseModel)
 LIMIT_BYTES = 1_000_000
 #: Who holds it may let an execution go on: it leaves the system for nobody.
 _SECRET = frozenset({"approval_token"})
-_INTERNAL = frozenset({"account_id", "payout", "failed_step", "failure", "approved_by", "resumed"})
+_INTERNAL = frozenset(
+    {
+        "account_id",
+        "payout",
+        "failed_step",
+        "failure",
+        "approved_by",
+        "resumed",
+        "findings",
+        "credit_limit",
+        "vat_proofs",
+    }
+)
 
 _STATUS: dict[type[errors.RoamclearError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,

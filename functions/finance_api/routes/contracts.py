@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from http import HTTPStatus
 
@@ -11,8 +12,13 @@ from pydantic import BaseModel, ConfigDict
 
 from functions.finance_api.http import Request, answer
 from roamclear.cdrs.pricing import read_grid
+from roamclear.contracts import lifecycle, rules, vat_proofs
 from roamclear.contracts import service as contracts
-from roamclear.contracts.model import Terms
+from roamclear.contracts.difference import difference
+from roamclear.contracts.model import Contract, ContractVersion, Terms
+from roamclear.contracts.preview import MOST_PERIODS, next_periods
+from roamclear.contracts.review import review
+from roamclear.contracts.vat import VatProof
 from roamclear.identity import service as identity
 from roamclear.identity.issuer import Issuer
 from roamclear.identity.model import Right
@@ -74,8 +80,10 @@ def put_contract(contract_id: str) -> Response[str]:
         valid_from=body.valid_from,
         valid_to=body.valid_to,
         terms=body.terms,
+        if_match=request.if_match,
     )
-    return answer(made, HTTPStatus.CREATED if made.version == 1 else HTTPStatus.OK)
+    status = HTTPStatus.CREATED if made.version == 1 else HTTPStatus.OK
+    return answer(rules.view(made, request.ctx.now()), status, etag=made.changed)
 
 
 @router.get("/contracts")
@@ -83,13 +91,107 @@ def list_contracts() -> Response[str]:
     """The contracts the caller may see."""
     request = Request(router)
     actor = request.actor
-    return answer({"items": contracts.contracts(request.ctx, actor, request.issuer_of(actor))})
+    now = request.ctx.now()
+    found = contracts.contracts(request.ctx, actor, request.issuer_of(actor))
+    return answer({"items": [rules.view(head, now) for head in found]})
 
 
 @router.get("/contracts/<contract_id>")
 def get_contract(contract_id: str) -> Response[str]:
-    """A contract with all its versions."""
+    """A contract with all its versions; its ETag is what If-Match asks for."""
+    request = Request(router)
+    actor = request.actor
+    issuer_id = request.issuer_of(actor)
+    head, versions = contracts.contract(request.ctx, actor, issuer_id, contract_id)
+    shown = {"contract": rules.view(head, request.ctx.now()), "versions": versions}
+    return answer(shown, etag=head.changed, without=request.withheld(actor, issuer_id))
+
+
+@router.get("/contracts/<contract_id>/periods")
+def list_periods(contract_id: str) -> Response[str]:
+    """The next periods, twelve where ``count`` says nothing: what opens, closes, locks and is issued when."""
     request = Request(router)
     actor = request.actor
     head, versions = contracts.contract(request.ctx, actor, request.issuer_of(actor), contract_id)
-    return answer({"contract": head, "versions": versions})
+    count = request.query("count", "12") or ""
+    if not count.isdecimal() or not 1 <= int(count[:3]) <= MOST_PERIODS:
+        raise InvalidInput(f"count is 1 to {MOST_PERIODS}", field="count")
+    return answer({"items": next_periods(head, versions, request.ctx.now(), int(count))})
+
+
+@router.get("/contracts/<contract_id>/diff")
+def get_difference(contract_id: str) -> Response[str]:
+    """What changed ``from`` one version ``to`` another: price lines first, then the other terms."""
+    request = Request(router)
+    actor = request.actor
+    issuer_id = request.issuer_of(actor)
+    contracts.contract(request.ctx, actor, issuer_id, contract_id)
+    old, new = (_version(request, issuer_id, contract_id, name) for name in ("from", "to"))
+    without = request.withheld(actor, issuer_id)
+    return answer(difference(old, new, without=without))
+
+
+def _version(request: Request, issuer_id: str, contract_id: str, name: str) -> ContractVersion:
+    number = request.query(name) or ""
+    if not number.isdecimal() or len(number) > 6:
+        raise InvalidInput(f"{name} is the number of a version", field=name)
+    return contracts.version(request.ctx, issuer_id, contract_id, int(number))
+
+
+@router.get("/contracts/<contract_id>/review")
+def get_review(contract_id: str) -> Response[str]:
+    """What the issuer's people should look at today: what is missing, doubts, and how old the VAT proofs are."""
+    request = Request(router)
+    actor = request.actor
+    issuer_id = request.issuer_of(actor)
+    authorise(actor, Right.EXCEPTION_VIEW, issuer_id)
+    return answer(review(request.ctx, actor, issuer_id, contract_id))
+
+
+@router.post("/contracts/<contract_id>/vat-proofs")
+def post_vat_proof(contract_id: str) -> Response[str]:
+    """Record what VIES answered for the buyer's or the issuer's VAT id."""
+    request = Request(router)
+    actor = request.actor
+    proof = request.read(VatProof)
+    made = vat_proofs.record(request.ctx, actor, request.issuer_of(actor), contract_id, proof)
+    return answer(made, HTTPStatus.CREATED)
+
+
+@router.get("/contracts/<contract_id>/vat-proofs")
+def list_vat_proofs(contract_id: str) -> Response[str]:
+    """The recorded proofs of both VAT ids, oldest first."""
+    request = Request(router)
+    actor = request.actor
+    issuer_id = request.issuer_of(actor)
+    authorise(actor, Right.EXCEPTION_VIEW, issuer_id)
+    return answer({"items": vat_proofs.proofs(request.ctx, actor, issuer_id, contract_id)})
+
+
+class ReasonBody(BaseModel):
+    """Why a contract is suspended or goes on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str
+
+
+@router.post("/contracts/<contract_id>/suspend")
+def suspend(contract_id: str) -> Response[str]:
+    """The contract takes no new sessions from now on."""
+    return _switched(contract_id, lifecycle.suspend)
+
+
+@router.post("/contracts/<contract_id>/go-on")
+def go_on(contract_id: str) -> Response[str]:
+    """A suspended contract takes sessions again."""
+    return _switched(contract_id, lifecycle.go_on)
+
+
+def _switched(contract_id: str, switch: Callable[..., Contract]) -> Response[str]:
+    request = Request(router)
+    actor = request.actor
+    body = request.read(ReasonBody)
+    issuer_id = request.issuer_of(actor)
+    made = switch(request.ctx, actor, issuer_id, contract_id, body.reason, if_match=request.if_match)
+    return answer(rules.view(made, request.ctx.now()), etag=made.changed)

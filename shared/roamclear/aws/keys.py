@@ -7,7 +7,7 @@ Index columns: ``gsi1pk/gsi1sk``, ``gsi2pk/gsi2sk``, ``gsi3pk/gsi3sk``; all are 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import Key
@@ -186,6 +186,16 @@ def contract_proposal(issuer_id: str, contract_id: str, proposal_id: str) -> Key
 def contract_party(issuer_id: str, party: str, contract_id: str) -> Key:
     """An eMSP party covered by a contract (the way from a CDR to its contract)."""
     return Key(f"{issuer_id}#PARTY#{party}", f"CONTRACT#{contract_id}")
+
+
+def vat_proofs(issuer_id: str, vat_id: str) -> str:
+    """Partition of the proofs of a VAT id."""
+    return f"{issuer_id}#VATPROOFS#{vat_id}"
+
+
+def vat_proof(issuer_id: str, vat_id: str, checked_on: date, request_id: str) -> Key:
+    """A dated proof of a VAT id (VIES), in order of its days; written once."""
+    return Key(vat_proofs(issuer_id, vat_id), f"{checked_on.isoformat()}#{request_id}")
 
 
 def evse(issuer_id: str, evse_id: str) -> Key:

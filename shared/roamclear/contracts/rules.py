@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from roamclear.contracts.model import Contract, ContractVersion, Frequency, Match, Status
+from roamclear.contracts.model import Contract, ContractVersion, ContractView, Frequency, Match, Status
 from roamclear.contracts.payment import month_day
 from roamclear.contracts.vat import VatTreatment, treatment
 from roamclear.kernel.time import add_wall_hours, first_midnight_from, local_date, local_midnight
@@ -135,6 +135,11 @@ def status(contract: Contract, now: datetime) -> Status:
     if contract.suspended_at_utc is not None and now >= contract.suspended_at_utc:
         return Status.SUSPENDED
     return Status.UPCOMING if day < contract.valid_from else Status.ACTIVE
+
+
+def view(contract: Contract, now: datetime) -> ContractView:
+    """A contract as it is shown at an instant."""
+    return ContractView.model_validate({**dict(contract), "state": status(contract, now)})
 
 
 def covers(contract: Contract, start: datetime) -> bool:

@@ -46,6 +46,8 @@ def publish(
         known = store.find(ctx.db, issuer_id, contract_id)
         expect(known, if_match)
         if known is not None:
+            if absent and known.status == "ACTIVE":
+                raise InvalidInput(f"a contract in use needs {absent[0]}", field=absent[0])
             latest = store.version(ctx.db, issuer_id, contract_id, known.version)
             if known.status == "ACTIVE" and valid_from < local_date(ctx.now(), known.zone):
                 raise Conflict("a version of past days is proposed and approved by two persons", rule="BACK_DATED")
@@ -54,8 +56,6 @@ def publish(
                 raise Conflict("zone, frequency and cycle of a contract are fixed", rule="FIXED_CALENDAR")
             if latest is not None and latest.terms.currency != terms.currency:
                 raise Conflict("the currency of a contract is fixed; make another contract", rule="FIXED_CURRENCY")
-            if absent and known.status == "ACTIVE":
-                raise InvalidInput(f"a contract in use needs {absent[0]}", field=absent[0])
         number = known.version + 1 if known else 1
         made = ContractVersion(
             issuer_id=issuer_id,

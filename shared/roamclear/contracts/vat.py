@@ -7,18 +7,21 @@ session is held with VAT_MISSING, never billed at 0 %.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from roamclear.kernel.ids import vat_id
 from roamclear.kernel.record import Record
 
 #: Components of a session whose VAT may be chosen apart (product.md D.1: debated nationally).
 COMPONENTS = ("ENERGY", "FLAT", "TIME", "PARKING", "RESERVATION")
 #: A certificate USt 1 TH holds for three years at most (product.md D.2).
 _CERTIFICATE_YEARS = 3
+#: Older than this a proof of a VAT id no longer speaks for the day of issue (rules.md 10).
+PROOF_GOOD_FOR = timedelta(days=30)
 
 
 class VatCategory(StrEnum):
@@ -84,6 +87,45 @@ class ResellerCertificate(Record):
         if (self.valid_to.year, self.valid_to.month) > (latest.year, latest.month):
             raise ValueError("a certificate holds for three years at most")
         return self
+
+
+class VatProof(Record):
+    """What VIES answered: the number, whether it was valid, on which day, under which request id."""
+
+    vat_id: str
+    valid: bool
+    checked_on: date
+    request_id: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")
+    name: str | None = Field(None, max_length=200)
+
+    @field_validator("vat_id")
+    @classmethod
+    def _vat(cls, value: str) -> str:
+        return vat_id.validate(value)
+
+
+class Standing(Record):
+    """How a VAT id stands on a day: VALID, INVALID, OLD (its last proof is too old) or UNPROVED."""
+
+    vat_id: str
+    state: str
+    proof: VatProof | None = None
+
+
+def standing(number: str, known: Iterable[VatProof], day: date) -> Standing:
+    """How a VAT id stands on a day; the latest proof up to that day speaks.
+
+    >>> standing("DE136695976", [], date(2026, 11, 9)).state
+    'UNPROVED'
+    """
+    past = [proof for proof in known if proof.checked_on <= day]
+    if not past:
+        return Standing(vat_id=number, state="UNPROVED")
+    latest = max(past, key=lambda proof: (proof.checked_on, proof.request_id))
+    if not latest.valid:
+        return Standing(vat_id=number, state="INVALID", proof=latest)
+    state = "OLD" if day - latest.checked_on > PROOF_GOOD_FOR else "VALID"
+    return Standing(vat_id=number, state=state, proof=latest)
 
 
 def treatment(

@@ -17,7 +17,9 @@ _RECURRING = frozenset(
         ExceptionType.NO_CONTRACT,
         ExceptionType.AMBIGUOUS_CONTRACT,
         ExceptionType.VAT_MISSING,
+        ExceptionType.VAT_PROOF_OLD,
         ExceptionType.PROCESSING_FAILED,
+        ExceptionType.WINDOW_NOTICE_FAILED,
     }
 )
 
