@@ -435,6 +435,21 @@ def link(token_hash: str) -> Key:
     return Key(f"{PLATFORM}#LINK#{token_hash}", "LINK")
 
 
+def mail(message_id: str) -> Key:
+    """A mail by the provider's message id: what a bounce names."""
+    return Key(f"{PLATFORM}#MAIL#{message_id}", "MAIL")
+
+
+def mail_failure(message_id: str, event_id: str) -> Key:
+    """What the provider reported of a message, kept also where no mail of ours has the id yet."""
+    return Key(f"{PLATFORM}#MAIL#{message_id}", f"FAILURE#{event_id}")
+
+
+def delivery_entry(issuer_id: str, subject: str, entry_id: str) -> Key:
+    """A line of the delivery log of a document, run or payout."""
+    return Key(f"{issuer_id}#DELIVERYLOG#{subject}", entry_id)
+
+
 def link_opening(token_hash: str, at: datetime, place: int) -> Key:
     """One opening of a link: when, from where; two of one instant differ by their place."""
     return Key(f"{PLATFORM}#LINK#{token_hash}", f"OPENED#{sort_instant(at)}#{place:06d}")

@@ -10,6 +10,8 @@ from roamclear.billing import store
 from roamclear.billing.model import Document, Run
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Terms
+from roamclear.deliveries import service as deliveries
+from roamclear.deliveries.model import Mail
 from roamclear.identity import service as identity
 from roamclear.identity.issuer import Issuer
 from roamclear.journal import service as journal
@@ -77,7 +79,17 @@ def _once(ctx: Context, run: Run, kind: MailKind, key: str, facts: dict[str, Any
         )
         return ()
     record = {"message_ids": [message_id], "kind": kind.value, "attached": list(mail.attached)}
-    ctx.db.write(store.delivery_put(run.issuer_id, key, record))
+    handed_over = Mail(
+        issuer_id=run.issuer_id,
+        message_id=message_id,
+        business_key=key,
+        kind=kind.value,
+        subject=facts.get("document_number") or run.run_id,
+        partner=run.contract_id,
+        recipients=mail.recipients,
+        at_utc=ctx.now(),
+    )
+    ctx.db.transact([store.delivery_put(run.issuer_id, key, record), *deliveries.mailed(handed_over)])
     journal.resolve(
         ctx, run.issuer_id, ExceptionType.DELIVERY_FAILED, key, by="system:mail", reason="the mail was taken"
     )

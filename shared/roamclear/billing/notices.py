@@ -9,6 +9,7 @@ from roamclear.billing import mails, store
 from roamclear.billing.model import Run, RunState
 from roamclear.contracts import rules as calendar
 from roamclear.contracts import service as contracts
+from roamclear.deliveries import service as deliveries
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise
 from roamclear.journal import service as journal
@@ -16,9 +17,11 @@ from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput, NotFound, Unavailable
 from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.writes import Table
 
 #: A notice this long after the opening is a late one: the window starts again from it.
 PUNCTUAL = timedelta(hours=1)
+_CAME_BACK = "the opening notice came back; the lock waits"
 
 
 def given(run: Run) -> bool:
@@ -33,18 +36,43 @@ def announce(ctx: Context, run: Run) -> Run:
     renewed = _renewed(ctx, run)
     ids = mails.window_opened(ctx, renewed)
     if not ids:
-        journal.raise_once(
-            ctx,
-            run.issuer_id,
-            ExceptionType.WINDOW_NOTICE_FAILED,
-            run.run_id,
-            "the opening notice was not taken by the mail service; the lock waits",
-            severity="HIGH",
-            partner=run.contract_id,
-            next_action="notify another contact or record other proof",
-        )
+        _tell(ctx, run, "the opening notice was not taken by the mail service; the lock waits")
+        return run
+    if all(deliveries.failed(ctx, message_id) for message_id in ids):
+        # Saying it again to the same contacts tells nobody.
+        _tell(ctx, run, _CAME_BACK)
         return run
     return _told(ctx, run, renewed, ids)
+
+
+def bounced(ctx: Context, issuer_id: str, run_id: str, message_id: str) -> None:
+    """Take back a notice that reached nobody: the lock waits for another contact or other proof (rules.md 6)."""
+
+    def attempt() -> bool:
+        run = store.run(ctx.db, issuer_id, run_id)
+        stands = run is not None and run.state is RunState.WINDOW and message_id in run.notice_ids
+        if run is None or not stands or not deliveries.failed(ctx, message_id):
+            return False
+        left = tuple(known for known in run.notice_ids if known != message_id)
+        update = store.run_update(run, (RunState.WINDOW,), notice_ids=left)
+        ctx.db.write(store.while_it_is(update, "notice_ids", run.notice_ids))
+        return not left and run.notice_proof is None
+
+    if again_on_race(attempt, tables=(Table.CLEARING,)):
+        _tell(ctx, _read(ctx, issuer_id, run_id), _CAME_BACK)
+
+
+def _tell(ctx: Context, run: Run, message: str) -> None:
+    journal.raise_once(
+        ctx,
+        run.issuer_id,
+        ExceptionType.WINDOW_NOTICE_FAILED,
+        run.run_id,
+        message,
+        severity="HIGH",
+        partner=run.contract_id,
+        next_action="notify another contact or record other proof",
+    )
 
 
 def notify_other(ctx: Context, actor: Actor, issuer_id: str, run_id: str, contacts: tuple[str, ...]) -> Run:

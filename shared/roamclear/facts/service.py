@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from roamclear.billing import notices
 from roamclear.billing import service as billing
 from roamclear.cdrs import service as cdrs
 from roamclear.contracts import service as contracts
 from roamclear.disputes import service as disputes
+from roamclear.deliveries import service as deliveries
 from roamclear.evses import service as evses
 from roamclear.facts import store
 from roamclear.identity import service as identity
@@ -96,6 +98,15 @@ def answer(ctx: Context, row: Row) -> None:
 
 def took_in(ctx: Context, row: Row) -> None:
     """What arrived at the intake table: a body, a differing body, a refused message, a location."""
+def _handed_over(ctx: Context, row: Row) -> None:
+    deliveries.answer_waiting(ctx, row["payload"]["message_id"])
+
+
+def _mail_failed(ctx: Context, row: Row) -> None:
+    if row["payload"]["kind"] == "WINDOW_OPENED":
+        notices.bounced(ctx, row["issuer_id"], row["payload"]["subject"], row["payload"]["message_id"])
+
+
     issuer_id, pk, sk = row["issuer_id"], row["pk"], row["sk"]
     if sk == "ORIGINAL":
         cdrs.process(ctx, issuer_id, row["cdr_ref"])
@@ -111,6 +122,8 @@ def took_in(ctx: Context, row: Row) -> None:
             details={"cdr_ref": row["cdr_ref"], "sha256": row["sha256"]},
         )
     elif "#INGEST#" in pk and not row.get("sandbox"):
+    "mail.failed": _mail_failed,
+    "mail.handed_over": _handed_over,
         journal.raise_once(
             ctx,
             issuer_id,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from roamclear.billing import service as billing
+from roamclear.deliveries import service as deliveries
+from roamclear.deliveries.model import Mail
 from roamclear.evses import service as evses
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
@@ -57,7 +59,7 @@ def send_statement(ctx: Context, issuer_id: str, payout_id: str) -> bool:
     )
     mail = compose(MailKind.PAYOUT_STATEMENT, MailLanguage(terms.language), billing.mail_brand(ctx, issuer), facts)
     try:
-        ctx.mailer.send(mail.raw, sender=mail.sender, recipients=mail.recipients)
+        message_id = ctx.mailer.send(mail.raw, sender=mail.sender, recipients=mail.recipients)
     except Unavailable:
         journal.raise_once(
             ctx, issuer_id, ExceptionType.DELIVERY_FAILED, f"{payout_id}#STATEMENT",
@@ -65,6 +67,17 @@ def send_statement(ctx: Context, issuer_id: str, payout_id: str) -> bool:
             partner=payout.account_id,
         )  # fmt: skip
         return False
+    handed_over = Mail(
+        issuer_id=issuer_id,
+        message_id=message_id,
+        business_key=f"{payout_id}#STATEMENT",
+        kind=mail.kind.value,
+        subject=payout_id,
+        partner=payout.account_id,
+        recipients=mail.recipients,
+        at_utc=ctx.now(),
+    )
+    ctx.db.transact(deliveries.mailed(handed_over))
     again_on_race(lambda: _flag(ctx, issuer_id, payout_id), tables=(Table.CLEARING,))
     subject = f"{payout_id}#STATEMENT"
     journal.resolve(ctx, issuer_id, ExceptionType.DELIVERY_FAILED, subject, by="system:mail", reason="taken")

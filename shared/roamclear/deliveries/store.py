@@ -1,0 +1,51 @@
+"""Rows of mails by message id, of what was reported of them, and of the logs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roamclear.aws import keys, outbox
+from roamclear.deliveries.model import Entry, Failure, Mail
+from roamclear.kernel.context import Database
+from roamclear.kernel.writes import Put, Table
+
+
+def mail_put(made: Mail) -> Put:
+    """Keep a mail by its message id."""
+    return Put(Table.CLEARING, keys.mail(made.message_id), made.dump(), when=())
+
+
+def mail(db: Database, message_id: str) -> Mail | None:
+    """The mail of a message id or None."""
+    row = db.get(Table.CLEARING, keys.mail(message_id))
+    return Mail.load(row) if row else None
+
+
+def failure_put(told: Failure) -> Put:
+    """Keep a report beside its mail, whether the mail is known yet or not; the same report again is the same."""
+    item = {"issuer_id": keys.PLATFORM, **told.dump()}
+    return Put(Table.CLEARING, keys.mail_failure(told.message_id, told.event_id), item, when=())
+
+
+def failures(db: Database, message_id: str) -> list[Failure]:
+    """Everything reported of a message."""
+    rows = db.rows(Table.CLEARING, keys.mail(message_id).pk, prefix="FAILURE#", consistent=True)
+    return [Failure.load(row) for row in rows]
+
+
+def entry_put(made: Entry) -> Put:
+    """A line of a log, once."""
+    return Put(Table.CLEARING, keys.delivery_entry(made.issuer_id, made.subject, made.entry_id), made.dump())
+
+
+def entries(db: Database, issuer_id: str, subject: str) -> list[Entry]:
+    """A log in the order of its instants."""
+    pk = keys.delivery_entry(issuer_id, subject, "").pk
+    found = [Entry.load(row) for row in db.rows(Table.CLEARING, pk, consistent=True)]
+    return sorted(found, key=lambda entry: (entry.at_utc, entry.entry_id))
+
+
+def fact(of: Mail, name: str, subject: str, **payload: Any) -> Put:
+    """A mail's fact for the higher rooms."""
+    told = {"message_id": of.message_id, "kind": of.kind, "subject": of.subject, **payload}
+    return outbox.fact(of.issuer_id, of.at_utc, name, subject, told)
