@@ -84,6 +84,12 @@ class Request:
         value = (self._event.query_string_parameters or {}).get(name, default)
         return str(value) if value is not None else None
 
+    def header(self, name: str) -> str | None:
+        """A header by its name, whatever its case."""
+        value = self._event.headers.get(name.lower())
+        return str(value) if value is not None else None
+
+    @property
     def if_match(self) -> int | None:
         """The counter of the state that the caller read (header If-Match, RFC 9110), or None where it does not say."""
         given = (self._event.headers.get("if-match") or "").strip()
