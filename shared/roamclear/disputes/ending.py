@@ -9,20 +9,17 @@ from typing import Any
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Session
 from roamclear.disputes import limits, parts, rules, store
-from roamclear.disputes.filing import refused
+from roamclear.disputes.filing import each
 from roamclear.disputes.model import Answer, Dispute, Outcome, Side, State
 from roamclear.identity.model import Actor, Right, Scope, system
 from roamclear.identity.rules import authorise
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Busy, Conflict, InvalidInput, Locked, RoamclearError
+from roamclear.kernel.errors import Busy, Conflict, InvalidInput, Locked
 from roamclear.kernel.money import Money
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Action
-
-#: How many disputes one request may answer.
-MAX_ANSWERS = 100
 
 
 def accept(
@@ -57,19 +54,10 @@ def reject(ctx: Context, actor: Actor, issuer_id: str, number: str, *, answer: s
 def answer_many(ctx: Context, actor: Actor, issuer_id: str, answers: list[Answer]) -> list[Outcome]:
     """Answer up to 100 disputes at once; each has its own result (product.md row 37)."""
     authorise(actor, Right.DISPUTE_RESOLVE, issuer_id)
-    if not 1 <= len(answers) <= MAX_ANSWERS:
-        raise InvalidInput(f"a list has 1 to {MAX_ANSWERS} answers", field="items")
-    found = []
-    for row, one in enumerate(answers, start=1):
-        try:
-            made = answer(ctx, actor, issuer_id, one)
-        except RoamclearError as error:
-            found.append(refused(row, one.dispute_id, error))
-            continue
-        found.append(
-            Outcome(row=row, subject=one.dispute_id, code="DONE", dispute_id=made.dispute_id, state=made.state)
-        )
-    return found
+    given = {one.dispute_id: one for one in answers}
+    if len(given) != len(answers):
+        raise InvalidInput("a list answers a dispute once", field="items")
+    return each(list(given), lambda number: answer(ctx, actor, issuer_id, given[number]))
 
 
 def answer(ctx: Context, actor: Actor, issuer_id: str, given: Answer) -> Dispute:

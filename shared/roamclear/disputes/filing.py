@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
 
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import DisputeState, Session
@@ -20,6 +23,8 @@ from roamclear.kernel.writes import Action
 
 #: How many disputes one request may file.
 MAX_ROWS = 500
+#: How many disputes one request may review or answer.
+MAX_AT_ONCE = 100
 
 
 def dispute_id(cdr_ref: str) -> str:
@@ -55,6 +60,33 @@ def create_many(ctx: Context, actor: Actor, issuer_id: str, rows: Sequence[Claim
     return file_rows(ctx, actor, issuer_id, list(enumerate(rows, start=1)), batch_of(actor, rows))
 
 
+def create_rows(ctx: Context, actor: Actor, issuer_id: str, rows: Sequence[dict[str, Any]]) -> list[Outcome]:
+    """Like ``create_many`` for rows as they came: one that is no claim has its own result too."""
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise InvalidInput(f"a list has 1 to {MAX_ROWS} rows", field="rows")
+    authorise(actor, Right.DISPUTE_CREATE, issuer_id)
+    claims: list[tuple[int, Claim]] = []
+    outcomes: list[Outcome] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            claims.append((number, claim_of(row)))
+        except InvalidInput as error:
+            outcomes.append(refused(number, str(row.get("cdr_ref", ""))[:64], error))
+    if claims:
+        outcomes += file_rows(ctx, actor, issuer_id, claims, batch_of(actor, [claim for _, claim in claims]))
+    return sorted(outcomes, key=lambda one: one.row)
+
+
+def claim_of(value: dict[str, Any]) -> Claim:
+    """Plain values as a claim; ``InvalidInput`` names the first field at fault."""
+    try:
+        return Claim.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "row"
+        raise InvalidInput(f"{name}: {first['msg']}", field=name) from error
+
+
 def batch_of(actor: Actor, rows: Iterable[Claim]) -> str:
     """The name of a list: equal lists of one actor have one name."""
     text = numbers_json.dumps([actor.actor_id, [row.dump() for row in rows]], sort_keys=True)
@@ -84,6 +116,21 @@ def file_rows(
         # Made again after a crash or a repeat it is the same mail: the batch is its business key.
         store.tell_list(ctx.db, issuer_id, ctx.now(), batch, [d for d in filed if d.contract_id == contract_id])
     return outcomes
+
+
+def each(numbers: Sequence[str], work: Callable[[str], Dispute]) -> list[Outcome]:
+    """Do one thing to up to 100 disputes; one that refuses stops no other."""
+    if not 1 <= len(numbers) <= MAX_AT_ONCE:
+        raise InvalidInput(f"a list has 1 to {MAX_AT_ONCE} disputes", field="items")
+    found = []
+    for row, number in enumerate(numbers, start=1):
+        try:
+            made = work(number)
+        except RoamclearError as error:
+            found.append(refused(row, number, error))
+            continue
+        found.append(Outcome(row=row, subject=number, code="DONE", dispute_id=made.dispute_id, state=made.state))
+    return found
 
 
 def refused(number: int, subject: str, error: RoamclearError) -> Outcome:

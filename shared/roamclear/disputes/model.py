@@ -209,6 +209,22 @@ class Evidence(Record):
     stored_at_utc: datetime | None = None
 
 
+class ClaimList(Record):
+    """A file of disputes: announced by a person, read once it came; its result lies at ``result_key``."""
+
+    issuer_id: str
+    list_id: str
+    actor_id: str
+    at_utc: datetime
+    state: str = "PENDING"
+    rows: int = 0
+    filed: int = 0
+    refused: int = 0
+    sha256: str | None = None
+    result_key: str | None = None
+    done_at_utc: datetime | None = None
+
+
 class Window(Record):
     """The part of a run that decides what may still be said."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from roamclear.aws import keys, outbox
 from roamclear.disputes import rules
-from roamclear.disputes.model import PENDING, Dispute, Entry, Evidence, Limit, Query, Window
+from roamclear.disputes.model import PENDING, ClaimList, Dispute, Entry, Evidence, Limit, Query, Window
 from roamclear.kernel.context import Database
 from roamclear.kernel.errors import ConditionFailed, InvalidInput
 from roamclear.kernel.time import sort_instant
@@ -38,11 +38,7 @@ def create(made: Dispute) -> list[Put]:
 
 def replace(made: Dispute, read: Dispute, at: datetime, what: str) -> list[Put]:
     """The next state of a dispute over exactly the one that was read, and its fact (updated, resolved, commented)."""
-    key = keys.dispute(made.issuer_id, made.dispute_id)
-    return [
-        Put(Table.CLEARING, key, _item(made), when=(When("changed", "=", read.changed),)),
-        _fact(made, at, what, f"{made.dispute_id}#{made.changed}"),
-    ]
+    return [keep(made, read), _fact(made, at, what, f"{made.dispute_id}#{made.changed}")]
 
 
 def entry_put(made: Entry) -> Put:
@@ -193,3 +189,43 @@ def limit_put(made: Limit, read: Limit | None) -> Put:
     key = Key(keys.dispute_limits(made.issuer_id), made.contract_id or "-")
     when = (When("changed", "=", read.changed),) if read else ABSENT
     return Put(Table.CLEARING, key, made.dump(), when=when)
+
+
+def keep(made: Dispute, read: Dispute) -> Put:
+    """The next state of a dispute over exactly the one that was read; nobody is told."""
+    key = keys.dispute(made.issuer_id, made.dispute_id)
+    return Put(Table.CLEARING, key, _item(made), when=(When("changed", "=", read.changed),))
+
+
+def evidence_file(db: Database, issuer_id: str, dispute_id: str, number: int) -> Evidence | None:
+    """One file of a dispute or None."""
+    row = db.get(Table.CLEARING, keys.dispute_file(issuer_id, dispute_id, number))
+    return Evidence.load(row) if row else None
+
+
+def evidence_create(made: Evidence) -> Put:
+    """An announced file."""
+    return Put(Table.CLEARING, keys.dispute_file(made.issuer_id, made.dispute_id, made.number), made.dump())
+
+
+def evidence_replace(made: Evidence) -> Put:
+    """The judgement on a file that had none."""
+    key = keys.dispute_file(made.issuer_id, made.dispute_id, made.number)
+    return Put(Table.CLEARING, key, made.dump(), when=(When("state", "=", "PENDING"),))
+
+
+def claim_list(db: Database, issuer_id: str, list_id: str) -> ClaimList | None:
+    """An announced file of disputes or None."""
+    row = db.get(Table.CLEARING, keys.dispute_list(issuer_id, list_id))
+    return ClaimList.load(row) if row else None
+
+
+def list_create(made: ClaimList) -> Put:
+    """An announced file of disputes."""
+    return Put(Table.CLEARING, keys.dispute_list(made.issuer_id, made.list_id), made.dump())
+
+
+def list_done(made: ClaimList) -> Put:
+    """The result of a file that had none."""
+    key = keys.dispute_list(made.issuer_id, made.list_id)
+    return Put(Table.CLEARING, key, made.dump(), when=(When("state", "=", "PENDING"),))

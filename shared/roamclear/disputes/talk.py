@@ -8,7 +8,8 @@ from typing import Any
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import DisputeState, Session
 from roamclear.disputes import parts, rules, store
-from roamclear.disputes.model import Dispute, Entry, Escalation, Side, State
+from roamclear.disputes.filing import each
+from roamclear.disputes.model import Dispute, Entry, Escalation, Outcome, Side, State
 from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Right, Scope
 from roamclear.identity.rules import authorise
@@ -37,6 +38,12 @@ def review(ctx: Context, actor: Actor, issuer_id: str, number: str) -> Dispute:
         return _save(ctx, actor, Side.CPO, made, known, "UNDER_REVIEW")
 
     return again_on_race(attempt, tables=parts.RACES)
+
+
+def review_many(ctx: Context, actor: Actor, issuer_id: str, numbers: list[str]) -> list[Outcome]:
+    """Take up to 100 disputes in hand; each has its own result (product.md row 37)."""
+    authorise(actor, Right.DISPUTE_RESOLVE, issuer_id)
+    return each(numbers, lambda number: review(ctx, actor, issuer_id, number))
 
 
 def request_info(ctx: Context, actor: Actor, issuer_id: str, number: str, *, text: str) -> Dispute:
