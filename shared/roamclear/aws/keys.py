@@ -340,6 +340,11 @@ def runs(issuer_id: str) -> str:
     return f"{issuer_id}#RUNS"
 
 
+def carried(issuer_id: str, contract_id: str, run_id: str) -> Key:
+    """A run below the smallest invoice of its contract, until a later one bills it."""
+    return Key(f"{issuer_id}#CARRIED#{contract_id}", run_id)
+
+
 def due(issuer_id: str, at: datetime, name: str) -> Key:
     """Something that waits for an instant of the one clock."""
     return Key(f"{issuer_id}#DUE", f"{sort_instant(at)}#{name}")
@@ -430,11 +435,6 @@ def delivery(issuer_id: str, business_key: str) -> Key:
     return Key(f"{issuer_id}#DELIVERY#{business_key}", "DELIVERY")
 
 
-def link(token_hash: str) -> Key:
-    """A signed link of a mail by the hash of its token."""
-    return Key(f"{PLATFORM}#LINK#{token_hash}", "LINK")
-
-
 def mail(message_id: str) -> Key:
     """A mail by the provider's message id: what a bounce names."""
     return Key(f"{PLATFORM}#MAIL#{message_id}", "MAIL")
@@ -448,6 +448,11 @@ def mail_failure(message_id: str, event_id: str) -> Key:
 def delivery_entry(issuer_id: str, subject: str, entry_id: str) -> Key:
     """A line of the delivery log of a document, run or payout."""
     return Key(f"{issuer_id}#DELIVERYLOG#{subject}", entry_id)
+
+
+def link(token_hash: str) -> Key:
+    """A signed link of a mail by the hash of its token."""
+    return Key(f"{PLATFORM}#LINK#{token_hash}", "LINK")
 
 
 def link_opening(token_hash: str, at: datetime, place: int) -> Key:
@@ -614,6 +619,12 @@ def accounting_period(issuer_id: str, label: str) -> Key:
 def accounting_export(issuer_id: str, label: str, profile: str) -> Key:
     """The files of a month in one profile."""
     return Key(accounting(issuer_id), f"EXPORT#{label}#{profile}")
+
+
+# ---- the stage itself ----------------------------------------------------------------------------------------------
+def stage_mode() -> Key:
+    """Whether the stage is in RECOVERY, and its beat."""
+    return Key(f"{PLATFORM}#MODE", "MODE")
 
 
 # ---- ledger and audit ----------------------------------------------------------------------------------------------

@@ -6,28 +6,29 @@ transaction that writes the header, the ledger entry, the run's state and the au
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import NoReturn
 
 from roamclear.audit import service as audit
-from roamclear.billing import chain, papers, rules, store, vat_reasons
+from roamclear.billing import carry, chain, papers, parts, rules, store, vat_reasons
+from roamclear.billing.charges import fees_net
 from roamclear.billing.model import Counter, Document, Run, RunState
-from roamclear.billing.runs import left, members
+from roamclear.billing.parts import Part, Row
+from roamclear.billing.runs import left
 from roamclear.cdrs import service as cdrs
-from roamclear.cdrs.model import Rating, Session
+from roamclear.cdrs.model import Session
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import ContractVersion
 from roamclear.documents.model import InvoiceDocument
-from roamclear.documents.totals import tax_of
 from roamclear.identity import service as identity
 from roamclear.identity.issuer import Issuer
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Busy, ConditionFailed, Conflict, InvariantBroken, NotFound
+from roamclear.kernel.errors import Busy, ConditionFailed, Conflict, NotFound
 from roamclear.kernel.money import Money
 from roamclear.kernel.record import plain
 from roamclear.kernel.time import local_date, local_midnight
@@ -38,7 +39,6 @@ from roamclear.ledger.model import Account, Event, credit, debit
 _TRIES = 12
 #: Renders a document once with its placeholder and returns what forbids issuing it, by name.
 Proof = Callable[[InvoiceDocument], list[str]]
-Row = tuple[Session, Rating, str]
 
 
 def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
@@ -56,12 +56,13 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
     issuer = identity.issuer(ctx, issuer_id)
     # What stands on the document is what the contract says today (decision 0019); prices stay as they were locked.
     terms = contracts.terms_at(ctx, issuer_id, run.contract_id, _day_of_terms(ctx, run))
-    parts = parts_of(ctx, run)
+    run = carry.settle(ctx, run)
+    if run.state is not RunState.FINALISING:
+        return run
     freeze_not_included(ctx, run)
-    _to(ctx, run, RunState.LOCKED, RunState.FINALISING)
-    numbers = [_issue_part(ctx, run, issuer, terms, place, rows, proof) for place, rows in enumerate(parts)]
-    state = RunState.ISSUED if numbers else RunState.SETTLED
-    _to(ctx, run, RunState.FINALISING, state, numbers=tuple(numbers))
+    documents = parts.documents(ctx, run)
+    numbers = [_issue_part(ctx, run, issuer, terms, place, part, proof) for place, part in enumerate(documents)]
+    _finish(ctx, run, tuple(numbers))
     reason = "the document was issued"
     journal.resolve(ctx, issuer_id, ExceptionType.EINVOICE_INVALID, run_id, by="system:close", reason=reason)
     return _run(ctx, issuer_id, run_id)
@@ -74,14 +75,15 @@ def _day_of_terms(ctx: Context, run: Run) -> date:
 
 
 def _issue_part(
-    ctx: Context, run: Run, issuer: Issuer, terms: ContractVersion, place: int, rows: list[Row], proof: Proof
+    ctx: Context, run: Run, issuer: Issuer, terms: ContractVersion, place: int, part: Part, proof: Proof
 ) -> str:
     """One document: checked with a placeholder, kept as a model, then numbered."""
+    rows = part.rows
     key = f"{run.issuer_id}/{run.run_id}/{place}"
     known = store.document_of_run(ctx.db, run.issuer_id, run.run_id, place)
     if known is not None:
         return known
-    type_code = _type_of(run, rows)
+    type_code = _type_of(run, part)
     today = local_date(ctx.now(), run.zone)
     draft = papers.invoice(
         run,
@@ -90,7 +92,9 @@ def _issue_part(
         rows,
         type_code=type_code,
         issue_date=today,
-        reasons=vat_reasons.reasons(rows, _versions(ctx, run, rows)),
+        reasons=vat_reasons.with_fees(vat_reasons.reasons(rows, _versions(ctx, run, rows)), part.fees),
+        fees=part.fees,
+        carried=carry.runs_of(ctx, run)[1:],
         amended=chain.amended(ctx, run.issuer_id, (session for session, _, _ in rows)),
         not_included=len(not_included(ctx, run)),
     )
@@ -102,7 +106,7 @@ def _issue_part(
     model_key = ctx.objects.put("documents", f"{key}/model.json", kept, "application/json").key
     for _ in range(_TRIES):
         try:
-            return _take_number(ctx, run, issuer, terms, place, rows, draft, model_key)
+            return _take_number(ctx, run, issuer, terms, place, part, draft, model_key)
         except ConditionFailed as lost:
             again = store.document_of_run(ctx.db, run.issuer_id, run.run_id, place)
             if again is not None:
@@ -118,9 +122,9 @@ def _versions(ctx: Context, run: Run, rows: list[Row]) -> dict[int, ContractVers
     return {n: contracts.version(ctx, run.issuer_id, run.contract_id, n) for n in numbers}
 
 
-def _type_of(run: Run, rows: list[Row]) -> str:
+def _type_of(run: Run, part: Part) -> str:
     """380, or 381 where the rows come to less than nothing; a correction that raises the price is a 384."""
-    if _balance(rows, run.currency) <= (0, 0):
+    if parts.balance(part.rows, run.currency, part.fees) < (0, 0):
         return "381"
     return "384" if run.corrects else "380"
 
@@ -131,11 +135,11 @@ def _take_number(
     issuer: Issuer,
     terms: ContractVersion,
     place: int,
-    rows: list[Row],
+    part: Part,
     draft: InvoiceDocument,
     model_key: str,
 ) -> str:
-    now = ctx.now()
+    now, rows = ctx.now(), part.rows
     today = local_date(now, run.zone)
     series = rules.series(issuer.number_prefix, draft.type_code.value, today.year)
     counter = store.counter(ctx.db, run.issuer_id, series)
@@ -166,7 +170,7 @@ def _take_number(
         *store.document_create(document),
         store.document_of_run_put(document),
         store.run_check(run, RunState.FINALISING),
-        _posting(ctx, run, issuer, document),
+        *_postings(ctx, run, issuer, document, fees_net(part.fees, run.currency)),
         log,
     ]
     ctx.db.transact(actions)
@@ -213,21 +217,27 @@ def _header(
     )
 
 
-def _posting(ctx: Context, run: Run, issuer: Issuer, document: Document) -> Put:
-    """Dr receivable(contract) / Cr revenue, Cr output VAT (rules.md 8)."""
-    return ledger.entry(
-        ctx,
-        issuer_id=run.issuer_id,
-        event=Event.CREDIT_ISSUED if document.type_code == "381" else Event.INVOICE_ISSUED,
-        subject=document.number,
-        currency=run.currency,
-        lines=[
-            debit(Account.RECEIVABLE.of(run.contract_id), document.gross),
-            credit(Account.REVENUE.of(run.contract_id), document.net, note=run.run_id),
-            credit(Account.OUTPUT_VAT.of(issuer.address.country), document.tax),
-        ],
-        memo=f"{document.number} {run.run_id}",
-    )
+def _postings(ctx: Context, run: Run, issuer: Issuer, document: Document, fees: Money) -> list[Put]:
+    """Dr receivable(contract) / Cr revenue, Cr fee revenue, Cr output VAT (rules.md 8); zero posts nothing."""
+    lines = [
+        debit(Account.RECEIVABLE.of(run.contract_id), document.gross),
+        credit(Account.REVENUE.of(run.contract_id), document.net - fees, note=run.run_id),
+        credit(Account.FEE_REVENUE.of(run.contract_id), fees, note=run.run_id),
+        credit(Account.OUTPUT_VAT.of(issuer.address.country), document.tax),
+    ]
+    if not any(line.amount for line in lines):
+        return []
+    return [
+        ledger.entry(
+            ctx,
+            issuer_id=run.issuer_id,
+            event=Event.CREDIT_ISSUED if document.type_code == "381" else Event.INVOICE_ISSUED,
+            subject=document.number,
+            currency=run.currency,
+            lines=lines,
+            memo=f"{document.number} {run.run_id}",
+        )
+    ]
 
 
 def _signed(amount: Money, sign: int) -> Money:
@@ -256,29 +266,6 @@ def _not_included_key(run: Run) -> str:
     return f"{run.issuer_id}/{run.run_id}/not-included.json"
 
 
-def parts_of(ctx: Context, run: Run) -> list[list[Row]]:
-    """The rows of each document; a part that comes to nothing, in its net and in its VAT, makes none."""
-    found = list(members(ctx, run))
-    ratings = cdrs.ratings(ctx, run.issuer_id, [s for s, _ in found])
-    rows = [(session, ratings[session.cdr_ref], section) for session, section in found]
-    net = sum(r[1].net.amount_minor for r in rows)
-    if run.locked_net is None or net != run.locked_net.amount_minor or len(rows) != run.locked:
-        raise InvariantBroken("the locked list and its lines differ", run_id=run.run_id)
-    outside = [r for r in rows if r[0].vat_category == "O"]
-    inside = [r for r in rows if r[0].vat_category != "O"]
-    return [part for part in (inside, outside) if _balance(part, run.currency) != (0, 0)]
-
-
-def _balance(rows: Iterable[Row], currency: str) -> tuple[int, int]:
-    """Net and VAT of a part in minor units: sums of categories may cancel out in one and not in the other."""
-    taxable: dict[tuple[str | None, Decimal], int] = {}
-    for session, rating, _ in rows:
-        key = (session.vat_category, session.vat_rate_percent or Decimal(0))
-        taxable[key] = taxable.get(key, 0) + rating.net.amount_minor
-    taxes = (tax_of(Money(net, currency), rate).amount_minor for (_, rate), net in taxable.items())
-    return sum(taxable.values()), sum(taxes)
-
-
 def _refuse(ctx: Context, run: Run, faults: list[str]) -> NoReturn:
     journal.raise_once(
         ctx,
@@ -294,12 +281,11 @@ def _refuse(ctx: Context, run: Run, faults: list[str]) -> NoReturn:
     raise Conflict("the document cannot be issued", faults=faults[:20])
 
 
-def _to(ctx: Context, run: Run, before: RunState, after: RunState, **columns: object) -> None:
+def _finish(ctx: Context, run: Run, numbers: tuple[str, ...]) -> None:
     try:
-        ctx.db.write(store.run_update(run, (before,), state=after, **columns))
+        carry.finished(ctx, run, numbers)
     except ConditionFailed:
-        now = _run(ctx, run.issuer_id, run.run_id).state
-        if now not in (after, RunState.ISSUED, RunState.SENT, RunState.SETTLED):
+        if _run(ctx, run.issuer_id, run.run_id).state not in (RunState.ISSUED, RunState.SENT, RunState.SETTLED):
             raise
 
 

@@ -1,18 +1,20 @@
 """The lock manifest: what was locked, so that changing one byte of it is seen (product.md B5). Pure; works offline.
 
 The root is a SHA-256 Merkle root over, in this order, the rating inputs (one leaf per contract version that priced a
-member) and the members (one leaf each: the CDR's bytes, its rating and its net). It is printed on the document and the
-session list, and the manifest lies under Object Lock.
+member or charged a fee), the members (one leaf each: the CDR's bytes, its rating and its net) and the fees. It is
+printed on the document and the session list, and the manifest lies under Object Lock.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from pydantic import Field, ValidationError
 
+from roamclear.contracts.fees import FeeCharge
 from roamclear.kernel import numbers_json
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.record import Record
@@ -36,6 +38,20 @@ class Locked(Record):
         return _leaf("member", self.dump())
 
 
+class LockedFee(Record):
+    """One fee of a run: what was counted and what it costs."""
+
+    code: str
+    contract_version: int
+    counted: Decimal | None = None
+    net_minor: int
+    currency: str
+
+    def leaf(self) -> bytes:
+        """The fee's leaf."""
+        return _leaf("fee", self.dump())
+
+
 class Manifest(Record):
     """What a run locked, and the root over it. ``terms`` holds the digest of each contract version's terms."""
 
@@ -44,6 +60,7 @@ class Manifest(Record):
     run_id: str
     terms: dict[str, str]
     members: tuple[Locked, ...]
+    fees: tuple[LockedFee, ...] = ()
     root: str = Field(pattern=_DIGEST)
 
     def to_bytes(self) -> bytes:
@@ -63,18 +80,32 @@ class Verdict(Record):
     unknown: tuple[str, ...] = ()
 
 
-def make(issuer_id: str, run_id: str, terms: Mapping[int, str], members: Sequence[Locked]) -> Manifest:
-    """The manifest of a run; ``terms`` are canonical texts of the contract versions that priced its members."""
-    digests = {str(version): hashlib.sha256(text.encode()).hexdigest() for version, text in sorted(terms.items())}
-    return Manifest(
-        issuer_id=issuer_id, run_id=run_id, terms=digests, members=tuple(members), root=root_of(digests, members)
+def locked_fee(charge: FeeCharge) -> LockedFee:
+    """The entry of a fee."""
+    return LockedFee(
+        code=charge.code,
+        contract_version=charge.contract_version,
+        counted=charge.counted,
+        net_minor=charge.net.amount_minor,
+        currency=charge.net.currency,
     )
 
 
-def root_of(terms: Mapping[str, str], members: Iterable[Locked]) -> str:
-    """The Merkle root over rating inputs and members, in their order."""
+def make(
+    issuer_id: str, run_id: str, terms: Mapping[int, str], members: Sequence[Locked], fees: Sequence[LockedFee] = ()
+) -> Manifest:
+    """The manifest of a run; ``terms`` are canonical texts of the contract versions that priced it."""
+    digests = {str(version): hashlib.sha256(text.encode()).hexdigest() for version, text in sorted(terms.items())}
+    root = root_of(digests, members, fees)
+    return Manifest(
+        issuer_id=issuer_id, run_id=run_id, terms=digests, members=tuple(members), fees=tuple(fees), root=root
+    )
+
+
+def root_of(terms: Mapping[str, str], members: Iterable[Locked], fees: Iterable[LockedFee] = ()) -> str:
+    """The Merkle root over rating inputs, members and fees, in their order."""
     inputs = [_leaf("terms", {"version": v, "sha256": d}) for v, d in sorted(terms.items(), key=lambda i: int(i[0]))]
-    return merkle_root([*inputs, *(m.leaf() for m in members)])
+    return merkle_root([*inputs, *(m.leaf() for m in members), *(f.leaf() for f in fees)])
 
 
 def merkle_root(leaves: Sequence[bytes]) -> str:
@@ -104,7 +135,7 @@ def read(data: bytes) -> Manifest:
 
 def verify(manifest: Manifest, bodies: Iterable[bytes]) -> Verdict:
     """Whether the root fits the list, and every member has its body unchanged."""
-    computed = root_of(manifest.terms, manifest.members)
+    computed = root_of(manifest.terms, manifest.members, manifest.fees)
     wanted = {m.sha256: m.cdr_ref for m in manifest.members}
     given = [hashlib.sha256(body).hexdigest() for body in bodies]
     missing = tuple(sorted(ref for digest, ref in wanted.items() if digest not in set(given)))

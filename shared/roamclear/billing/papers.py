@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
-from roamclear.billing import rules
+from roamclear.billing import fee_lines, rules
 from roamclear.billing.model import Document, Run
 from roamclear.cdrs.model import Rating, Session
+from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion, Counterparty
 from roamclear.documents import model as doc
 from roamclear.documents.totals import totals, vat_breakdown
@@ -41,6 +42,8 @@ def invoice(
     type_code: str,
     issue_date: date,
     reasons: Mapping[doc.VatCategory, doc.VatReason],
+    fees: Sequence[FeeCharge] = (),
+    carried: Sequence[Run] = (),
     amended: Sequence[Document] = (),
     not_included: int = 0,
 ) -> doc.InvoiceDocument:
@@ -50,11 +53,12 @@ def invoice(
     """
     found = list(rows)
     sign = -1 if type_code == "381" else 1
+    language = doc.Language(terms.terms.language)
     lines = tuple(
         _line(key, total, run, sign)
         for key, total in rules.group(found, run.currency).items()
         if total.quantity or total.amount_minor
-    )
+    ) + tuple(fee_lines.lines(fees, language, sign))
     vat = vat_breakdown(lines, run.currency, reasons)
     return doc.InvoiceDocument(
         type_code=doc.DocumentType(type_code),
@@ -63,7 +67,7 @@ def invoice(
         period_start=run.first,
         period_end=run.end - timedelta(days=1),
         currency=run.currency,
-        language=doc.Language(terms.terms.language),
+        language=language,
         seller=seller(issuer),
         buyer=buyer(terms.terms.counterparty),
         payment=doc.Payment(iban=issuer.iban, bic=issuer.bic, account_name=issuer.legal_name),
@@ -73,6 +77,7 @@ def invoice(
         buyer_reference=terms.terms.counterparty.buyer_reference,
         contract_reference=run.contract_id,
         preceding=tuple(doc.Preceding(number=d.number, issue_date=d.issue_date) for d in amended),
+        notes=fee_lines.notes(carried, language),
         window=window(run, not_included),
         branding=branding(issuer),
         correction_reason=run.reason,

@@ -29,25 +29,43 @@ def equations(ctx: Context, issuer_id: str) -> list[Equation]:
 
 
 def _runs(ctx: Context, issuer_id: str, documents: list[Document], entries: list[JournalEntry]) -> list[Equation]:
-    """Per contract, period and currency: Σ net of locked sessions = Σ net of documents = revenue postings."""
+    """Per run and what it carries: Σ net of locked sessions + fees = Σ net of documents = revenue postings."""
     billed: dict[str, int] = defaultdict(int)
     for document in documents:
         billed[document.run_id] += document.net.amount_minor
-    revenue: dict[str, int] = defaultdict(int)
-    for entry in entries:
-        if entry.event in _ISSUED:
-            for line in entry.lines:
-                if line.account.startswith(f"{Account.REVENUE.value}:") and line.note:
-                    revenue[line.note] -= line.amount.amount_minor
-    found = []
-    for run in store.all_runs(ctx.db, issuer_id):
-        # Documents and postings share a transaction, so they agree at any time; all sessions are billed from ISSUED on.
-        net = billed[run.run_id]
+    revenue, fee_revenue = _posted(entries, Account.REVENUE), _posted(entries, Account.FEE_REVENUE)
+    all_runs = store.all_runs(ctx.db, issuer_id)
+    locked: dict[str, int] = defaultdict(int)
+    fees: dict[str, int] = defaultdict(int)
+    taken: dict[str, int] = defaultdict(int)
+    for run in all_runs:
+        taken[run.billed_by or ""] += 1
         if run.state in INVOICED_STATES:
-            sessions = sum(s.net.amount_minor for s in runs.locked_sessions(ctx, issuer_id, run.run_id) if s.net)
-            found.append(_equation("locked sessions = documents, net", run.run_id, run.currency, sessions, net))
-        if net or revenue[run.run_id] or run.state in INVOICED_STATES:
-            found.append(_equation("documents = revenue, net", run.run_id, run.currency, net, revenue[run.run_id]))
+            name = run.billed_by or run.run_id
+            locked[name] += sum(s.net.amount_minor for s in runs.locked_sessions(ctx, issuer_id, run.run_id) if s.net)
+            fees[name] += sum(fee.net.amount_minor for fee in run.fees)
+    found = []
+    for run in all_runs:
+        # Documents and postings share a transaction, so they agree at any time; all sessions are billed from ISSUED on.
+        name, unit, net = run.run_id, run.currency, billed[run.run_id]
+        if run.state in INVOICED_STATES and run.billed_by is None:
+            found.append(_equation("locked sessions = documents, net", name, unit, locked[name] + fees[name], net))
+            found.append(_equation("fees = fee revenue", name, unit, fees[name], fee_revenue[name]))
+        if run.carries or taken[name]:
+            found.append(_equation("carried runs = runs taken", name, "runs", taken[name], len(run.carries)))
+        both = revenue[name] + fee_revenue[name]
+        if net or both or run.state in INVOICED_STATES:
+            found.append(_equation("documents = revenue, net", name, unit, net, both))
+    return found
+
+
+def _posted(entries: list[JournalEntry], account: Account) -> dict[str, int]:
+    """Credits of an account class by issued documents, per run."""
+    found: dict[str, int] = defaultdict(int)
+    for entry in entries:
+        for line in entry.lines if entry.event in _ISSUED else ():
+            if line.account.startswith(f"{account.value}:") and line.note:
+                found[line.note] -= line.amount.amount_minor
     return found
 
 

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from roamclear.audit import service as audit
-from roamclear.billing import manifest, membership, notices, store
+from roamclear.billing import carry, charges, manifest, membership, notices, store
 from roamclear.billing.model import LOCKED_STATES, Run, RunRequest, RunState
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Session
 from roamclear.contracts import rules as calendar
 from roamclear.contracts import service as contracts
+from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import Contract, ContractVersion
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
@@ -155,12 +156,19 @@ def open_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
     run = _decide_opening(ctx, run)
     membership.gather(ctx, run)
     sessions = list(_current(ctx, run))
-    net = Money(sum(s.net.amount_minor for s in sessions if s.net), run.currency)
-    state = RunState.WINDOW if sessions else RunState.SETTLED
+    charged = charges.fees(ctx, run, sessions)
+    net = _net(run, sessions) + charges.fees_net(charged, run.currency)
+    state = RunState.WINDOW if sessions or charged or carry.waiting(ctx, run) else RunState.SETTLED
 
     def attempt() -> None:
         log = _log(ctx, run, "WINDOW_OPENED", {"members": len(sessions), "proforma": net})
-        columns = {"state": state, "members": len(sessions), "proforma": net, **_resumed_late(ctx, run)}
+        columns = {
+            "state": state,
+            "members": len(sessions),
+            "proforma": net,
+            "fees": charged,
+            **_resumed_late(ctx, run),
+        }
         ctx.db.transact(
             [store.run_update(run, (RunState.GRACE,), **columns), store.fact(run, ctx.now(), "window.opened"), log]
         )
@@ -262,20 +270,20 @@ def _locked(ctx: Context, run: Run) -> Run:
     for session in _members(ctx, run):
         disputed += session.dispute is not DisputeState.NONE
         (kept if session.run_id == run.run_id else left).append(session)
-    root = _manifest(ctx, run, kept)
-
-    def net(sessions: list[Session]) -> Money:
-        return Money(sum(s.net.amount_minor for s in sessions if s.net), run.currency)
+    charged = charges.fees(ctx, run, kept)
+    root = _manifest(ctx, run, kept, charged)
+    more = bool(kept or charged or carry.waiting(ctx, run))
 
     def attempt() -> None:
         columns = {
             # Nothing left to bill: the run is over, nobody will ask it again.
-            "state": RunState.LOCKED if kept else RunState.SETTLED,
+            "state": RunState.LOCKED if more else RunState.SETTLED,
             "locked_at_utc": ctx.now(),
             "locked": len(kept),
-            "locked_net": net(kept),
+            "locked_net": _net(run, kept),
+            "fees": charged,
             "left": len(left),
-            "left_net": net(left),
+            "left_net": _net(run, left),
             "disputed": disputed,
             "manifest": root,
         }
@@ -290,14 +298,20 @@ def _locked(ctx: Context, run: Run) -> Run:
     return _run(ctx, run.issuer_id, run.run_id)
 
 
-def _manifest(ctx: Context, run: Run, kept: list[Session]) -> str:
+def _net(run: Run, sessions: list[Session]) -> Money:
+    return Money(sum(s.net.amount_minor for s in sessions if s.net), run.currency)
+
+
+def _manifest(ctx: Context, run: Run, kept: list[Session], charged: tuple[FeeCharge, ...]) -> str:
     """Write the manifest of what is locked under Object Lock; its root goes onto the document."""
-    versions = sorted({s.contract_version for s in kept if s.contract_version is not None})
+    priced = {s.contract_version for s in kept if s.contract_version is not None}
+    versions = sorted(priced | {fee.contract_version for fee in charged})
     terms = {
         v: numbers_json.dumps(contracts.version(ctx, run.issuer_id, run.contract_id, v).terms.dump(), sort_keys=True)
         for v in versions
     }
-    made = manifest.make(run.issuer_id, run.run_id, terms, [_locked_entry(s) for s in kept])
+    fees = [manifest.locked_fee(fee) for fee in charged]
+    made = manifest.make(run.issuer_id, run.run_id, terms, [_locked_entry(s) for s in kept], fees)
     key = f"{run.issuer_id}/locks/{run.run_id}.json"
     ctx.objects.put("archive", key, made.to_bytes(), "application/json")
     return made.root

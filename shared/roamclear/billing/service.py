@@ -7,12 +7,13 @@ from typing import Any
 from roamclear.audit import service as audit
 from roamclear.billing import notices, rules, store
 from roamclear.billing.chain import documents_of
-from roamclear.billing.issue import Row, issue, not_included
-from roamclear.billing.issue import parts_of as parts
+from roamclear.billing.charges import fees_net
+from roamclear.billing.issue import issue, not_included
 from roamclear.billing.mails import mail_brand
 from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
 from roamclear.billing.notices import notify_other, record_proof
 from roamclear.billing.papers import final
+from roamclear.billing.parts import Row, fees_by_place, parts
 from roamclear.billing.recovery import complete_due, fail, not_prepared, resume
 from roamclear.billing.runs import (
     LOCK_AFTER,
@@ -39,6 +40,7 @@ from roamclear.kernel.writes import Put
 
 __all__ = [
     "Row",
+    "billed_by",
     "by_reference",
     "complete_due",
     "document",
@@ -47,6 +49,8 @@ __all__ = [
     "documents_of",
     "effective",
     "fail",
+    "fees_by_place",
+    "fees_net",
     "finish",
     "issue",
     "left",
@@ -89,6 +93,11 @@ def runs(ctx: Context, actor: Actor, issuer_id: str) -> list[Run]:
     ]
 
 
+def billed_by(ctx: Context, issuer_id: str) -> dict[str, str]:
+    """Which run bills a carried one, by the carried one's name."""
+    return {r.run_id: r.billed_by for r in store.all_runs(ctx.db, issuer_id) if r.billed_by is not None}
+
+
 def run_for(ctx: Context, actor: Actor, issuer_id: str, run_id: str) -> Run:
     """One run for who may see it."""
     scope = authorise(actor, Right.RUN_VIEW, issuer_id)
@@ -117,7 +126,7 @@ def lock_outcome(ctx: Context, issuer_id: str, run_id: str) -> dict[str, Any]:
         notices.announce(ctx, found)
         return {"outcome": "NOT_YET"}
     found = lock(ctx, issuer_id, run_id)
-    if found.state is RunState.SETTLED or found.locked == 0:
+    if found.state is RunState.SETTLED:
         return {"outcome": "NOTHING_TO_BILL"}
     terms = contracts.version(ctx, issuer_id, found.contract_id, found.contract_version).terms
     needs_approval = not terms.auto_issue and found.approved_by is None

@@ -78,6 +78,25 @@ def fact(known: Run, at: datetime, name: str) -> Put:
     return outbox.fact(known.issuer_id, at, name, known.run_id, payload)
 
 
+# ---- carried -------------------------------------------------------------------------------------------------------
+def carried_put(known: Run) -> Put:
+    """A run that waits for a later one of its contract to bill it; written once."""
+    item = {"issuer_id": known.issuer_id, "run_id": known.run_id}
+    return Put(Table.CLEARING, keys.carried(known.issuer_id, known.contract_id, known.run_id), item)
+
+
+def carried_gone(known: Run) -> Remove:
+    """A run was taken; refused where another one took it."""
+    key = keys.carried(known.issuer_id, known.contract_id, known.run_id)
+    return Remove(Table.CLEARING, key, when=(When("run_id", "=", known.run_id),))
+
+
+def carried(db: Database, issuer_id: str, contract_id: str) -> list[str]:
+    """Names of the runs of a contract that wait to be billed."""
+    pk = keys.carried(issuer_id, contract_id, "").pk
+    return [str(row["run_id"]) for row in db.rows(Table.CLEARING, pk, consistent=True)]
+
+
 # ---- members -------------------------------------------------------------------------------------------------------
 def member_put(made: Member) -> Put:
     """A member row; the same one again is the same."""
@@ -254,6 +273,18 @@ def corrections(db: Database, issuer_id: str) -> list[Correction]:
     found = [Key(r["pk"], r["sk"]) for r in rows]
     items = db.get_many(Table.CLEARING, found)
     return [Correction.load(items[key]) for key in found if key in items]
+
+
+def correction_fact(made: Correction, at: datetime, name: str) -> Put:
+    """A correction's fact for its consumer and the higher rooms."""
+    payload = {"correction_id": made.correction_id, "number": made.number, "contract_id": made.contract_id}
+    return outbox.fact(made.issuer_id, at, name, made.correction_id, payload)
+
+
+def document_fact(made: Document, at: datetime, name: str, note: str) -> Put:
+    """What a credit note did to a document, for the higher rooms and webhooks."""
+    payload = {"number": made.number, "contract_id": made.contract_id, "note": note, "open": made.open_amount}
+    return outbox.fact(made.issuer_id, at, name, made.number, payload)
 
 
 # ---- deliveries ----------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from roamclear.cdrs.model import Rating, Session
+from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion, Terms, VatCategory, VatTreatment
 from roamclear.contracts.rules import vat_of
 from roamclear.documents import model as doc
@@ -34,6 +35,22 @@ def reasons(
         doc.VatCategory(category.value): doc.VatReason(text="; ".join(told), code=_CODES.get(category))
         for category, told in texts.items()
     }
+
+
+def with_fees(
+    known: Mapping[doc.VatCategory, doc.VatReason], fees: Iterable[FeeCharge]
+) -> dict[doc.VatCategory, doc.VatReason]:
+    """The reasons of the sessions, and those of fees that have others: a category tells all of its reasons."""
+    found = dict(known)
+    for fee in fees:
+        category = doc.VatCategory(fee.vat_category)
+        if fee.vat_reason is None or category is doc.VatCategory.STANDARD:
+            continue
+        told = found[category].text.split("; ") if category in found else []
+        if fee.vat_reason not in told:
+            text = "; ".join([*told, fee.vat_reason])
+            found[category] = doc.VatReason(text=text, code=_CODES.get(VatCategory(fee.vat_category)))
+    return found
 
 
 def _any(terms: Terms, category: VatCategory) -> VatTreatment | None:

@@ -92,7 +92,7 @@ class FeeCharge(Record):
     """What one fee comes to in one run: frozen with the lock, printed as one line.
 
     ``quantity`` has the sign of ``net``; ``unit_price`` is there only where quantity x price, rounded, is the net.
-    ``usage`` is what was counted.
+    ``counted`` is what was counted (major units of session net for PERCENT), ``percent`` the one share applied to it.
     """
 
     code: str
@@ -103,6 +103,7 @@ class FeeCharge(Record):
     net: Money
     unit_price: Decimal | None = None
     counted: Decimal | None = None
+    percent: Decimal | None = None
     minimum: bool = False
     vat_category: str
     vat_rate: Decimal = Decimal(0)
@@ -155,6 +156,7 @@ def charge(fee: Fee, usage: Usage, period: Span, version: int, *, any_session: b
     if not net:
         return None
     quantity, unit_price = (_sign(net), None) if raised else _shown(fee, counted, net, period)
+    covered = period.covered_first < period.covered_end
     return FeeCharge(
         code=fee.code,
         name=fee.name,
@@ -164,13 +166,19 @@ def charge(fee: Fee, usage: Usage, period: Span, version: int, *, any_session: b
         net=net,
         unit_price=unit_price,
         counted=counted,
+        percent=_one_price(fee, counted) if fee.kind is FeeKind.PERCENT and counted is not None else None,
         minimum=raised,
         vat_category=fee.vat.category.value,
         vat_rate=fee.vat.rate_percent,
         vat_reason=fee.vat.reason,
-        first=period.covered_first,
-        end=period.covered_end,
+        first=period.covered_first if covered else period.first,
+        end=period.covered_end if covered else period.end,
     )
+
+
+def mirrored(charges: Sequence[FeeCharge]) -> tuple[FeeCharge, ...]:
+    """The charges that undo others: the same prices, quantities and amounts negative."""
+    return tuple(c.model_copy(update={"quantity": -c.quantity, "net": -c.net}) for c in charges)
 
 
 def amount(fee: Fee, counted: Decimal, currency: str) -> Money:
@@ -257,9 +265,12 @@ def _shown(fee: Fee, counted: Decimal | None, net: Money, period: Span) -> tuple
         return (Decimal(period.months), fee.price) if period.months and whole else (Decimal(1), None)
     if fee.kind is FeeKind.PERCENT:
         return _sign(net), None
-    if not fee.tiers:
-        return counted, fee.price
-    return counted, _reached(fee, abs(counted)) if fee.tier_mode is TierMode.VOLUME else None
+    return counted, _one_price(fee, counted)
+
+
+def _one_price(fee: Fee, counted: Decimal) -> Decimal | None:
+    """The price of all that was counted, or None where parts of it had their own."""
+    return None if fee.tiers and fee.tier_mode is TierMode.MARGINAL else _reached(fee, abs(counted))
 
 
 def _sign(net: Money) -> Decimal:

@@ -101,10 +101,11 @@ class SectionKind(StrEnum):
     COUNTRY = "COUNTRY"
     EARLIER = "EARLIER"
     ADJUSTMENT = "ADJUSTMENT"
+    FEES = "FEES"
 
 
 class Section(Record):
-    """Where a line is printed: under the country of its chargers, earlier periods or adjustments."""
+    """Where a line is printed: under the country of its chargers, earlier periods, adjustments or fees."""
 
     kind: SectionKind = SectionKind.COUNTRY
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2")

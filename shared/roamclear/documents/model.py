@@ -26,6 +26,7 @@ from roamclear.documents.session_model import (
     AdjustmentRow,
     ExcludedRow,
     ExportPart,
+    FeeRow,
     SessionExport,
     SessionRow,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "DocumentType",
     "ExcludedRow",
     "ExportPart",
+    "FeeRow",
     "InvoiceDocument",
     "Language",
     "Line",

@@ -18,7 +18,7 @@ from roamclear.documents.words import word
 from roamclear.kernel.money import Money, total
 
 ROW = 58
-_SECTIONS = {SectionKind.COUNTRY: 0, SectionKind.EARLIER: 1, SectionKind.ADJUSTMENT: 2}
+_SECTIONS = {SectionKind.COUNTRY: 0, SectionKind.EARLIER: 1, SectionKind.ADJUSTMENT: 2, SectionKind.FEES: 3}
 
 
 def columns(document: InvoiceDocument) -> tuple[Column, ...]:
@@ -35,7 +35,7 @@ def columns(document: InvoiceDocument) -> tuple[Column, ...]:
 
 
 def ordered(document: InvoiceDocument) -> list[tuple[Section, list[Line]]]:
-    """Lines by section: countries as they come first, then earlier periods, then adjustments."""
+    """Lines by section: countries as they come first, then earlier periods, adjustments and fees."""
     places: dict[Section, int] = {}
     for line in document.lines:
         places.setdefault(line.section, len(places))

@@ -1,7 +1,7 @@
 """The list of sessions behind a document: one row per CDR, with the columns of product.md A4-annex.
 
 Energy is in kWh, durations are whole seconds, amounts are ``Money`` of the export's currency. The sum of
-``net`` over the sessions plus the adjustments equals the document's net to the cent.
+``net`` over the sessions, the adjustments and the fees equals the document's net to the cent.
 """
 
 from __future__ import annotations
@@ -78,6 +78,19 @@ class AdjustmentRow(Record):
     original: Money
     corrected: Money
     net: Money = Field(description="what it adds to this document: corrected minus original")
+
+
+class FeeRow(Record):
+    """One fee of the document (product.md row 32); ``counted`` is in what the fee counts, its net part of the sum."""
+
+    code: str
+    name: str
+    counted: Decimal | None = None
+    period_start: date
+    period_end: date = Field(description="the last day, inclusive")
+    vat_category: str
+    vat_rate: Decimal = Decimal(0)
+    net: Money
 
 
 class ExcludedRow(Record):

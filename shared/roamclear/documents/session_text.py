@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from roamclear.documents.session_columns import COLUMNS, LEADING, Kind, SessionColumn, local
-from roamclear.documents.session_model import AdjustmentRow, ExportPart, SessionExport, SessionRow
+from roamclear.documents.session_model import AdjustmentRow, ExportPart, FeeRow, SessionExport, SessionRow
 from roamclear.documents.session_totals import Tally, check_total
 from roamclear.documents.xml_tools import amount, number
 from roamclear.kernel.numbers_json import dumps
@@ -23,14 +23,20 @@ _TEXT_HEADS = [title for title, _ in LEADING]
 
 
 def write_csv(
-    export: SessionExport, rows: Iterable[SessionRow], target: Path, *, adjustments: Iterable[AdjustmentRow] = ()
+    export: SessionExport,
+    rows: Iterable[SessionRow],
+    target: Path,
+    *,
+    adjustments: Iterable[AdjustmentRow] = (),
+    fees: Iterable[FeeRow] = (),
 ) -> ExportPart:
     """Write the CSV twin: UTF-8 with BOM (spreadsheets need it), CRLF, points in numbers, ISO 8601 instants.
 
-    Sessions come first, adjustments behind them with Kind ``ADJUSTMENT``; the sum of Net is the document's net.
+    Sessions come first, behind them adjustments and fees with Kind ``ADJUSTMENT`` and ``FEE``; the sum of Net is the
+    document's net.
     """
     with target.open("w", encoding="utf-8-sig", newline="") as stream:
-        return _csv(export, rows, adjustments, stream, target)
+        return _csv(export, rows, adjustments, fees, stream, target)
 
 
 def safe(text: str) -> str:
@@ -46,6 +52,7 @@ def _csv(
     export: SessionExport,
     rows: Iterable[SessionRow],
     adjustments: Iterable[AdjustmentRow],
+    fees: Iterable[FeeRow],
     stream: TextIO,
     target: Path,
 ) -> ExportPart:
@@ -56,12 +63,20 @@ def _csv(
         tally.add(row)
         cells = [_csv_cell(column, value) for column, value in _values(row)]
         writer.writerow([tally.rows, *lead, *cells, "SESSION", ""])
+    last = tally.rows
     for place, adjustment in enumerate(adjustments, start=tally.rows + 1):
         tally.adjust(adjustment)
         known = {"cdr_id": safe(adjustment.cdr_id), "net": amount(adjustment.net)}
         original = [safe(adjustment.original_document), lead[1]]
         cells = [known.get(c.key, "") for c in COLUMNS]
         writer.writerow([place, *original, *cells, "ADJUSTMENT", safe(adjustment.reason)])
+        last = place
+    for place, fee in enumerate(fees, start=last + 1):
+        tally.charge(fee)
+        known = {"cdr_id": safe(fee.code), "net": amount(fee.net), "vat_category": fee.vat_category}
+        known["vat_rate"] = number(fee.vat_rate)
+        cells = [known.get(c.key, "") for c in COLUMNS]
+        writer.writerow([place, lead[0], f"{fee.period_start}/{fee.period_end}", *cells, "FEE", safe(fee.name)])
     check_total(export, tally)
     stream.flush()
     return _part(target, tally)
@@ -99,7 +114,12 @@ def _csv_cell(column: SessionColumn, value: Any) -> str:
 
 
 def write_ndjson(
-    export: SessionExport, rows: Iterable[SessionRow], target: Path, *, adjustments: Iterable[AdjustmentRow] = ()
+    export: SessionExport,
+    rows: Iterable[SessionRow],
+    target: Path,
+    *,
+    adjustments: Iterable[AdjustmentRow] = (),
+    fees: Iterable[FeeRow] = (),
 ) -> ExportPart:
     """Write the NDJSON twin: one object per line, exact numbers, durations in seconds, empty values left out."""
     tally, lead = Tally(export.currency), _lead(export)
@@ -112,12 +132,18 @@ def write_ndjson(
             stream.write(dumps(item) + "\n")
         for adjustment in adjustments:
             tally.adjust(adjustment)
-            item = {"kind": "ADJUSTMENT", "document": export.document_number, "currency": export.currency}
-            item |= {key: _json_value(value) for key in AdjustmentRow.model_fields
-                     if (value := getattr(adjustment, key)) is not None}  # fmt: skip
-            stream.write(dumps(item) + "\n")
+            stream.write(_json_line("ADJUSTMENT", export, adjustment))
+        for fee in fees:
+            tally.charge(fee)
+            stream.write(_json_line("FEE", export, fee))
         check_total(export, tally)
     return _part(target, tally)
+
+
+def _json_line(kind: str, export: SessionExport, row: AdjustmentRow | FeeRow) -> str:
+    item = {"kind": kind, "document": export.document_number, "currency": export.currency}
+    values = {key: getattr(row, key) for key in type(row).model_fields}
+    return dumps(item | {key: _json_value(value) for key, value in values.items() if value is not None}) + "\n"
 
 
 def _json_key(column: SessionColumn) -> str:
@@ -131,8 +157,9 @@ def _json_value(value: Any) -> Any:
 
 
 def _part(target: Path, tally: Tally) -> ExportPart:
-    net = tally.sessions_net + tally.adjustments_net
-    return ExportPart(path=str(target), index=1, last=True, rows=tally.rows, net=net, size_bytes=target.stat().st_size)
+    return ExportPart(
+        path=str(target), index=1, last=True, rows=tally.rows, net=tally.net, size_bytes=target.stat().st_size
+    )
 
 
 def file_sha256(path: Path) -> str:

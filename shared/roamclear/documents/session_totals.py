@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from roamclear.documents.session_columns import COLUMNS, Kind
-from roamclear.documents.session_model import AdjustmentRow, SessionExport, SessionRow
+from roamclear.documents.session_model import AdjustmentRow, FeeRow, SessionExport, SessionRow
 from roamclear.kernel.errors import InvariantBroken
 from roamclear.kernel.money import Money
 
@@ -20,6 +20,7 @@ class Tally:
         self.rows = 0
         self.energy_kwh = Decimal(0)
         self.adjustments_net = Money.zero(currency)
+        self.fees_net = Money.zero(currency)
         self._minor = dict.fromkeys(_SUMMED_MONEY, 0)
 
     def add(self, row: SessionRow) -> None:
@@ -37,6 +38,15 @@ class Tally:
     def adjust(self, row: AdjustmentRow) -> None:
         """Count one adjustment."""
         self.adjustments_net += row.net
+
+    def charge(self, row: FeeRow) -> None:
+        """Count one fee."""
+        self.fees_net += row.net
+
+    @property
+    def net(self) -> Money:
+        """What the rows of all kinds sum to."""
+        return self.sessions_net + self.adjustments_net + self.fees_net
 
     def merge(self, other: Tally) -> None:
         """Take in the sums of a part."""
@@ -59,7 +69,7 @@ class Tally:
 
 def check_total(export: SessionExport, tally: Tally) -> None:
     """The rows must sum to the document to the cent, or nothing is given out (product.md row 60)."""
-    found = tally.sessions_net + tally.adjustments_net
+    found = tally.net
     if found != export.document_net:
         raise InvariantBroken(
             "the session export does not sum to its document",

@@ -6,7 +6,7 @@ holds at most ``ROWS_PER_PART`` sessions. Every write returns a code instead of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -15,7 +15,7 @@ from typing import Any
 
 from roamclear.documents.canvas import colour, readable_on
 from roamclear.documents.session_columns import COLUMNS, LEADING, Kind, SessionColumn
-from roamclear.documents.session_model import AdjustmentRow, ExcludedRow, ExportPart, SessionExport, SessionRow
+from roamclear.documents.session_model import AdjustmentRow, ExcludedRow, ExportPart, FeeRow, SessionExport, SessionRow
 from roamclear.documents.session_totals import Tally, check_total
 from roamclear.kernel.errors import InvariantBroken
 from roamclear.kernel.money import Money, minor_digits
@@ -47,24 +47,28 @@ def write_xlsx(
     *,
     adjustments: Iterable[AdjustmentRow] = (),
     excluded: Iterable[ExcludedRow] = (),
+    fees: Sequence[FeeRow] = (),
     rows_per_part: int = ROWS_PER_PART,
 ) -> list[ExportPart]:
     """Write ``name.xlsx`` (or ``name-1.xlsx``, ``name-2.xlsx`` ... when it must be split) into ``folder``.
 
-    Adjustments, excluded rows and the grand total stand in the last part. Equal input gives equal bytes.
+    Adjustments, fees, excluded rows and the grand total stand in the last part; only a document with fees has a sheet
+    of them. Equal input gives equal bytes.
 
     Raises:
-        InvariantBroken: the rows and adjustments do not sum to ``export.document_net``, or a cell was refused.
+        InvariantBroken: the rows, adjustments and fees do not sum to ``export.document_net``, or a cell was refused.
     """
     source, tally, parts = iter(rows), Tally(export.currency), list[ExportPart]()
     ahead = next(source, None)
     last = False
     try:
         while not last:
-            with _Book(export, folder / f"{name}.part-{len(parts) + 1}.xlsx", len(parts) + 1) as book:
+            with _Book(export, folder / f"{name}.part-{len(parts) + 1}.xlsx", len(parts) + 1, fees=bool(fees)) as book:
                 ahead = book.sessions(ahead, source, rows_per_part, tally)
                 last = ahead is None
                 book.adjustments(adjustments if last else (), tally)
+                if fees:
+                    book.fees(fees if last else (), tally)
                 book.excluded(excluded if last else ())
                 if last:
                     check_total(export, tally)
@@ -98,14 +102,14 @@ def serial(value: datetime) -> Decimal:
 class _Book:
     """One workbook; sheets are written top down, each in row order."""
 
-    def __init__(self, export: SessionExport, path: Path, index: int) -> None:
+    def __init__(self, export: SessionExport, path: Path, index: int, *, fees: bool) -> None:
         import xlsxwriter
 
         self.export, self.path, self.index = export, path, index
         self.book: Any = xlsxwriter.Workbook(str(path), {**_SAFE, "tmpdir": str(path.parent)})
         created = export.created_at_utc.astimezone(UTC).replace(tzinfo=None)
         self.book.set_properties({"title": "Sessions", "author": export.issuer_name, "created": created})
-        sheets = ("Summary", "Sessions", "Adjustments", "Not included", "Read me")
+        sheets = ("Summary", "Sessions", "Adjustments", *(("Fees",) if fees else ()), "Not included", "Read me")
         self.sheet: dict[str, Any] = {title: self.book.add_worksheet(title) for title in sheets}
         places = minor_digits(export.currency)
         money = "#,##0" + (f".{'0' * places}" if places else "")
@@ -188,9 +192,33 @@ class _Book:
             for place, amount in enumerate((row.original, row.corrected, row.net), start=4):
                 _must(sheet.write_number(at, place, amount.to_decimal(), self.formats[Kind.MONEY]))
             tally.adjust(row)
-        _must(sheet.write_string(at + 1, 0, "Total", self.bold))
-        formula = f"=SUBTOTAL(109,G2:G{at + 1})" if at else "=0"
-        _must(sheet.write_formula(at + 1, 6, formula, self.money_total, tally.adjustments_net.to_decimal()))
+        self._net_total(sheet, at, 6, tally.adjustments_net)
+
+    def fees(self, rows: Iterable[FeeRow], tally: Tally) -> None:
+        """The fees of the document."""
+        sheet, currency = self.sheet["Fees"], self.export.currency
+        self._heads(
+            sheet,
+            [("Code", 20), ("Fee", 40), ("First day", 12), ("Last day", 12), ("VAT cat.", 8), ("Counted", 14),
+             ("VAT %", 8), (f"Net {currency}", 14)],
+            freeze=1,
+        )  # fmt: skip
+        at = 0
+        for at, row in enumerate(rows, start=1):
+            days = (row.period_start.isoformat(), row.period_end.isoformat())
+            self._texts(sheet, at, (row.code, row.name, *days, row.vat_category))
+            if row.counted is not None:
+                _must(sheet.write_number(at, 5, row.counted, self.formats[Kind.DECIMAL]))
+            _must(sheet.write_number(at, 6, row.vat_rate, self.formats[Kind.DECIMAL]))
+            _must(sheet.write_number(at, 7, row.net.to_decimal(), self.formats[Kind.MONEY]))
+            tally.charge(row)
+        self._net_total(sheet, at, 7, tally.fees_net)
+
+    def _net_total(self, sheet: Any, rows: int, place: int, net: Money) -> None:
+        _must(sheet.write_string(rows + 1, 0, "Total", self.bold))
+        letter = _letter(place)
+        formula = f"=SUBTOTAL(109,{letter}2:{letter}{rows + 1})" if rows else "=0"
+        _must(sheet.write_formula(rows + 1, place, formula, self.money_total, net.to_decimal()))
 
     def excluded(self, rows: Iterable[ExcludedRow]) -> None:
         """Sessions of the period that are not billed here, and why."""
@@ -312,6 +340,8 @@ def _summary_rows(
     yield "Energy kWh", tally.sums["energy_kwh"]
     yield "Net of sessions", tally.sessions_net
     yield "Net of adjustments", tally.adjustments_net
+    if tally.fees_net:
+        yield "Net of fees", tally.fees_net
     yield "Net of document", export.document_net
     if export.document_tax is not None:
         yield "VAT of document", export.document_tax
@@ -335,7 +365,8 @@ def _read_me(export: SessionExport) -> tuple[str, ...]:
     return (
         "Sessions: one row per session on this document. Adjustments: corrections of earlier documents. "
         "Not included: sessions of the period that are not billed here, each with its reason.",
-        f"Rounding: {export.rounding_note} The sum of Net over sessions and adjustments is the document's net total.",
+        f"Rounding: {export.rounding_note} The sum of Net over sessions, adjustments and fees is the document's "
+        "net total.",
         "Local times are on the clock of the charger, whose zone is in the column Zone; Stop (UTC) and First seen are "
         "UTC. On the day the clocks go back an hour occurs twice: Stop (UTC) tells which.",
         f"The period is decided by the stop of the session on the clock of {export.zone}.",

@@ -80,6 +80,22 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
         "Ajustements de périodes antérieures",
         "Correcties uit eerdere perioden",
     ),
+    "section.FEES": ("Fees", "Gebühren", "Frais", "Vergoedingen"),
+    "fee.minimum": ("minimum fee", "Mindestgebühr", "frais minimum", "minimumvergoeding"),
+    "fee.tiers": ("in tiers", "gestaffelt", "par tranches", "in staffels"),
+    "fee.percent": ("{share} of {amount}", "{share} von {amount}", "{share} de {amount}", "{share} van {amount}"),
+    "fee.PER_SESSION": ("sessions", "Ladevorgänge", "sessions", "sessies"),
+    "fee.PER_KWH": ("kWh", "kWh", "kWh", "kWh"),
+    "fee.PER_EVSE": ("chargers", "Ladepunkte", "bornes", "laadpunten"),
+    "note.carried": (
+        "Includes the sessions and fees of {periods}: each period was below the smallest invoice and was carried over.",
+        "Enthält Ladevorgänge und Gebühren aus {periods}: Der Zeitraum lag jeweils unter dem Mindestbetrag und wurde "
+        "übertragen.",
+        "Comprend les sessions et frais de {periods} : chaque période était inférieure au montant minimal et a "
+        "été reportée.",
+        "Bevat sessies en vergoedingen van {periods}: elke periode bleef onder het minimale factuurbedrag en is "
+        "doorgeschoven.",
+    ),
     "subtotal": ("Subtotal", "Zwischensumme", "Sous-total", "Subtotaal"),
     "no_lines": (
         "No chargeable sessions in this period.",

@@ -34,6 +34,7 @@ class Account(StrEnum):
 
     RECEIVABLE = "receivable"
     REVENUE = "revenue"
+    FEE_REVENUE = "fee_revenue"
     OUTPUT_VAT = "output_vat"
     ENERGY_COST = "energy_cost"
     INPUT_VAT = "input_vat"

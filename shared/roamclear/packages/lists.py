@@ -11,7 +11,7 @@ from roamclear.billing import service as billing
 from roamclear.billing.model import Run
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.adjustments import body_ref
-from roamclear.documents.model import AdjustmentRow, ExcludedRow, ExportPart, SessionExport, SessionRow
+from roamclear.documents.model import AdjustmentRow, ExcludedRow, ExportPart, FeeRow, SessionExport, SessionRow
 from roamclear.documents.session_text import write_csv, write_ndjson
 from roamclear.documents.sessions import write_xlsx
 from roamclear.kernel.context import Context
@@ -30,6 +30,7 @@ class Listing:
     sessions: Sequence[SessionRow]
     adjustments: Sequence[AdjustmentRow]
     excluded: Sequence[ExcludedRow]
+    fees: Sequence[FeeRow] = ()
 
 
 def collect(
@@ -72,8 +73,8 @@ def write(ctx: Context, bucket: str, folder: str, name: str, listing: Listing, f
 
 
 def _pieces(kind: str, listing: Listing, place: Path, name: str) -> list[ExportPart]:
-    export, sessions, adjustments = listing.export, listing.sessions, listing.adjustments
+    export, sessions, adjustments, fees = listing.export, listing.sessions, listing.adjustments, listing.fees
     if kind == "xlsx":
-        return write_xlsx(export, sessions, place, name, adjustments=adjustments, excluded=listing.excluded)
+        return write_xlsx(export, sessions, place, name, adjustments=adjustments, excluded=listing.excluded, fees=fees)
     writer = write_csv if kind == "csv" else write_ndjson
-    return [writer(export, sessions, place / f"{name}.{kind}", adjustments=adjustments)]
+    return [writer(export, sessions, place / f"{name}.{kind}", adjustments=adjustments, fees=fees)]

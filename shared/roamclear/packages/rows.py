@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from datetime import timedelta
 from decimal import Decimal
 
 from roamclear.billing.model import Document, Run
 from roamclear.cdrs.model import DisputeState, Original, Rating, Session
+from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion
-from roamclear.documents.model import AdjustmentRow, ExcludedRow, InvoiceDocument, SessionExport, SessionRow
+from roamclear.documents.model import AdjustmentRow, ExcludedRow, FeeRow, InvoiceDocument, SessionExport, SessionRow
 from roamclear.identity.issuer import Issuer
 from roamclear.kernel import numbers_json
 from roamclear.kernel.ids import contract_id as emaid
@@ -107,6 +109,20 @@ def adjustment_row(
         original=before,
         corrected=before + rating.net,
         net=rating.net,
+    )
+
+
+def fee_row(charge: FeeCharge) -> FeeRow:
+    """One fee of the document."""
+    return FeeRow(
+        code=charge.code,
+        name=charge.name,
+        counted=charge.counted,
+        period_start=charge.first,
+        period_end=charge.end - timedelta(days=1),
+        vat_category=charge.vat_category,
+        vat_rate=charge.vat_rate,
+        net=charge.net,
     )
 
 

@@ -72,7 +72,8 @@ def _sessions(ctx: Context, run: Run, header: Document, parts: list[list[billing
     export = rows.head(issuer, terms, run, header, billing.document_model(ctx, header))
     sessions, adjustments = lists.collect(ctx, run, parts[header.place], terms.terms.basis.value)
     excluded = [rows.excluded_row(s) for s in billing.not_included(ctx, run)] if header.place == 0 else []
-    listing = lists.Listing(export, sessions, adjustments, excluded)
+    fees = [rows.fee_row(charge) for charge in billing.fees_by_place(ctx, run)[header.place]]
+    listing = lists.Listing(export, sessions, adjustments, excluded, fees)
     return lists.write(ctx, "documents", f"{header.issuer_id}/{header.run_id}", header.number, listing, lists.FORMATS)
 
 

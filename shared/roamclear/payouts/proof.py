@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import pairwise
 
+from roamclear.billing import service as billing
 from roamclear.evses import service as evses
 from roamclear.identity import service as identity
 from roamclear.kernel.context import Context
@@ -29,7 +30,7 @@ def equations(ctx: Context, issuer_id: str) -> list[Equation]:
     payouts = store.payouts(ctx.db, issuer_id)
     batches = {b.batch_id: b for b in store.batches(ctx.db, issuer_id)}
     return [
-        *_revenue(accruals, parked, entries),
+        *_revenue(accruals, parked, entries, billing.billed_by(ctx, issuer_id)),
         *_lines(ctx, accruals),
         *_claims(accruals, payouts),
         *_payables(ctx, issuer_id, payouts, batches, entries),
@@ -38,8 +39,14 @@ def equations(ctx: Context, issuer_id: str) -> list[Equation]:
     ]
 
 
-def _revenue(accruals: list[Accrual], parked: list[Parked], entries: list[JournalEntry]) -> list[Equation]:
-    """Per run that was invoiced: sub-CPO shares + commission + own share (+ what is parked) = revenue net."""
+def _revenue(
+    accruals: list[Accrual], parked: list[Parked], entries: list[JournalEntry], billed_by: dict[str, str]
+) -> list[Equation]:
+    """Per run that was invoiced: sub-CPO shares + commission + own share (+ what is parked) = revenue net.
+
+    Shares of a carried run stand behind the revenue of the run that bills it. Fees are revenue of their own account:
+    nobody has a share in them.
+    """
     revenue: dict[_Key, int] = defaultdict(int)
     for entry in entries:
         for line in entry.lines if entry.event in _ISSUED else ():
@@ -48,10 +55,10 @@ def _revenue(accruals: list[Accrual], parked: list[Parked], entries: list[Journa
     given: dict[_Key, int] = defaultdict(int)
     for group in accruals:
         parts = (group.share, group.commission, group.own)
-        given[group.run_id, group.currency] += sum(part.amount_minor for part in parts)
+        given[billed_by.get(group.run_id, group.run_id), group.currency] += sum(part.amount_minor for part in parts)
     for row in parked:
         if row.account_id is None:
-            given[row.run_id, row.gross.currency] += row.gross.amount_minor
+            given[billed_by.get(row.run_id, row.run_id), row.gross.currency] += row.gross.amount_minor
     return [
         _equation("shares + commission + own = revenue, net", run, currency, given[run, currency], amount)
         for (run, currency), amount in sorted(revenue.items())

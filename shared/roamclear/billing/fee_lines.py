@@ -1,0 +1,56 @@
+"""Fees as lines of a document, and what a document says of periods that were carried over (product.md rows 32, 65)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+from roamclear.billing.model import Run
+from roamclear.contracts.fees import FeeCharge, FeeKind
+from roamclear.documents import model as doc
+from roamclear.documents.texts import amount_text, number_text, percent_text
+from roamclear.documents.words import word
+from roamclear.kernel.money import HALF_UP, Money
+
+
+def lines(charges: Iterable[FeeCharge], language: doc.Language, sign: int) -> Iterator[doc.Line]:
+    """One line per fee, under its own name and with its own VAT."""
+    for charge in charges:
+        quantity = charge.quantity * sign
+        yield doc.Line(
+            section=doc.Section(kind=doc.SectionKind.FEES),
+            component=doc.Component.SERVICE,
+            name=charge.name,
+            description=" · ".join(_details(charge, language)) or None,
+            quantity=Decimal(format(quantity.normalize(), "f")),
+            unit=doc.Unit.KWH if charge.kind is FeeKind.PER_KWH and not charge.minimum else doc.Unit.PIECE,
+            net=charge.net if sign > 0 else -charge.net,
+            unit_price=charge.unit_price,
+            contract_version=str(charge.contract_version),
+            vat_category=doc.VatCategory(charge.vat_category),
+            vat_rate=charge.vat_rate,
+            period_start=charge.first,
+            period_end=charge.end - timedelta(days=1),
+        )
+
+
+def notes(carried: Iterable[Run], language: doc.Language) -> tuple[str, ...]:
+    """Which periods were carried over to this document, because each was below the smallest invoice."""
+    periods = [run.period for run in carried]
+    return (word("note.carried", language).format(periods=", ".join(periods)),) if periods else ()
+
+
+def _details(charge: FeeCharge, language: doc.Language) -> Iterator[str]:
+    """What the quantity and price of the line do not say."""
+    if charge.minimum:
+        yield word("fee.minimum", language)
+    if charge.kind is FeeKind.PERCENT and charge.counted is not None:
+        counted = Money.from_decimal(charge.counted, charge.net.currency, rounding=HALF_UP)
+        text = f"{amount_text(counted, language)} {counted.currency}"
+        share = percent_text(charge.percent, language) if charge.percent is not None else word("fee.tiers", language)
+        yield word("fee.percent", language).format(share=share, amount=text)
+    elif charge.minimum and charge.counted is not None:
+        yield f"{number_text(charge.counted, language)} {word(f'fee.{charge.kind}', language)}"
+    elif charge.counted is not None and charge.unit_price is None:
+        yield word("fee.tiers", language)
