@@ -133,6 +133,16 @@ def invoice_record_listed(issuer: str, party: str, at: datetime, record_id: str)
     return Key(invoice_records(issuer, party), f"R#{sort_instant(at)}#{record_id}")
 
 
+def received_records(issuer: str, party: str) -> str:
+    """Partition of the Invoice Reconciliation records that a self-billing eMSP sent to us."""
+    return f"{issuer}#RECEIVEDRECORDS#{party}"
+
+
+def received_record(issuer: str, party: str, record_id: str) -> Key:
+    """One of them as its owner last described it."""
+    return Key(received_records(issuer, party), record_id.upper())
+
+
 # ---- pulling from partners (clearing table) ------------------------------------------------------------------------
 def pull_mark(issuer: str, partner: str, party: str) -> Key:
     """Up to where a partner's Sender was read."""
