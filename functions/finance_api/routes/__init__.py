@@ -6,6 +6,7 @@ FILES: dict[str, str] = {
     "assignment-policy": "evses",
     "assignment-requests": "evses",
     "audit": "exceptions",
+    "backdated-versions": "repricing",
     "bank-accounts": "bank",
     "batches": "payouts",
     "cdrs": "cdrs",
@@ -29,6 +30,8 @@ FILES: dict[str, str] = {
     "payouts": "payouts",
     "payouts:close": "payouts",
     "pulls": "ingest",
+    "rerate-jobs": "repricing",
+    "rerate-jobs:preview": "repricing",
     "runs": "runs",
     "statements": "bank",
 }

@@ -242,7 +242,7 @@ def _refusal(session: Session, sums: Adjusted | None) -> str | None:
     if session.billing not in (*WAITING, *_OPEN, *_FIXED):
         return session.billing.value
     if sums is not None and sums.refs and not adjustments.outstanding_of(session, sums):
-        return "CREDITED"
+        return "CREDITED_AFTER_LOCK"
     return None
 
 

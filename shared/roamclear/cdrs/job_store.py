@@ -54,10 +54,10 @@ def item_put(made: Item) -> Put:
     return Put(Table.CLEARING, keys.cdr_job_item(made.issuer_id, made.job_id, made.cdr_ref), made.dump())
 
 
-def items(db: Database, issuer_id: str, job_id: str) -> Iterator[Item]:
-    """What a job did, by reference."""
-    first = keys.cdr_job_item(issuer_id, job_id, "")
-    for row in db.rows(Table.CLEARING, first.pk, prefix=first.sk, consistent=True):
+def items(db: Database, issuer_id: str, job_id: str, *, after: str = "") -> Iterator[Item]:
+    """What a job did, by reference, behind a reference."""
+    first, last = keys.cdr_job_item(issuer_id, job_id, f"{after} "), keys.cdr_job_item(issuer_id, job_id, "~")
+    for row in db.rows(Table.CLEARING, first.pk, after=first.sk, before=last.sk, consistent=True):
         yield Item.load(row)
 
 

@@ -8,6 +8,7 @@ same piece, find it and pass on. What the chain of facts loses, the sweep goes o
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import islice
 
 from roamclear.audit import service as audit
 from roamclear.cdrs import adjustments, impact, job_store, processing, rerating, selection, store
@@ -24,6 +25,8 @@ from roamclear.kernel.writes import Table
 
 #: Sessions of one piece: some seconds of work, far below every time-out.
 _PIECE = 50
+#: Rows of one answer.
+_PAGE = 500
 #: Pieces that one call of the sweep does of one job.
 _PIECES = 20
 #: A session that was priced by the old version while the new one came in force is written by then.
@@ -80,14 +83,17 @@ def begin(ctx: Context, made: Job) -> Job:
     return again_on_race(attempt, tables=(Table.AUDIT, Table.CLEARING))
 
 
-def job(ctx: Context, actor: Actor, issuer_id: str, job_id: str) -> tuple[Job, list[Item]]:
-    """A job with what it did so far, per CDR."""
+def job(
+    ctx: Context, actor: Actor, issuer_id: str, job_id: str, *, after: str = ""
+) -> tuple[Job, list[Item], str | None]:
+    """A job with a page of what it did, by reference, and the cursor of the next page."""
     scope = authorise(actor, Right.CDR_CORRECT, issuer_id)
     found = job_store.job(ctx.db, issuer_id, job_id)
     if found is None:
         raise NotFound("no such object")
     require_contract(scope, found.filter.contract_id)
-    return found, list(job_store.items(ctx.db, issuer_id, job_id))
+    page = list(islice(job_store.items(ctx.db, issuer_id, job_id, after=after), _PAGE + 1))
+    return found, page[:_PAGE], page[_PAGE - 1].cdr_ref if len(page) > _PAGE else None
 
 
 def jobs(ctx: Context, actor: Actor, issuer_id: str) -> list[Job]:

@@ -17,7 +17,7 @@ from roamclear.rating.model import ChargeRecord, RatedLine, Rating
 
 #: A grid that leaves time unpriced is the rule, not a finding; the trace still says it.
 _QUIET = {"UNPRICED_DIMENSION"}
-_PARSED: dict[tuple[str, str, int], rating.PriceGrid] = {}
+_PARSED: dict[tuple[str, str, int], tuple[tuple[dict[str, Any], ...], rating.PriceGrid]] = {}
 
 
 class Priced(Record):
@@ -111,12 +111,14 @@ def read_trace(trace: bytes) -> Any:
 
 def _grid(terms: ContractVersion) -> rating.PriceGrid:
     key = (terms.issuer_id, terms.contract_id, terms.version)
-    if key not in _PARSED:
+    grid = terms.terms.grid
+    known = _PARSED.get(key)
+    # A version is never changed, so what was parsed once stays right; a restored table may hold another one.
+    if known is None or known[0] != grid:
         if len(_PARSED) > 256:
             _PARSED.clear()
-        # A version is never changed, so what was parsed once stays right for this process.
-        _PARSED[key] = read_grid(terms.terms.grid)
-    return _PARSED[key]
+        known = _PARSED[key] = (grid, read_grid(grid))
+    return known[1]
 
 
 def _lines(source: rating.Basis, rated: Rating | None, charge: ChargeRecord, currency: str) -> tuple[PricedLine, ...]:

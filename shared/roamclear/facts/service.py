@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from roamclear.billing import notices
 from roamclear.billing import service as billing
+from roamclear.cdrs import backdating, jobs
 from roamclear.cdrs import service as cdrs
 from roamclear.contracts import service as contracts
 from roamclear.disputes import service as disputes
@@ -53,6 +54,15 @@ def _published(ctx: Context, row: Row) -> None:
     cdrs.retry_contract(ctx, row["issuer_id"], row["payload"]["contract_id"])
 
 
+def _backdated(ctx: Context, row: Row) -> None:
+    told = row["payload"]
+    backdating.follow(ctx, row["issuer_id"], told["contract_id"], told["proposal_id"])
+
+
+def _job_step(ctx: Context, row: Row) -> None:
+    jobs.advance(ctx, row["issuer_id"], row["payload"]["job_id"])
+
+
 def _locked(ctx: Context, row: Row) -> None:
     payouts.accrue_run(ctx, row["issuer_id"], row["payload"]["run_id"])
 
@@ -80,6 +90,8 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "evse.registered": _registered,
     "account.deactivated": _deactivated,
     "contract.version_published": _published,
+    "contract.backdated": _backdated,
+    "cdrs.job_step": _job_step,
     "run.locked": _locked,
     "creditnote.issued": _recorded,
     "invoice.issued": _issued,
@@ -165,12 +177,13 @@ def sweep(ctx: Context, tell: Tell) -> dict[str, int]:
 
     A part that fails is parked with its reason and stops neither the other parts nor the other issuers.
     """
-    done = {"facts": 0, "cdrs": 0, "due": 0, "disputes": 0, "statements": 0}
+    done = {"facts": 0, "cdrs": 0, "due": 0, "disputes": 0, "statements": 0, "jobs": 0}
     parts: dict[str, Callable[[Context, str], int]] = {
         "cdrs": cdrs.sweep,
         "due": billing.complete_due,
         "disputes": disputes.settle_unanswered,
         "statements": payout_mails.send_due,
+        "jobs": jobs.sweep_jobs,
     }
 
     def run(_: Context, row: Row) -> None:
