@@ -345,6 +345,16 @@ def document_of_run(issuer_id: str, run_id: str, place: int) -> Key:
     return Key(f"{issuer_id}#RUN#{run_id}", f"DOCUMENT#{place}")
 
 
+def comparison(issuer_id: str, comparison_id: str) -> Key:
+    """A partner's list against a run."""
+    return Key(f"{issuer_id}#COMPARISON#{comparison_id}", "HEAD")
+
+
+def comparisons_of(issuer_id: str, run_id: str) -> str:
+    """Index partition of the comparisons of a run (gsi1; sort key = asked at#id)."""
+    return f"{issuer_id}#COMPARISONS#{run_id}"
+
+
 def runs(issuer_id: str) -> str:
     """Index partition of all runs (gsi1; sort key = period end#run)."""
     return f"{issuer_id}#RUNS"
@@ -458,6 +468,21 @@ def mail_failure(message_id: str, event_id: str) -> Key:
 def delivery_entry(issuer_id: str, subject: str, entry_id: str) -> Key:
     """A line of the delivery log of a document, run or payout."""
     return Key(f"{issuer_id}#DELIVERYLOG#{subject}", entry_id)
+
+
+def copy_request(issuer_id: str, number: str, request_id: str) -> Key:
+    """A copy of a document that was asked for, once per request."""
+    return Key(f"{issuer_id}#COPY#{number}", request_id)
+
+
+def copy_waiting(issuer_id: str, number: str, request_id: str) -> Key:
+    """A copy that nobody has sent yet; gone when it was handed over."""
+    return Key(f"{issuer_id}#COPIESWAITING", f"{number}#{request_id}")
+
+
+def status_file(issuer_id: str, file: str) -> Key:
+    """A status file of an access point that was read, by its name."""
+    return Key(f"{issuer_id}#STATUSFILE#{file}", "HEAD")
 
 
 def link(token_hash: str) -> Key:
