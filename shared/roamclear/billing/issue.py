@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NoReturn
 
 from roamclear.audit import service as audit
-from roamclear.billing import carry, chain, papers, parts, rules, store, vat_reasons
+from roamclear.billing import carry, chain, papers, parts, rules, store, vat_reasons, vat_standing
 from roamclear.billing.charges import fees_net
 from roamclear.billing.model import Counter, Document, Run, RunState
 from roamclear.billing.parts import Part, Row
@@ -21,6 +21,7 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Session
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import ContractVersion
+from roamclear.contracts.vat import Standing
 from roamclear.documents.model import InvoiceDocument
 from roamclear.identity import service as identity
 from roamclear.identity.issuer import Issuer
@@ -35,6 +36,7 @@ from roamclear.kernel.time import local_date, local_midnight
 from roamclear.kernel.writes import Action, Put, Table
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, credit, debit
+from roamclear.mode import service as mode
 
 _TRIES = 12
 #: Renders a document once with its placeholder and returns what forbids issuing it, by name.
@@ -100,6 +102,7 @@ def _issue_part(
     )
     holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
     faults = proof(papers.numbered(draft, holder, today, rules.due_date(today, terms.terms)))
+    faults = [*faults, *vat_standing.faults(ctx, run, terms.terms, _proofs(ctx, run, issuer, terms, draft))]
     if faults:
         _refuse(ctx, run, faults)
     kept = numbers_json.dumps(draft.dump(), sort_keys=True).encode()
@@ -114,6 +117,12 @@ def _issue_part(
             if lost.table not in (Table.AUDIT, Table.CLEARING):
                 raise
     raise Busy("the number series is taken by too many at once")
+
+
+def _proofs(
+    ctx: Context, run: Run, issuer: Issuer, terms: ContractVersion, draft: InvoiceDocument
+) -> tuple[Standing, ...]:
+    return vat_standing.standings(ctx, issuer, terms.terms, draft, local_date(ctx.now(), run.zone))
 
 
 def _versions(ctx: Context, run: Run, rows: list[Row]) -> dict[int, ContractVersion]:
@@ -153,9 +162,11 @@ def _take_number(
             "place": place,
             "model_key": model_key,
             "issued_at_utc": now,
+            "vat_proofs": _proofs(ctx, run, issuer, terms, draft),
             "replaces": tuple(header.number for header in replaced),
         }
     )
+    mode.require_unposted(ctx, run.issuer_id, _event(document), document.number)
     log = audit.entry(
         ctx,
         issuer_id=run.issuer_id,
@@ -217,6 +228,10 @@ def _header(
     )
 
 
+def _event(document: Document) -> Event:
+    return Event.CREDIT_ISSUED if document.type_code == "381" else Event.INVOICE_ISSUED
+
+
 def _postings(ctx: Context, run: Run, issuer: Issuer, document: Document, fees: Money) -> list[Put]:
     """Dr receivable(contract) / Cr revenue, Cr fee revenue, Cr output VAT (rules.md 8); zero posts nothing."""
     lines = [
@@ -231,7 +246,7 @@ def _postings(ctx: Context, run: Run, issuer: Issuer, document: Document, fees: 
         ledger.entry(
             ctx,
             issuer_id=run.issuer_id,
-            event=Event.CREDIT_ISSUED if document.type_code == "381" else Event.INVOICE_ISSUED,
+            event=_event(document),
             subject=document.number,
             currency=run.currency,
             lines=lines,

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from roamclear.contracts.fees import FeeCharge
+from roamclear.contracts.vat import Standing
 from roamclear.kernel.money import Money
 from roamclear.kernel.record import Record
 
@@ -163,6 +164,7 @@ class Document(Record):
     energy_kwh: Decimal
     reference: str
     preceding: str | None = None
+    vat_proofs: tuple[Standing, ...] = ()
     categories: tuple[str, ...] = ()
     corrected_by: tuple[str, ...] = ()
     cancelled_by: str | None = None
