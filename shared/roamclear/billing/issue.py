@@ -36,7 +36,6 @@ from roamclear.kernel.time import local_date, local_midnight
 from roamclear.kernel.writes import Action, Put, Table
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, credit, debit
-from roamclear.mode import service as mode
 
 _TRIES = 12
 #: Renders a document once with its placeholder and returns what forbids issuing it, by name.
@@ -166,7 +165,6 @@ def _take_number(
             "replaces": tuple(header.number for header in replaced),
         }
     )
-    mode.require_unposted(ctx, run.issuer_id, _event(document), document.number)
     log = audit.entry(
         ctx,
         issuer_id=run.issuer_id,
