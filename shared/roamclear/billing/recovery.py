@@ -109,8 +109,7 @@ def resume(ctx: Context, actor: Actor, issuer_id: str, run_id: str) -> Run:
     elif found.resumed == 0 or not _open(ctx, found, found.resumed - 1):
         raise Conflict("no step of this run gave up", state=found.state.value)
     # Else a crash came between the count and the start: the same execution name again.
-    request = RunRequest(issuer_id=issuer_id, contract_id=found.contract_id, period=found.period, kind=found.kind)
-    ctx.workflows.start_close(f"{issuer_id}.{execution(run_id, found.resumed)}", request.dump())
+    ctx.workflows.start_close(f"{issuer_id}.{execution(run_id, found.resumed)}", found.request.dump())
     subject = execution(run_id, found.resumed - 1)
     journal.resolve(ctx, issuer_id, _KIND, subject, by=actor.actor_id, reason="started again")
     return found

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from roamclear.audit import service as audit
-from roamclear.billing import carry, charges, manifest, membership, notices, store
+from roamclear.billing import carry, charges, correction_runs, manifest, membership, notices, store
 from roamclear.billing.model import LOCKED_STATES, Run, RunRequest, RunState
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Session
@@ -73,6 +73,8 @@ def _start_contract(ctx: Context, head: Contract, since: datetime) -> list[str]:
 
 def prepare(ctx: Context, request: RunRequest) -> Run:
     """Create the run of a contract and period in GRACE, or return the one that stands."""
+    if request.kind == correction_runs.KIND:
+        return correction_runs.create(ctx, request)
     known = store.run(ctx.db, request.issuer_id, request.run_id)
     if known is not None:
         return known
@@ -113,6 +115,9 @@ def _period(ctx: Context, request: RunRequest, head: Contract) -> calendar.Perio
 def park(ctx: Context, issuer_id: str, run_id: str, gate: str, task_token: str) -> None:
     """Keep a task token until the gate's instant; a one-off schedule and the regular sweep both complete it."""
     run = _run(ctx, issuer_id, run_id)
+    if run.kind == correction_runs.KIND:
+        ctx.workflows.complete(task_token, {"run_id": run_id, "gate": gate})  # a correction waits for nothing more
+        return
     if gate == "APPROVED":
         _park_for_approval(ctx, run, task_token)
         return

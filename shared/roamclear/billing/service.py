@@ -8,6 +8,10 @@ from roamclear.audit import service as audit
 from roamclear.billing import notices, rules, store
 from roamclear.billing.chain import documents_of
 from roamclear.billing.charges import fees_net
+from roamclear.billing.corrections import credit_at_once
+from roamclear.billing.corrections import start as start_correction
+from roamclear.billing.crediting import fill
+from roamclear.billing.crediting import settle as settle_correction
 from roamclear.billing.issue import issue, not_included
 from roamclear.billing.mails import mail_brand
 from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
@@ -21,11 +25,11 @@ from roamclear.billing.runs import (
     lock,
     locked_sessions,
     members,
-    open_window,
     park,
     prepare,
     start_due,
 )
+from roamclear.billing.runs import open_window as _open_window
 from roamclear.cdrs.model import Billing, Session
 from roamclear.contracts import service as contracts
 from roamclear.documents.model import InvoiceDocument
@@ -43,6 +47,8 @@ __all__ = [
     "billed_by",
     "by_reference",
     "complete_due",
+    "counted",
+    "credit_at_once",
     "document",
     "document_model",
     "documents",
@@ -71,6 +77,8 @@ __all__ = [
     "resume",
     "run",
     "runs",
+    "settle_correction",
+    "start_correction",
     "start_due",
 ]
 
@@ -81,6 +89,12 @@ def run(ctx: Context, issuer_id: str, run_id: str) -> Run:
     if found is None:
         raise NotFound("no such run")
     return found
+
+
+def open_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
+    """Decide the members of a run: by opening its control window, or, for a correction, by making its rows."""
+    found = run(ctx, issuer_id, run_id)
+    return fill(ctx, found) if found.corrects is not None else _open_window(ctx, issuer_id, run_id)
 
 
 def runs(ctx: Context, actor: Actor, issuer_id: str) -> list[Run]:
@@ -210,6 +224,12 @@ def document_model(ctx: Context, header: Document) -> InvoiceDocument:
 def open_documents(ctx: Context, issuer_id: str, contract_id: str) -> list[Document]:
     """Unpaid documents of a contract, the earliest due first."""
     return store.open_documents(ctx.db, issuer_id, contract_id)
+
+
+def counted(ctx: Context, issuer_id: str, series: str) -> int:
+    """The last number of a series, 0 before its first."""
+    found = store.counter(ctx.db, issuer_id, series)
+    return found.last if found else 0
 
 
 def by_reference(ctx: Context, issuer_id: str, normalised: str) -> Document | None:

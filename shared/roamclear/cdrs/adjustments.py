@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -140,6 +140,14 @@ def outstanding(ctx: Context, original: Session) -> Money:
 def outstanding_of(original: Session, sums: Adjusted) -> Money:
     """``outstanding`` of sums that were read."""
     return _net(original) + Money(sums.minor, _net(original).currency)
+
+
+def outstanding_each(ctx: Context, issuer_id: str, sessions: Sequence[Session]) -> Iterator[tuple[Session, Money]]:
+    """``outstanding`` of many sessions, in their order."""
+    sums = store.adjusted_many(ctx.db, issuer_id, [s.cdr_ref for s in sessions])
+    for session in sessions:
+        known = sums.get(session.cdr_ref, Adjusted(issuer_id=issuer_id, cdr_ref=session.cdr_ref))
+        yield session, outstanding_of(session, known)
 
 
 def everything(ctx: Context, original: Session) -> tuple[PricedLine, ...]:

@@ -127,7 +127,8 @@ def _adjust(ctx: Context, base: Session, original: Session, known: Session | Non
         }
     )
     after = sums.model_copy(update={"minor": sums.minor + row.net.amount_minor, "refs": (*sums.refs, base.cdr_ref)})
-    ctx.db.transact([_put(made, known), store.rating_put(row), store.adjusted_put(after, sums)])
+    told = store.fact(made, ctx.now(), "cdr.credited")
+    ctx.db.transact([_put(made, known), store.rating_put(row), store.adjusted_put(after, sums), told])
     return made
 
 

@@ -38,9 +38,9 @@ def accrue(ctx: Context, issuer_id: str, run_id: str, sessions: Iterable[Session
     count, unowned = 0, set[str]()
     for session in sessions:
         count += 1
-        if session.account_id is None:
+        if session.account_id is None or session.borne:
             put = store.parked_put(rules.parked(session, run_id))
-            unowned |= {session.evse_id} if session.evse_id else set()
+            unowned |= {session.evse_id} if session.evse_id and not session.borne else set()
         else:
             version = rules.version_at(_versions(ctx, issuer_id, session.account_id, known), session.stop_utc)
             line = rules.share_line(session, run_id, session.account_id, version)
@@ -66,7 +66,7 @@ def release_parked(ctx: Context, issuer_id: str, evse_id: str) -> int:
 def _release_all(ctx: Context, issuer_id: str, evse_ids: set[str]) -> int:
     by_account: dict[tuple[str, str, str], list[Parked]] = defaultdict(list)
     for row in store.parked_rows(ctx.db, issuer_id):
-        if row.account_id is None and row.evse_id is not None and row.evse_id in evse_ids:
+        if row.account_id is None and not row.borne and row.evse_id is not None and row.evse_id in evse_ids:
             account = evses.payee(ctx, issuer_id, row.evse_id, row.stop_utc)
             if account is not None:
                 by_account[account, row.run_id, row.gross.currency].append(row)

@@ -41,13 +41,13 @@ def _waiting(ctx: Context, issuer_id: str, wanted: set[str]) -> Iterator[Money |
             if session.account_id is None and session.evse_id in wanted:
                 yield session.net
     for row in store.parked_rows(ctx.db, issuer_id):
-        if row.account_id is None and row.evse_id in wanted:
+        if row.account_id is None and not row.borne and row.evse_id in wanted:
             yield row.gross
 
 
 def session_state(ctx: Context, session: Session) -> PayoutState:
     """The payout dimension of a session, read from its share and that share's payout; no row of it is ever updated."""
-    if session.run_id is None:
+    if session.run_id is None or session.borne:
         return session.payout
     if session.account_id is None:
         row = store.parked_row(ctx.db, session.issuer_id, session.stop_utc, session.cdr_ref)

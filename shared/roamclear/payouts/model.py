@@ -41,7 +41,10 @@ class ShareLine(Record):
 
 
 class Parked(Record):
-    """A billed session whose EVSE had no account at the lock (``INVOICE_AND_PARK``); its share waits for one."""
+    """A billed session whose EVSE had no account at the lock (``INVOICE_AND_PARK``); its share waits for one.
+
+    A correction that the house bears alone (``borne``) stands here too and waits for nothing: it is nobody's share.
+    """
 
     issuer_id: str
     run_id: str
@@ -54,6 +57,7 @@ class Parked(Record):
     energy_kwh: Decimal
     credit_of: str | None = None
     gross: Money
+    borne: bool = False
     account_id: str | None = None
 
 

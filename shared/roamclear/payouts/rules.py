@@ -63,7 +63,7 @@ def share_line(session: Session | Parked, run_id: str, account_id: str, version:
 
 
 def parked(session: Session, run_id: str) -> Parked:
-    """The share of a session that has no account yet."""
+    """The share of a session that has no account yet, or never has one because the house bears it."""
     return Parked(
         issuer_id=session.issuer_id,
         run_id=run_id,
@@ -76,6 +76,7 @@ def parked(session: Session, run_id: str) -> Parked:
         energy_kwh=session.energy_kwh,
         credit_of=session.credit_of,
         gross=gross_of(session),
+        borne=session.borne,
     )
 
 

@@ -1,0 +1,93 @@
+"""Credit notes and cancellations: prepared by one person, approved by another."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from functions.finance_api.http import Request, answer
+from roamclear.billing import corrections
+from roamclear.kernel.errors import InvalidInput
+from roamclear.kernel.money import Money
+
+router = APIGatewayHttpRouter()
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class CreditBody(_Body):
+    """What is to be credited: sessions by reference, a net amount in the document's currency, or the whole document.
+
+    ``bill_again`` returns the sessions of a cancelled document to what is to be invoiced.
+    """
+
+    invoice: str = Field(min_length=1, max_length=40)
+    cdr_refs: list[str] = Field(default_factory=list, max_length=corrections.MOST_CDRS)
+    amount: Money | None = None
+    whole: bool = False
+    bill_again: bool = False
+    reason: str = Field(max_length=300)
+
+
+class ReasonBody(_Body):
+    """Why."""
+
+    reason: str = Field(max_length=300)
+
+
+@router.post("/creditnotes")
+def prepare_correction() -> Response[str]:
+    """Prepare a credit note or a cancellation; again under the same ``Idempotency-Key`` it is the same one."""
+    request = Request(router)
+    body = request.read(CreditBody)
+    if body.whole == bool(body.cdr_refs or body.amount is not None):
+        raise InvalidInput("name sessions, an amount, or the whole document", field="whole")
+    actor = request.actor
+    wanted = corrections.Wanted(
+        number=body.invoice,
+        cdr_refs=tuple(body.cdr_refs),
+        amount=body.amount,
+        bill_again=body.bill_again,
+        reason=body.reason,
+    )
+    key = request.header("Idempotency-Key") or ""
+    found = corrections.prepare(request.ctx, actor, request.issuer_of(actor), wanted, key)
+    return answer(found, HTTPStatus.CREATED)
+
+
+@router.get("/creditnotes")
+def list_corrections() -> Response[str]:
+    """All corrections in order of preparation; the credit notes themselves are among the invoices."""
+    request = Request(router)
+    actor = request.actor
+    return answer({"items": corrections.corrections(request.ctx, actor, request.issuer_of(actor))})
+
+
+@router.get("/creditnotes/<correction_id>")
+def get_correction(correction_id: str) -> Response[str]:
+    """One correction."""
+    request = Request(router)
+    actor = request.actor
+    return answer(corrections.correction(request.ctx, actor, request.issuer_of(actor), correction_id))
+
+
+@router.post("/creditnotes/<correction_id>/approve")
+def approve_correction(correction_id: str) -> Response[str]:
+    """A second person lets a correction happen; its credit note follows."""
+    request = Request(router)
+    actor = request.actor
+    return answer(corrections.approve(request.ctx, actor, request.issuer_of(actor), correction_id))
+
+
+@router.post("/creditnotes/<correction_id>/reject")
+def reject_correction(correction_id: str) -> Response[str]:
+    """A correction that does not happen, and why."""
+    request = Request(router)
+    actor = request.actor
+    reason = request.read(ReasonBody).reason
+    return answer(corrections.reject(request.ctx, actor, request.issuer_of(actor), correction_id, reason))

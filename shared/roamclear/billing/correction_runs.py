@@ -1,0 +1,54 @@
+"""The run of an approved correction: created once, without a window, with the period of what it corrects."""
+
+from __future__ import annotations
+
+from roamclear.billing import store
+from roamclear.billing.model import CorrectionState, Run, RunRequest, RunState
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import ConditionFailed, Conflict, NotFound
+
+KIND = "CORR"
+
+
+def create(ctx: Context, request: RunRequest) -> Run:
+    """Create the run of a correction in GRACE, or return the one that stands.
+
+    Raises:
+        NotFound: there is no such correction of this contract.
+        Conflict: nobody approved it.
+    """
+    known = store.run(ctx.db, request.issuer_id, request.run_id)
+    if known is not None:
+        return known
+    wanted = store.correction(ctx.db, request.issuer_id, request.period)
+    header = store.document(ctx.db, request.issuer_id, wanted.number) if wanted else None
+    before = store.run(ctx.db, request.issuer_id, header.run_id) if header else None
+    if wanted is None or before is None or wanted.contract_id != request.contract_id:
+        raise NotFound("no such correction")
+    if wanted.state is not CorrectionState.APPROVED:
+        raise Conflict("this correction is not approved", state=wanted.state.value)
+    made = Run(
+        issuer_id=request.issuer_id,
+        run_id=request.run_id,
+        contract_id=request.contract_id,
+        period=before.period,
+        kind=KIND,
+        state=RunState.GRACE,
+        first=before.first,
+        end=before.end,
+        zone=before.zone,
+        currency=before.currency,
+        contract_version=before.contract_version,
+        opens_at_utc=ctx.now(),
+        approved_by=wanted.decided_by,
+        corrects=wanted.number,
+        reason=wanted.reason,
+    )
+    try:
+        ctx.db.write(store.run_create(made))
+    except ConditionFailed:
+        known = store.run(ctx.db, request.issuer_id, request.run_id)
+        if known is None:
+            raise
+        return known
+    return made

@@ -1,0 +1,329 @@
+"""An approved correction as a run: its rows, then, once its credit note has a number, what that changes.
+
+Every step may run twice, at once, or after a crash anywhere: rows are written once per session and correction, what is
+set off has one ledger entry per credit note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roamclear.audit import service as audit
+from roamclear.billing import store
+from roamclear.billing.charges import fees_net
+from roamclear.billing.model import (
+    Correction,
+    CorrectionKind,
+    CorrectionState,
+    Document,
+    DocumentState,
+    Member,
+    Run,
+    RunState,
+)
+from roamclear.billing.parts import Part, documents
+from roamclear.billing.runs import members
+from roamclear.cdrs import adjustments
+from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.model import Billing, PricedLine, Session
+from roamclear.contracts.fees import FeeCharge
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import ConditionFailed, Conflict, InvariantBroken, NotFound
+from roamclear.kernel.money import Money, allocate, total
+from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.writes import Action, Table
+from roamclear.ledger import service as ledger
+from roamclear.ledger.model import Account, Event, credit, debit
+
+_RACES = (Table.AUDIT, Table.CLEARING)
+#: VAT is rounded once per document, so an invoice and its credit notes may differ by a minor unit per rate.
+_ROUNDING_MINOR = 10
+
+
+def left_of(ctx: Context, header: Document) -> dict[str, tuple[Session, Money]]:
+    """The sessions of a document with what is still billed of each, by reference."""
+    sessions = [session for session, _, _ in _part(ctx, header).rows]
+    return {s.cdr_ref: (s, left) for s, left in adjustments.outstanding_each(ctx, header.issuer_id, sessions)}
+
+
+def fees_of(ctx: Context, header: Document) -> list[FeeCharge]:
+    """The fees of a document; only its cancellation credits them."""
+    return _part(ctx, header).fees
+
+
+def _part(ctx: Context, header: Document) -> Part:
+    run = store.run(ctx.db, header.issuer_id, header.run_id)
+    if run is None:
+        raise InvariantBroken("a document without its run", number=header.number)
+    return documents(ctx, run)[header.place]
+
+
+def fill(ctx: Context, run: Run) -> Run:
+    """Make the rows of a correction, then close its list; the lock follows. It runs instead of a control window."""
+    if run.state is not RunState.GRACE:
+        return run
+    wanted = _wanted(ctx, run)
+    made = list(_rows(ctx, run, wanted))
+    fees = _fees(ctx, wanted)
+    net = Money(sum(s.net.amount_minor for s in made if s.net), run.currency) + fees_net(fees, run.currency)
+    state = RunState.LOCKING if made or fees else RunState.SETTLED
+    columns = {"state": state, "members": len(made), "proforma": net, "fees": fees, "locking_at_utc": ctx.now()}
+    try:
+        ctx.db.write(store.run_update(run, (RunState.GRACE,), **columns))
+    except ConditionFailed:
+        pass  # another worker closed the same list
+    if not made and not fees:
+        _conclude(ctx, wanted, None)
+    found = store.run(ctx.db, run.issuer_id, run.run_id)
+    if found is None:
+        raise NotFound("no such run")
+    return found
+
+
+def _fees(ctx: Context, wanted: Correction) -> tuple[FeeCharge, ...]:
+    """A cancellation credits the fees of its document whole: the minus stands in the quantity."""
+    header = store.document(ctx.db, wanted.issuer_id, wanted.number)
+    if wanted.kind is not CorrectionKind.CANCEL or header is None:
+        return ()
+    return tuple(fee.model_copy(update={"quantity": -fee.quantity, "net": -fee.net}) for fee in fees_of(ctx, header))
+
+
+def _rows(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session]:
+    """The rows of a correction as members of its run, those that stand already and those that are made now."""
+    if wanted.kind is CorrectionKind.CREDIT_CDR:
+        rows = _of_credit(ctx, run, wanted)
+    else:
+        rows = _of_document(ctx, run, wanted)
+    for row in rows:
+        member = Member(
+            issuer_id=run.issuer_id,
+            run_id=run.run_id,
+            cdr_ref=row.cdr_ref,
+            stop_utc=row.stop_utc,
+            section="ADJUSTMENT",
+        )
+        ctx.db.write(store.member_put(member))
+        yield row
+
+
+def _of_credit(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session]:
+    """The credit CDR itself, unless a run of the period took it meanwhile."""
+    for known in cdrs.sessions(ctx, run.issuer_id, wanted.cdr_refs).values():
+        if known.run_id == run.run_id:
+            yield known
+        elif known.run_id is None and known.billing is Billing.VERIFIED:
+            made, write = cdrs.changed(known, billing=Billing.IN_WINDOW, run_id=run.run_id)
+            ctx.db.write(write)
+            yield made
+
+
+def _of_document(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session]:
+    header = store.document(ctx.db, run.issuer_id, wanted.number)
+    if header is None:
+        raise NotFound("no such document")
+    left = left_of(ctx, header)
+    key = wanted.correction_id.lower()
+    names = {ref: f"{ref}~{key}" for ref in left}
+    known = cdrs.sessions(ctx, run.issuer_id, names.values())
+    for ref, lines in _plan(ctx, wanted, left, {ref: known[n] for ref, n in names.items() if n in known}).items():
+        if names[ref] in known:
+            yield known[names[ref]]
+            continue
+        yield adjustments.adjust(
+            ctx,
+            left[ref][0],
+            key=key,
+            lines=lines,
+            kind="CANCEL" if wanted.kind is CorrectionKind.CANCEL else "CREDIT",
+            reason=wanted.reason,
+            author=wanted.decided_by or wanted.prepared_by,
+            run_id=run.run_id,
+            # An amount is the house's own goodwill; what is billed again takes nothing from those who were paid for it.
+            borne=wanted.kind is CorrectionKind.AMOUNT or wanted.bill_again,
+        )
+
+
+def _plan(
+    ctx: Context, wanted: Correction, left: dict[str, tuple[Session, Money]], known: dict[str, Session]
+) -> dict[str, tuple[PricedLine, ...]]:
+    """Which sessions are credited by which lines; an amount is spread over what is left of each (largest remainder)."""
+    if wanted.kind is not CorrectionKind.AMOUNT or wanted.amount is None:
+        refs = wanted.cdr_refs or tuple(left)
+        plan = {ref: () if ref in known else adjustments.everything(ctx, left[ref][0]) for ref in refs if ref in left}
+        return {ref: lines for ref, lines in plan.items() if lines or ref in known}
+    done = total((-row.net for row in known.values() if row.net), wanted.amount.currency)
+    rest = wanted.amount - done
+    open_ = {ref: amount for ref, (_, amount) in left.items() if ref not in known and amount.amount_minor > 0}
+    if total(open_.values(), rest.currency) < rest:
+        raise Conflict("more would be credited than is left of the document", number=wanted.number)
+    plan = dict.fromkeys(known, ())
+    if rest:
+        parts = allocate(rest, [amount.amount_minor for amount in open_.values()])
+        plan |= {ref: adjustments.amount(part) for ref, part in zip(open_, parts, strict=True) if part}
+    return plan
+
+
+# ---- once the credit note has its number ---------------------------------------------------------------------------
+def settle(ctx: Context, issuer_id: str, number: str) -> None:
+    """What a new document changes of the ones before it: set off, chained, billed again (a consumer of its fact)."""
+    header = store.document(ctx.db, issuer_id, number)
+    if header is None:
+        raise NotFound("no such document")
+    for before in header.replaces:
+        _chained(ctx, issuer_id, before, number)
+    run = store.run(ctx.db, issuer_id, header.run_id)
+    if run is None or run.corrects is None:
+        return
+    wanted = _wanted(ctx, run)
+    if wanted.bill_again:
+        _bill_again(ctx, run, wanted)
+    _set_off(ctx, wanted, number)
+    _conclude(ctx, wanted, number)
+
+
+def _chained(ctx: Context, issuer_id: str, before: str, number: str) -> None:
+    def attempt() -> None:
+        read = store.document(ctx.db, issuer_id, before)
+        if read is not None and number not in read.replaced_by:
+            made = read.model_copy(update={"replaced_by": (*read.replaced_by, number)})
+            ctx.db.write(store.document_replace(made, read))
+
+    again_on_race(attempt, tables=_RACES)
+
+
+def _bill_again(ctx: Context, run: Run, wanted: Correction) -> None:
+    rows = [row for row, _ in members(ctx, run)]
+    originals = cdrs.sessions(ctx, run.issuer_id, {row.credit_of for row in rows if row.credit_of})
+    for row in rows:
+        adjustments.bill_again(
+            ctx,
+            originals[row.credit_of or ""],
+            row,
+            key=f"r{wanted.correction_id.lower()}",
+            reason=f"billed again: {wanted.number} was cancelled",
+            author=wanted.decided_by or wanted.prepared_by,
+        )
+
+
+def _set_off(ctx: Context, wanted: Correction, number: str) -> None:
+    """Set the credit note off against what is open of its invoice; the rest stays a credit of the buyer.
+
+    Both stand on one receivable, so the entry moves nothing between accounts and says which document paid which.
+    """
+    issuer_id = wanted.issuer_id
+
+    def attempt() -> None:
+        invoice, note = _both(ctx, issuer_id, wanted.number, number)
+        if number in invoice.corrected_by or number == invoice.cancelled_by:
+            return
+        part = Money(max(0, min(invoice.open_amount.amount_minor, -note.open_amount.amount_minor)), note.currency)
+        rest, rounding = invoice.open_amount - part, Money.zero(note.currency)
+        cancels = wanted.kind is CorrectionKind.CANCEL
+        if (
+            cancels
+            and 0 < rest.amount_minor <= _ROUNDING_MINOR
+            and note.open_amount + part == Money.zero(note.currency)
+        ):
+            rest, rounding = Money.zero(note.currency), rest
+        after = invoice.model_copy(update=_after(ctx, invoice, rest, number, cancels=cancels))
+        used = note.open_amount + part
+        paid = {"open_amount": used}
+        paid |= {} if used else {"state": DocumentState.PAID, "paid_at_utc": ctx.now()}  # type: ignore[dict-item]
+        details = {"note": number, "set_off": part, "left": rest, "reason": wanted.reason}
+        actions: list[Action] = [
+            store.document_replace(after, invoice),
+            audit.entry(
+                ctx, issuer_id=issuer_id, kind="DOCUMENT", object_id=f"{invoice.run_id}.{invoice.place}",
+                actor_id=wanted.decided_by or wanted.prepared_by, action="CANCELLED" if cancels else "CREDITED",
+                details=details,
+            ),
+        ]  # fmt: skip
+        if part:
+            actions += [store.document_replace(note.model_copy(update=paid), note), _entry(ctx, invoice, note, part)]
+        if rounding:
+            actions.append(_rounding(ctx, invoice, rounding))
+        for name in _told(invoice, after, cancels=cancels):
+            actions.append(store.document_fact(after, ctx.now(), name, number))
+        ctx.db.transact(actions)
+
+    again_on_race(attempt, tables=_RACES)
+
+
+def _after(ctx: Context, invoice: Document, rest: Money, number: str, *, cancels: bool) -> dict[str, object]:
+    """What becomes of the invoice; cancelled with something still open (credited elsewhere) it stays to be paid."""
+    update: dict[str, object] = {"open_amount": rest}
+    update |= {"cancelled_by": number} if cancels else {"corrected_by": (*invoice.corrected_by, number)}
+    if rest:
+        return update
+    if cancels:
+        return update | {"state": DocumentState.CANCELLED}
+    return update | {"state": DocumentState.PAID, "paid_at_utc": invoice.paid_at_utc or ctx.now()}
+
+
+def _told(before: Document, after: Document, *, cancels: bool) -> list[str]:
+    if cancels:
+        return ["invoice.cancelled"]
+    return ["invoice.paid"] if before.open_amount and not after.open_amount else []
+
+
+def _entry(ctx: Context, invoice: Document, note: Document, part: Money) -> Action:
+    account = Account.RECEIVABLE.of(invoice.contract_id)
+    return ledger.entry(
+        ctx,
+        issuer_id=invoice.issuer_id,
+        event=Event.ALLOCATION,
+        subject=note.number,
+        currency=note.currency,
+        lines=[debit(account, part, note=note.number), credit(account, part, note=invoice.number)],
+        memo=f"{note.number} set off against {invoice.number}",
+    )
+
+
+def _rounding(ctx: Context, invoice: Document, rounding: Money) -> Action:
+    """VAT rounded once per document leaves a minor unit between an invoice and its credit notes."""
+    return ledger.entry(
+        ctx,
+        issuer_id=invoice.issuer_id,
+        event=Event.WRITE_OFF,
+        subject=invoice.number,
+        currency=invoice.currency,
+        lines=[
+            debit(Account.WRITE_OFF.of(invoice.contract_id), rounding, note="rounding of VAT"),
+            credit(Account.RECEIVABLE.of(invoice.contract_id), rounding, note=invoice.number),
+        ],
+        memo=f"rounding left of {invoice.number}",
+    )
+
+
+def _conclude(ctx: Context, wanted: Correction, number: str | None) -> None:
+    """The correction is done: its document is free for another one."""
+
+    def attempt() -> None:
+        known = store.correction(ctx.db, wanted.issuer_id, wanted.correction_id)
+        header = store.document(ctx.db, wanted.issuer_id, wanted.number)
+        if known is None or header is None:
+            raise InvariantBroken("a correction without its document", correction=wanted.correction_id)
+        actions: list[Action] = []
+        if known.state is not CorrectionState.ISSUED:
+            made = known.model_copy(update={"state": CorrectionState.ISSUED, "note": number})
+            actions.append(store.correction_put(made, known))
+        if header.correcting == wanted.correction_id:
+            actions.append(store.document_replace(header.model_copy(update={"correcting": None}), header))
+        if actions:
+            ctx.db.transact(actions)
+
+    again_on_race(attempt, tables=_RACES)
+
+
+def _both(ctx: Context, issuer_id: str, invoice: str, note: str) -> tuple[Document, Document]:
+    found = store.document(ctx.db, issuer_id, invoice), store.document(ctx.db, issuer_id, note)
+    if found[0] is None or found[1] is None:
+        raise NotFound("no such document")
+    return found[0], found[1]
+
+
+def _wanted(ctx: Context, run: Run) -> Correction:
+    found = store.correction(ctx.db, run.issuer_id, run.request.period)
+    if found is None:
+        raise InvariantBroken("a correction run without its correction", run_id=run.run_id)
+    return found
