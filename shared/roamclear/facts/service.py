@@ -75,8 +75,22 @@ def _returned(ctx: Context, row: Row) -> None:
     payouts.take_return(ctx, row["issuer_id"], row["payload"])
 
 
+def _approved(ctx: Context, row: Row) -> None:
+    billing.start_correction(ctx, row["issuer_id"], row["payload"]["correction_id"])
+
+
+def _credited(ctx: Context, row: Row) -> None:
+    billing.credit_at_once(ctx, row["issuer_id"], row["payload"]["cdr_ref"])
+
+
 def _issued(ctx: Context, row: Row) -> None:
+    billing.settle_correction(ctx, row["issuer_id"], row["payload"]["number"])
     reconciliation.rematch(ctx, row["issuer_id"])
+    _recorded(ctx, row)
+
+
+def _noted(ctx: Context, row: Row) -> None:
+    billing.settle_correction(ctx, row["issuer_id"], row["payload"]["number"])
     _recorded(ctx, row)
 
 
@@ -93,7 +107,9 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "contract.backdated": _backdated,
     "cdrs.job_step": _job_step,
     "run.locked": _locked,
-    "creditnote.issued": _recorded,
+    "cdr.credited": _credited,
+    "correction.approved": _approved,
+    "creditnote.issued": _noted,
     "invoice.issued": _issued,
     "cash.debited": _debited,
     "cash.returned": _returned,
