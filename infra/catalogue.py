@@ -116,7 +116,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "checks and rates what came in, and hands outbox facts to the higher rooms",
         {"identity": READ, "intake": WRITE, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
         {"documents": Objects.READ},
-        frozenset({Extra.WAKE, Extra.COMPLETE_TASK}),
+        frozenset({Extra.START_CLOSE, Extra.WAKE, Extra.COMPLETE_TASK}),
         memory_mb=1024,
         timeout_s=120,
     ),
