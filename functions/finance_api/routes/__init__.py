@@ -12,6 +12,7 @@ FILES: dict[str, str] = {
     "cdrs": "cdrs",
     "contracts": "contracts",
     "credentials": "partners",
+    "creditnotes": "corrections",
     "disputes": "disputes",
     "document-by-reference": "runs",
     "evses": "evses",
