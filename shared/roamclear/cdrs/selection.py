@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from roamclear.cdrs import store
 from roamclear.cdrs.model import WAITING, Billing, Session
 from roamclear.contracts import matching
 from roamclear.kernel.context import Context
+from roamclear.kernel.ids import evse_id as evse_ids
 from roamclear.kernel.record import Record
 from roamclear.kernel.time import sort_instant
 
@@ -37,6 +38,11 @@ class Filter(Record):
     state: Billing | None = None
     reason: str | None = Field(None, pattern=r"^[A-Z][A-Z_]{2,50}$")
     route: str | None = Field(None, max_length=50)
+
+    @field_validator("evse_id")
+    @classmethod
+    def _folded(cls, value: str | None) -> str | None:
+        return evse_ids.validate(value) if value else None
 
     @model_validator(mode="after")
     def _leads(self) -> Filter:
