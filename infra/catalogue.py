@@ -112,6 +112,23 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         timeout_s=10,
     ),
     FunctionSpec(
+        "take_mail_event",
+        "answers bounces and complaints that the mail service reports",
+        {"clearing": WRITE},
+        timeout_s=60,
+    ),
+    FunctionSpec(
+        "deliver_documents",
+        "draws and mails copies, reads what access points report",
+        {"identity": READ, "clearing": WRITE, "audit": APPEND},
+        {"documents": Objects.BOTH, "exports": Objects.BOTH},
+        frozenset({Extra.MAIL, Extra.URLS}),
+        memory_mb=2048,
+        timeout_s=270,
+        documents_layer=True,
+        concurrency=1,
+    ),
+    FunctionSpec(
         "project_stream",
         "checks and rates what came in, and hands outbox facts to the higher rooms",
         {"identity": READ, "intake": WRITE, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
@@ -222,7 +239,8 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
           documents=True, memory_mb=2048),
     _task("render_session_xlsx", "writes the session list of an invoice", tables={"intake": READ},
           buckets={"documents": Objects.BOTH}, documents=True, memory_mb=2048, timeout_s=600),
-    _task("send_invoice", "mails the documents or signed links", buckets={"documents": Objects.READ},
+    _task("send_invoice", "mails the documents or signed links, leaves e-invoices for the access point",
+          buckets={"documents": Objects.READ, "exports": Objects.BOTH},
           extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS}), documents=True, memory_mb=1024),
     _task("finish_run", "closes the run"),
     _task("fail_run", "marks the run as failed at a step, resumable", timeout_s=60),
@@ -258,3 +276,4 @@ INDEXES: Mapping[str, Mapping[str, str]] = {
 STREAMS: frozenset[str] = frozenset({"intake", "clearing", "ledger", "audit"})
 EXPIRING: frozenset[str] = frozenset({"intake", "clearing"})
 BUCKETS: tuple[str, ...] = ("documents", "inbox", "exports", "archive")
+    "deliver_documents": "rate(5 minutes)",

@@ -91,6 +91,8 @@ class Schedules(Construct):
             schedule.add_resource_dependency(group)
 
 
+#: What SES reports that somebody must act upon.
+MAIL_FAILURES = ("Bounce", "Complaint", "Reject", "Rendering Failure")
 #: Which keys of the inbox reach which function; every key reaches exactly one.
 INBOX: dict[str, list[object]] = {
     "import_bank_file": [{"anything-but": {"prefix": "cdrs/"}}],
@@ -112,36 +114,69 @@ class InboxEvents(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         for name, key in INBOX.items():
+            pattern = {
+                "source": ["aws.s3"],
+                "detail-type": ["Object Created"],
+                "detail": {"bucket": {"name": [bucket_name]}, "object": {"key": key}},
+            }
             title = "".join(part.title() for part in name.split("_"))
             rule = events.CfnRule(
                 self,
                 f"{title}Rule",
                 name=f"{settings.prefix}-inbox-{name.replace('_', '-')}",
                 description=f"A file arrived for {name}",
-                event_pattern={
-                    "source": ["aws.s3"],
-                    "detail-type": ["Object Created"],
-                    "detail": {"bucket": {"name": [bucket_name]}, "object": {"key": key}},
-                },
-                targets=[
-                    events.CfnRule.TargetProperty(
-                        id="import",
-                        arn=functions[name].function_arn,
-                        dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=failures.queue_arn),
-                        retry_policy=events.CfnRule.RetryPolicyProperty(
-                            maximum_retry_attempts=20, maximum_event_age_in_seconds=6 * 3600
-                        ),
-                    )
-                ],
+                event_pattern=pattern,
+                targets=[_target(functions[name], failures)],
             )
-            lambda_.CfnPermission(
-                self,
-                f"{title}MayInvoke",
-                action="lambda:InvokeFunction",
-                function_name=functions[name].function_name,
-                principal="events.amazonaws.com",
-                source_arn=rule.attr_arn,
-            )
-            failures.grant_send_messages(
-                iam.ServicePrincipal("events.amazonaws.com", conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}})
-            )
+            _invoked_by(self, title, rule, functions[name], failures)
+
+
+class MailEvents(Construct):
+    """What SES reports of a mail invokes the function that answers it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        settings: StageSettings,
+        function: lambda_.Function,
+        failures: sqs.IQueue,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        rule = events.CfnRule(
+            self,
+            "Rule",
+            name=f"{settings.prefix}-mail-failures",
+            description="A mail bounced, was refused or complained about",
+            event_pattern={"source": ["aws.ses"], "detail": {"eventType": list(MAIL_FAILURES)}},
+            targets=[_target(function, failures)],
+        )
+        _invoked_by(self, "Mail", rule, function, failures)
+
+
+def _target(function: lambda_.Function, failures: sqs.IQueue) -> events.CfnRule.TargetProperty:
+    """A function as the one target of a rule: tried for six hours, then parked."""
+    return events.CfnRule.TargetProperty(
+        id="import",
+        arn=function.function_arn,
+        dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=failures.queue_arn),
+        retry_policy=events.CfnRule.RetryPolicyProperty(
+            maximum_retry_attempts=20, maximum_event_age_in_seconds=6 * 3600
+        ),
+    )
+
+
+def _invoked_by(
+    scope: Construct, title: str, rule: events.CfnRule, function: lambda_.Function, failures: sqs.IQueue
+) -> None:
+    lambda_.CfnPermission(
+        scope,
+        f"{title}MayInvoke",
+        action="lambda:InvokeFunction",
+        function_name=function.function_name,
+        principal="events.amazonaws.com",
+        source_arn=rule.attr_arn,
+    )
+    failures.grant_send_messages(
+        iam.ServicePrincipal("events.amazonaws.com", conditions={"ArnEquals": {"aws:SourceArn": rule.attr_arn}})
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import Aws, CfnOutput, Stack
 from aws_cdk import aws_ses as ses
 from constructs import Construct
 
@@ -33,13 +33,40 @@ class DataStack(Stack):
         CfnOutput(self, "UserPoolId", value=self.users.pool.user_pool_id)
 
     def _sender(self, settings: StageSettings) -> None:
-        """The domain mails come from; it is verified when its three DKIM records stand in the DNS (docs/deploy.md)."""
+        """The domain mails come from; it is verified when its three DKIM records stand in the DNS (docs/deploy.md).
+
+        Its own configuration set tells the default bus what became of each mail (take_mail_event).
+        """
+        reports = ses.CfnConfigurationSet(
+            self,
+            "MailReports",
+            name=f"{settings.prefix}-mail",
+            delivery_options=ses.CfnConfigurationSet.DeliveryOptionsProperty(tls_policy="REQUIRE"),
+        )
+        bus = f"arn:{Aws.PARTITION}:events:{Aws.REGION}:{Aws.ACCOUNT_ID}:event-bus/default"
+        destination = ses.CfnConfigurationSetEventDestination(
+            self,
+            "MailReportsToBus",
+            configuration_set_name=reports.ref,
+            event_destination=ses.CfnConfigurationSetEventDestination.EventDestinationProperty(
+                name="bus",
+                enabled=True,
+                matching_event_types=["BOUNCE", "COMPLAINT", "REJECT", "RENDERING_FAILURE"],
+                event_bridge_destination=ses.CfnConfigurationSetEventDestination.EventBridgeDestinationProperty(
+                    event_bus_arn=bus
+                ),
+            ),
+        )
         identity = ses.CfnEmailIdentity(
             self,
             "Sender",
             email_identity=settings.mail_sender.partition("@")[2],
             dkim_attributes=ses.CfnEmailIdentity.DkimAttributesProperty(signing_enabled=True),
+            configuration_set_attributes=ses.CfnEmailIdentity.ConfigurationSetAttributesProperty(
+                configuration_set_name=reports.ref
+            ),
         )
+        identity.add_dependency(destination)
         for number in (1, 2, 3):
             name = getattr(identity, f"attr_dkim_dns_token_name{number}")
             value = getattr(identity, f"attr_dkim_dns_token_value{number}")

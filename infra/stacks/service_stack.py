@@ -18,7 +18,7 @@ from infra.constructs.buckets import bucket_name
 from infra.constructs.close import CloseRun, machine_arn
 from infra.constructs.edge import Distribution
 from infra.constructs.functions import Functions
-from infra.constructs.schedules import InboxEvents, Schedules, group_name, scheduler_role, target_arn
+from infra.constructs.schedules import InboxEvents, MailEvents, Schedules, group_name, scheduler_role, target_arn
 from infra.constructs.streams import Streams, dead_letters
 from infra.settings import LOCAL_API_ID, StageSettings
 from infra.stacks.data_stack import DataStack
@@ -66,6 +66,7 @@ class ServiceStack(Stack):
         streams = Streams(self, "Streams", settings, functions, data.tables)
         Schedules(self, "Schedules", settings, functions, role, failures)
         InboxEvents(self, "Inbox", settings, bucket_name(settings, "inbox"), functions, failures)
+        MailEvents(self, "MailEvents", settings, functions["take_mail_event"], failures)
         client = self._client()
         http.add_routes(functions, data.users.pool, [client])
         self._alarms(functions, close, streams, failures, http)

@@ -132,6 +132,22 @@ def test_inbox_events_reach_one_import_each_and_are_parked_when_they_do_not(stag
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_what_the_mail_service_reports_is_answered(stage: str) -> None:
+    (rule,) = (r for r in service(stage).of_type("AWS::Events::Rule").values() if "mail" in str(r["Name"]))
+    assert rule["EventPattern"]["source"] == ["aws.ses"]
+    assert set(rule["EventPattern"]["detail"]["eventType"]) == {"Bounce", "Complaint", "Reject", "Rendering Failure"}
+    (target,) = rule["Targets"]
+    assert "TakeMailEvent" in text(target["Arn"])
+    assert "DeadLetterConfig" in target
+    reported = data(stage).of_type("AWS::SES::ConfigurationSetEventDestination").values()
+    assert len(reported) == (0 if stage == "local" else 1)
+    for destination in reported:
+        assert "event-bus/default" in text(destination["EventDestination"]["EventBridgeDestination"]["EventBusArn"])
+    for identity in data(stage).of_type("AWS::SES::EmailIdentity").values():
+        assert identity["ConfigurationSetAttributes"]["ConfigurationSetName"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_partners_are_pulled_at_any_minute_of_an_hour(stage: str) -> None:
     windows = {
         str(s["Name"]).removeprefix(f"roamclear-{stage}-"): s["FlexibleTimeWindow"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from functions.finance_api.http import Request, answer
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document
+from roamclear.deliveries import service as deliveries
 from roamclear.kernel.errors import InvalidInput, NotFound
+from roamclear.packages import resend
 
 router = APIGatewayHttpRouter()
 #: A link of the console lives an hour (product.md row 64).
@@ -114,6 +117,36 @@ def _files(request: Request, header: Document) -> list[dict[str, Any]]:
         link = request.ctx.objects.link("documents", key, seconds=_LINK_SECONDS, filename=name)
         found.append({"name": name, "link": link})
     return found
+
+
+class ResendBody(BaseModel):
+    """Who gets a copy: other contacts, or nobody named for those of the contract. One request id is one copy."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    contacts: list[str] = Field(default_factory=list, max_length=10)
+    request_id: str = Field("", max_length=64)
+
+
+@router.post("/invoices/<number>/resend")
+def post_resend(number: str) -> Response[str]:
+    """Have a document drawn as COPY and mailed again within minutes; the original stays as it is."""
+    request = Request(router)
+    actor = request.actor
+    body = request.read(ResendBody)
+    issuer_id = request.issuer_of(actor)
+    made = resend.ask(request.ctx, actor, issuer_id, number, tuple(body.contacts), body.request_id)
+    return answer(made, HTTPStatus.ACCEPTED)
+
+
+@router.get("/invoices/<number>/deliveries")
+def list_deliveries(number: str) -> Response[str]:
+    """What left of a document and what came back of it, oldest first."""
+    request = Request(router)
+    actor = request.actor
+    header = billing.document_for(request.ctx, actor, request.issuer_of(actor), number)
+    found = deliveries.log(request.ctx, header.issuer_id, header.number)
+    return answer({"items": found}, without=request.withheld(actor, header.issuer_id) | {"issuer_id", "entry_id"})
 
 
 @router.get("/document-by-reference")

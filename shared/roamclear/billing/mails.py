@@ -19,6 +19,7 @@ from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Unavailable
 from roamclear.kernel.time import local_date
+from roamclear.mode import service as mode
 from roamclear.notify.model import Attachment, MailBrand, MailFacts, MailKind, MailLanguage
 from roamclear.notify.service import compose
 
@@ -40,7 +41,24 @@ def window_opened(ctx: Context, run: Run, contacts: tuple[str, ...] = ()) -> tup
 
 def package(ctx: Context, run: Run, header: Document, attachments: tuple[Attachment, ...]) -> tuple[str, ...]:
     """Send a document with its files, and links to them: the first one's always, the others' where they do not fit."""
-    facts = {
+    return _once(ctx, run, MailKind.INVOICE_PACKAGE, f"{header.number}#SENT", _package(header, attachments))
+
+
+def copy_of(
+    ctx: Context,
+    run: Run,
+    header: Document,
+    attachments: tuple[Attachment, ...],
+    request_id: str,
+    contacts: tuple[str, ...] = (),
+) -> tuple[str, ...]:
+    """Send a document again as a copy, once per request: to other contacts, or to those of the contract."""
+    facts = _package(header, attachments) | {"is_copy": True} | ({"recipients": contacts} if contacts else {})
+    return _once(ctx, run, MailKind.INVOICE_PACKAGE, f"{header.number}#COPY#{request_id}", facts)
+
+
+def _package(header: Document, attachments: tuple[Attachment, ...]) -> dict[str, Any]:
+    return {
         "link": attachments[0].link if attachments else None,
         "document_number": header.number,
         "amount": header.gross,
@@ -49,7 +67,6 @@ def package(ctx: Context, run: Run, header: Document, attachments: tuple[Attachm
         "sessions": header.sessions,
         "attachments": attachments,
     }
-    return _once(ctx, run, MailKind.INVOICE_PACKAGE, f"{header.number}#SENT", facts)
 
 
 def _once(ctx: Context, run: Run, kind: MailKind, key: str, facts: dict[str, Any]) -> tuple[str, ...]:
@@ -61,6 +78,7 @@ def _once(ctx: Context, run: Run, kind: MailKind, key: str, facts: dict[str, Any
     known = store.delivered(ctx.db, run.issuer_id, key)
     if known is not None:
         return tuple(known["message_ids"])
+    mode.require_normal(ctx)
     issuer = identity.issuer(ctx, run.issuer_id)
     today = local_date(ctx.now(), run.zone)
     terms = contracts.terms_at(ctx, run.issuer_id, run.contract_id, today).terms  # decision 0019

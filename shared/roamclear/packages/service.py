@@ -22,7 +22,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, InvariantBroken, Unavailable
 from roamclear.links import service as links
 from roamclear.notify.model import Attachment
-from roamclear.packages import lists, rows
+from roamclear.packages import access_point, lists, rows
 
 #: What a package mail names, in this order: file ending -> content type.
 _MAILED = {"pdf": "application/pdf", **lists.FORMATS}
@@ -80,14 +80,18 @@ def _sessions(ctx: Context, run: Run, header: Document, parts: list[list[billing
 def send(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
     """Mail each document of a run once: files while they fit, links otherwise; then the document is SENT.
 
+    Where the contract delivers through an access point, the e-invoice goes there first and the mail is the notice.
+
     Raises:
         Unavailable: the mail service did not take a mail; the step runs again.
     """
     run = billing.run(ctx, issuer_id, run_id)
+    terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version).terms
     sent: list[str] = []
     for number in run.numbers:
         header = billing.document(ctx, issuer_id, number)
-        ids = mails.package(ctx, run, header, _attachments(ctx, header))
+        access_point.submit(ctx, terms, header, billing.document_model(ctx, header))
+        ids = mails.package(ctx, run, header, attachments(ctx, header))
         if not ids:
             raise Unavailable("the mail service did not take a document", number=number)
         sent += ids
@@ -95,7 +99,7 @@ def send(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
     return sent
 
 
-def _attachments(ctx: Context, header: Document) -> tuple[Attachment, ...]:
+def attachments(ctx: Context, header: Document) -> tuple[Attachment, ...]:
     """PDF and XLSX to attach, the PDF first; the CSV and NDJSON twins as links alone (product.md row 62)."""
     found = []
     for key in ctx.objects.keys("documents", f"{_folder(header)}"):
