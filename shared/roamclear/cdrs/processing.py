@@ -39,7 +39,10 @@ def process(ctx: Context, issuer_id: str, cdr_ref: str) -> Session:
     """Check, attach, price and tie a CDR to its payout account; what already left the waiting states stays."""
     body = store.original(ctx.db, issuer_id, cdr_ref)
     if body is None:
-        raise NotFound("no such CDR")
+        ours = store.session(ctx.db, issuer_id, cdr_ref)
+        if ours is None or not adjustments.is_ours(ours):
+            raise NotFound("no such CDR")
+        return ours  # a row of our own has its price; what holds it (a dispute) is settled elsewhere
     charge = read(body)
     for _ in range(_TRIES):
         known = store.session(ctx.db, issuer_id, cdr_ref)

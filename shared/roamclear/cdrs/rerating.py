@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from roamclear.audit import service as audit
-from roamclear.cdrs import processing, store
+from roamclear.cdrs import adjustments, processing, store
 from roamclear.cdrs.model import WAITING, Billing, DisputeState, Rating, Session
 from roamclear.cdrs.pricing import Priced
 from roamclear.contracts.model import ContractVersion
@@ -73,6 +73,8 @@ def invalidate(ctx: Context, actor: Actor, issuer_id: str, cdr_ref: str, reason:
         require_contract(scope, known.contract_id)
         if known.billing is Billing.INVALIDATED:
             return known
+        if adjustments.is_ours(known) and known.credit_of is not None:
+            raise Conflict("a correction is undone by another correction, never withdrawn", cdr_ref=cdr_ref)
         if known.billing not in (*WAITING, *_OPEN):
             _refuse_unless_open(known)
         update = {"billing": Billing.INVALIDATED, "reasons": ("INVALIDATED_BY_CPO",)} | _left(known)
