@@ -13,6 +13,7 @@ PERSONAL = (Account.RECEIVABLE, Account.PAYABLE)
 SKR04: dict[str, str] = {
     Account.RECEIVABLE.value: "1200",
     Account.REVENUE.value: "4200",
+    Account.FEE_REVENUE.value: "4210",
     Account.OUTPUT_VAT.value: "3800",
     Account.ENERGY_COST.value: "5200",
     Account.INPUT_VAT.value: "1400",
@@ -31,6 +32,7 @@ SKR04: dict[str, str] = {
 PCG: dict[str, str] = {
     Account.RECEIVABLE.value: "411000",
     Account.REVENUE.value: "707000",
+    Account.FEE_REVENUE.value: "706000",
     Account.OUTPUT_VAT.value: "445710",
     Account.ENERGY_COST.value: "607000",
     Account.INPUT_VAT.value: "445660",

@@ -54,11 +54,8 @@ def invoice(
     found = list(rows)
     sign = -1 if type_code == "381" else 1
     language = doc.Language(terms.terms.language)
-    lines = tuple(
-        _line(key, total, run, sign)
-        for key, total in rules.group(found, run.currency).items()
-        if total.quantity or total.amount_minor
-    ) + tuple(fee_lines.lines(fees, language, sign))
+    charged = tuple(fee_lines.lines(fees, language, sign))
+    lines = (*_lines(run, found, sign), *charged) or _lines(run, found, sign, free=True)
     vat = vat_breakdown(lines, run.currency, reasons)
     return doc.InvoiceDocument(
         type_code=doc.DocumentType(type_code),
@@ -156,6 +153,14 @@ def _party(name: str, address: Address) -> doc.Party:
         postcode=address.postal_code,
         city=address.city,
         country=address.country,
+    )
+
+
+def _lines(run: Run, rows: list[tuple[Session, Rating, str]], sign: int, *, free: bool = False) -> tuple[doc.Line, ...]:
+    return tuple(
+        _line(key, total, run, sign)
+        for key, total in rules.group(rows, run.currency, free=free).items()
+        if total.quantity or total.amount_minor
     )
 
 

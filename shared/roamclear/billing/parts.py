@@ -98,4 +98,4 @@ def _counts(part: Part, currency: str) -> bool:
 
 def _has_lines(rows: Sequence[Row], currency: str) -> bool:
     """Whether a document would have a line; one without any cannot be (BR-16)."""
-    return any(found.quantity or found.amount_minor for found in rules.group(rows, currency).values())
+    return any(found.quantity or found.amount_minor for found in rules.group(rows, currency, free=True).values())

@@ -12,6 +12,7 @@ from roamclear.cdrs.model import PricedLine, Rating, Session
 from roamclear.contracts.model import Terms
 from roamclear.contracts.payment import due
 from roamclear.kernel.ids import rf_reference
+from roamclear.kernel.money import Money
 
 _CONFUSED = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
@@ -38,11 +39,16 @@ class LineSum:
     refs: set[str] = field(default_factory=set)
 
 
-def group(members: Iterable[tuple[Session, Rating, str]], currency: str) -> dict[LineKey, LineSum]:
-    """Sum priced lines by their key; ``section`` is PERIOD, EARLIER or ADJUSTMENT. Σ of all amounts = Σ session net."""
+def group(
+    members: Iterable[tuple[Session, Rating, str]], currency: str, *, free: bool = False
+) -> dict[LineKey, LineSum]:
+    """Sum priced lines by their key; ``section`` is PERIOD, EARLIER or ADJUSTMENT. Σ of all amounts = Σ session net.
+
+    With ``free`` a session without any price stands with its kWh at 0 (zero invoices, product.md row 65).
+    """
     sums: dict[LineKey, LineSum] = {}
     for session, rating, section in members:
-        for line in rating.lines:
+        for line in rating.lines or (_free(session) if free else ()):
             key = LineKey(
                 section=section,
                 country=session.country,
@@ -57,6 +63,11 @@ def group(members: Iterable[tuple[Session, Rating, str]], currency: str) -> dict
             found.amount_minor += _amount(line, currency)
             found.refs.add(session.cdr_ref)
     return dict(sorted(sums.items()))
+
+
+def _free(session: Session) -> tuple[PricedLine, ...]:
+    nothing = Money.zero(session.currency)
+    return (PricedLine(component="ENERGY", quantity=session.energy_kwh, unit_price=Decimal(0), amount=nothing),)
 
 
 def _amount(line: PricedLine, currency: str) -> int:

@@ -307,6 +307,15 @@ def adjustment() -> InvoiceDocument:
     return document((energy("812.4", "0.49"), late, back), language=Language.NL)
 
 
+def fees() -> InvoiceDocument:
+    """Electricity under reverse charge beside fees with VAT: a share and a fee in tiers."""
+    free = {"vat_category": VatCategory.REVERSE_CHARGE, "vat_rate": Decimal(0)}
+    ours = {"section": Section(kind=SectionKind.FEES), "component": Component.SERVICE}
+    share = energy("1", "26.92", unit=Unit.PIECE, name="Clearing", description="2.5 % of 1,076.95 EUR", **ours)
+    tiers = energy("2291.4", "0.0125", name="Per kWh", description="in tiers", **ours)
+    return document((energy("2291.4", "0.47", **free), share, tiers), buyer=BUYER_PL, notes=("Includes 2026-09.",))
+
+
 def zloty() -> InvoiceDocument:
     """Invoiced in PLN by a German seller: the VAT also in EUR."""
     lines = (energy("812.4", "2.19", currency="PLN"),)
@@ -330,7 +339,7 @@ MATRIX = {
     f.__name__: f
     for f in (
         multi_rate, reverse_charge, credit_note, corrected, self_billing, self_billed_credit, out_of_scope, exempt,
-        zero_rate, zero_amount, adjustment, zloty,
+        zero_rate, zero_amount, adjustment, fees, zloty,
     )
 }  # fmt: skip
 
