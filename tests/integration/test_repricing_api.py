@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from roamclear.kernel.time import format_instant
 from tests.support import builders as b
 from tests.support.api import Api, environment
 from tests.support.moto_stack import Stage
@@ -100,3 +102,21 @@ def _kept(stage: Stage, proposal_id: str) -> Any:
     from roamclear.contracts import backdated
 
     return backdated.proposal(stage.ctx, b.ISSUER, b.CONTRACT, proposal_id)
+
+
+def test_what_was_known_at_an_instant(api: tuple[Api, Stage]) -> None:
+    call, stage = api
+    before = "2026-11-01T00:00:00Z"
+    b.backdate(stage.ctx, grid=m.grid("0.31"), valid_from=date(2026, 10, 1))
+    stage.clock.advance(timedelta(minutes=1))
+    path = f"/v1/contracts/{b.CONTRACT}"
+    then = call.call("GET", path, "FINANCE", as_of=before).body
+    now = call.call("GET", path, "FINANCE", as_of=format_instant(stage.clock.now())).body
+    assert ([v["version"] for v in then["versions"]], then["in_force"]["version"]) == ([1], 1)
+    assert ([v["version"] for v in now["versions"]], now["in_force"]["version"]) == ([1, 2], 2)
+    assert call.call("GET", path, "FINANCE", as_of="2026-01-01T00:00:00Z").status == 404
+    assert call.call("GET", path, "FINANCE", as_of="October").body["field"] == "as_of"
+    assert call.call("GET", path, "EMSP_USER", contract_id="C-TWO", as_of=before).status == 404
+    evse = "/v1/evses/DEVWKE001"
+    assert len(call.call("GET", evse, "FINANCE", as_of=before).body["history"]) == 1
+    assert call.call("GET", evse, "FINANCE", as_of="2026-01-01T00:00:00Z").body["history"] == []

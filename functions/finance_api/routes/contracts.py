@@ -24,6 +24,7 @@ from roamclear.identity.issuer import Issuer
 from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel.errors import InvalidInput
+from roamclear.kernel.time import parse_instant
 
 router = APIGatewayHttpRouter()
 
@@ -98,10 +99,15 @@ def list_contracts() -> Response[str]:
 
 @router.get("/contracts/<contract_id>")
 def get_contract(contract_id: str) -> Response[str]:
-    """A contract with all its versions; its ETag is what If-Match asks for."""
+    """A contract with all its versions; its ETag is what If-Match asks for. ``as_of``: what was known at an instant."""
     request = Request(router)
     actor = request.actor
     issuer_id = request.issuer_of(actor)
+    if at := request.query("as_of"):
+        instant = parse_instant(at, field="as_of")
+        recorded, in_force = contracts.known_at(request.ctx, actor, issuer_id, contract_id, instant)
+        told = {"contract_id": contract_id, "as_of_utc": instant, "in_force": in_force, "versions": recorded}
+        return answer(told, without=request.withheld(actor, issuer_id))
     head, versions = contracts.contract(request.ctx, actor, issuer_id, contract_id)
     shown = {"contract": rules.view(head, request.ctx.now()), "versions": versions}
     return answer(shown, etag=head.changed, without=request.withheld(actor, issuer_id))

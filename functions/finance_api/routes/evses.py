@@ -163,13 +163,14 @@ def unassign_evses() -> Response[str]:
 
 @router.get("/evses/<evse_id>")
 def get_evse(evse_id: str) -> Response[str]:
-    """One EVSE with everything that was recorded about who is paid for it."""
+    """One EVSE with what was recorded about who is paid for it, until ``as_of`` where that is given."""
     request = Request(router)
     actor = request.actor
     issuer_id = request.issuer_of(actor)
     named = unquote(evse_id)
+    as_of = _instant(request.query("as_of"), "as_of")
     found = evses.evse(request.ctx, actor, issuer_id, named)
-    return answer({"evse": found, "history": evses.history(request.ctx, actor, issuer_id, named)})
+    return answer({"evse": found, "history": evses.history(request.ctx, actor, issuer_id, named, as_of)})
 
 
 @router.put("/evses/<evse_id>/group")

@@ -179,8 +179,7 @@ def credit_at_once(ctx: Context, issuer_id: str, cdr_ref: str) -> Correction | N
     credited = cdrs.session(ctx, issuer_id, cdr_ref)
     if credited is None or credited.contract_id is None or credited.credit_of is None or credited.run_id is not None:
         return None
-    head = contracts.head(ctx, issuer_id, credited.contract_id)
-    terms = contracts.version(ctx, issuer_id, head.contract_id, head.version).terms
+    terms = contracts.terms_now(ctx, issuer_id, credited.contract_id)
     found = chain.documents_of(ctx, issuer_id, [credited.credit_of])
     if terms.credit_after_invoice != "CREDIT_NOTE" or credited.credit_of not in found:
         return None

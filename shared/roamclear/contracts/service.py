@@ -153,6 +153,27 @@ def terms_at(ctx: Context, issuer_id: str, contract_id: str, day: date) -> Contr
     return rules.in_force(known, day) or known[0]
 
 
+def terms_now(ctx: Context, issuer_id: str, contract_id: str) -> Terms:
+    """The terms in force today: neither those of a later day, nor those published last for past ones."""
+    known = head(ctx, issuer_id, contract_id)
+    return terms_at(ctx, issuer_id, contract_id, local_date(ctx.now(), known.zone)).terms
+
+
+def known_at(
+    ctx: Context, actor: Actor, issuer_id: str, contract_id: str, at: datetime
+) -> tuple[list[ContractVersion], ContractVersion | None]:
+    """What was known of a contract at an instant: the versions recorded until then, and the one in force (B11).
+
+    Raises:
+        NotFound: nothing was recorded by then, or the contract is not the actor's.
+    """
+    known, every = contract(ctx, actor, issuer_id, contract_id)
+    recorded = [v for v in every if v.recorded_at_utc <= at]
+    if not recorded:
+        raise NotFound("no such object")
+    return recorded, rules.in_force(recorded, local_date(at, known.zone))
+
+
 def match(ctx: Context, issuer_id: str, emsp_party: str, start: datetime) -> Match:
     """Which contract a session belongs to, by eMSP party and session start."""
     return rules.match(matching.candidates(ctx, issuer_id, emsp_party), emsp_party, start)

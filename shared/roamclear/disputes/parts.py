@@ -50,9 +50,8 @@ def speaker(actor: Actor, issuer_id: str) -> tuple[Side, Scope]:
 
 
 def terms_of(ctx: Context, issuer_id: str, contract_id: str) -> Terms:
-    """The latest terms of a contract: who answers how fast, in which zone and language."""
-    head = contracts.head(ctx, issuer_id, contract_id)
-    return contracts.version(ctx, issuer_id, contract_id, head.version).terms
+    """The terms of a contract in force today: who answers how fast, in which zone and language."""
+    return contracts.terms_now(ctx, issuer_id, contract_id)
 
 
 def moved(known: Dispute, **update: Any) -> Dispute:

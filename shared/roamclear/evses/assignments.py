@@ -121,14 +121,18 @@ def follow_deactivation(ctx: Context, issuer_id: str, account_id: str) -> int:
     return _apply(ctx, issuer_id, ids, None, ctx.now(), "system:account.deactivated", None, only=account_id)
 
 
-def history(ctx: Context, actor: Actor, issuer_id: str, evse_id: str) -> list[Assignment]:
-    """Everything that was ever recorded about who is paid for an EVSE, oldest first."""
+def history(
+    ctx: Context, actor: Actor, issuer_id: str, evse_id: str, as_of: datetime | None = None
+) -> list[Assignment]:
+    """Everything that was recorded about who is paid for an EVSE until an instant (until now), oldest first."""
     scope = authorise(actor, Right.EVSE_VIEW, issuer_id)
     found = store.evse(ctx.db, issuer_id, evse_ids.compact(evse_id))
     if found is None:
         raise NotFound("no such EVSE")
     require_account(scope, found.account_id)
-    entries = store.history(ctx.db, issuer_id, found.evse_id)
+    entries = [
+        e for e in store.history(ctx.db, issuer_id, found.evse_id) if as_of is None or e.recorded_at_utc <= as_of
+    ]
     return [e for e in entries if scope.account_ids is None or e.account_id in scope.account_ids]
 
 
