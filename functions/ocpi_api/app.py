@@ -33,7 +33,8 @@ _ALLOWED = tuple(
         (rf"/ocpi{_ID}/cdrs{_ID}{_ID}{_ID}", "GET"),
         (rf"/ocpi{_ID}/locations{_ID}{_ID}{_ID}({_ID})?({_ID})?", "GET, PATCH, PUT"),
         (rf"/ocpi{_ID}/tariffs", "GET"),
-        (r"/ocpi/2\.3\.0/invoicereconciliation", "GET"),
+        (r"/ocpi/2\.3\.0/invoicereconciliation", "GET, POST"),
+        (rf"/ocpi/2\.3\.0/invoicereconciliation{_ID}{_ID}{_ID}", "DELETE, GET, PATCH, PUT"),
         (rf"/ocpi{_ID}/tariffs{_ID}{_ID}{_ID}", "DELETE, GET, PATCH, PUT"),
     )
 )

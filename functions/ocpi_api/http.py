@@ -19,6 +19,7 @@ from roamclear.kernel import errors, numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.time import format_instant, parse_instant
 from roamclear.ocpi.model import VERSIONS, Code, ListPage, ListQuery, Message, Refused
+from roamclear.ocpi.objects import Saved
 from roamclear.partners import service as partners
 from roamclear.partners.model import Credential, CredentialStatus
 
@@ -104,6 +105,12 @@ class Call:
     def refusal(self, refused: Refused) -> Response[str]:
         """A message that was not taken."""
         return answer(self.ctx, None, HTTPStatus(refused.http_status), refused.code, refused.reason)
+
+    def saved(self, credential: Credential, outcome: Saved) -> Response[str]:
+        """A client owned object that was taken: 201 when it is new (200 by the partner's switch), else 200."""
+        new = outcome.created and not credential.answer_200
+        text = "older than what is known; nothing changed" if outcome.stale else "Success"
+        return answer(self.ctx, None, HTTPStatus.CREATED if new else HTTPStatus.OK, message=text)
 
     def listed(self, module: str, page: ListPage) -> Response[str]:
         """A page of a list with its paging headers; ``Link`` keeps all filters."""

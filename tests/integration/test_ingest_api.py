@@ -71,3 +71,18 @@ def test_only_staff_who_work_with_it(api: Api, path: str) -> None:
         assert api.call("GET", path, role).status == 403
     assert api.call("GET", path, "EMSP_USER", contract_id=b.CONTRACT).status == 403
     assert api.call("GET", path, None).status == 401
+
+
+def test_received_records_are_listed_and_compared(stage: Stage, api: Api) -> None:
+    b.found_issuer(stage.ctx)
+    emsp = connect(stage.ctx, "NLRON", "EMSP", ocpi_version="2.3.0")
+    body = {
+        "country_code": "NL", "party_id": "RON", "id": "REC 1/2", "invoice_id": "SB-1", "cdrs": ["CDR-1"],
+        "last_updated": "2026-10-20T11:00:00Z",
+    }  # fmt: skip
+    assert emsp.call("POST", "/ocpi/2.3.0/invoicereconciliation/", body).status == 201
+    (listed,) = api.call("GET", "/v1/received-records", "FINANCE").body["items"]
+    assert (listed["party"], listed["id"], listed["listed"]) == ("NLRON", "REC 1/2", 1)
+    told = api.call("GET", "/v1/received-records/NLRON/REC%201%2F2", "OPS").body
+    assert (told["tied"], told["counts"]) == (0, {"UNKNOWN_CDR": 1})
+    assert api.call("GET", "/v1/received-records/NLRON/none", "OPS").status == 404

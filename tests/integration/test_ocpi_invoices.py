@@ -148,7 +148,7 @@ def test_it_is_in_2_3_0_only(stage: Stage) -> None:
     assert ("invoicereconciliation", "SENDER") in endpoints["2.3.0"]
     assert not any(name == "invoicereconciliation" for v in ("2.1.1", "2.2.1") for name, _ in endpoints[v])
     assert emsp.call("GET", "/ocpi/2.2.1/invoicereconciliation").status == 404
-    assert emsp.call("POST", PATH, {}).status == 405
+    assert emsp.call("PUT", PATH, {}).status == 405
     assert emsp.call("GET", PATH, query={"position": "x"}).code == 2001
 
 

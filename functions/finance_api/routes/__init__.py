@@ -10,6 +10,7 @@ FILES: dict[str, str] = {
     "bank-accounts": "bank",
     "batches": "payouts",
     "cdrs": "cdrs",
+    "compare": "compare",
     "contracts": "contracts",
     "credentials": "partners",
     "creditnotes": "corrections",
@@ -33,6 +34,7 @@ FILES: dict[str, str] = {
     "pulls": "ingest",
     "rerate-jobs": "repricing",
     "rerate-jobs:preview": "repricing",
+    "received-records": "ingest",
     "runs": "runs",
     "statements": "bank",
 }

@@ -1,15 +1,16 @@
-"""Refused messages and nightly pulls."""
+"""Refused messages, nightly pulls, and the invoice records of partners that bill themselves."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
+from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.finance_api.http import Request, answer
 from roamclear.kernel.errors import InvalidInput
-from roamclear.ocpi import reports
+from roamclear.ocpi import claims, reports
 
 router = APIGatewayHttpRouter()
 
@@ -33,6 +34,22 @@ def list_pulls() -> Response[str]:
     last = _day(request, "to", request.ctx.now().date())
     first = _day(request, "from", last - timedelta(days=30))
     return answer({"items": reports.pulls(request.ctx, actor, request.issuer_of(actor), first, last)})
+
+
+@router.get("/received-records")
+def list_received_records() -> Response[str]:
+    """The Invoice Reconciliation records that partners sent, the latest first."""
+    request = Request(router)
+    actor = request.actor
+    return answer({"items": claims.received(request.ctx, actor, request.issuer_of(actor))})
+
+
+@router.get("/received-records/<party>/<record_id>")
+def get_received_record(party: str, record_id: str) -> Response[str]:
+    """One of them compared with our sessions as they are now."""
+    request = Request(router)
+    actor = request.actor
+    return answer(claims.report(request.ctx, actor, request.issuer_of(actor), unquote(party), unquote(record_id)))
 
 
 def _day(request: Request, name: str, default: date) -> date:

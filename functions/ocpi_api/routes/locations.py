@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Literal
 
 from aws_lambda_powertools.event_handler import Response
@@ -54,11 +53,7 @@ def _save(version: str, method: Literal["PUT", "PATCH"], at: ocpi.Address) -> Re
     call = Call(router, version)
     credential = call.partner()
     outcome = ocpi.save_location(call.ctx, credential, at, method, call.message())
-    if isinstance(outcome, Refused):
-        return call.refusal(outcome)
-    new = outcome.created and not credential.answer_200
-    message = "older than what is known; nothing changed" if outcome.stale else "Success"
-    return answer(call.ctx, None, HTTPStatus.CREATED if new else HTTPStatus.OK, message=message)
+    return call.refusal(outcome) if isinstance(outcome, Refused) else call.saved(credential, outcome)
 
 
 def _at(country: str, party: str, location: str, evse: str | None, connector: str | None) -> ocpi.Address:

@@ -61,11 +61,7 @@ def _save(version: str, method: Literal["PUT", "PATCH"], at: ocpi.Address) -> Re
     call = Call(router, version)
     credential = call.partner()
     outcome = ocpi.save_tariff(call.ctx, credential, at, method, call.message())
-    if isinstance(outcome, Refused):
-        return call.refusal(outcome)
-    new = outcome.created and not credential.answer_200
-    message = "older than what is known; nothing changed" if outcome.stale else "Success"
-    return answer(call.ctx, None, HTTPStatus.CREATED if new else HTTPStatus.OK, message=message)
+    return call.refusal(outcome) if isinstance(outcome, Refused) else call.saved(credential, outcome)
 
 
 def _at(country: str, party: str, tariff: str) -> ocpi.Address:

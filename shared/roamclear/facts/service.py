@@ -10,14 +10,15 @@ from roamclear.billing import service as billing
 from roamclear.cdrs import backdating, jobs
 from roamclear.cdrs import service as cdrs
 from roamclear.contracts import service as contracts
-from roamclear.disputes import service as disputes
 from roamclear.deliveries import service as deliveries
+from roamclear.disputes import service as disputes
 from roamclear.evses import service as evses
 from roamclear.facts import store
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context, Row
+from roamclear.ocpi import claims as record_claims
 from roamclear.ocpi import reconciliation as invoice_records
 from roamclear.payouts import mails as payout_mails
 from roamclear.payouts import service as payouts
@@ -98,6 +99,15 @@ def _recorded(ctx: Context, row: Row) -> None:
     invoice_records.publish_invoice(ctx, row["issuer_id"], row["payload"]["number"])
 
 
+def _handed_over(ctx: Context, row: Row) -> None:
+    deliveries.answer_waiting(ctx, row["payload"]["message_id"])
+
+
+def _mail_failed(ctx: Context, row: Row) -> None:
+    if row["payload"]["kind"] == "WINDOW_OPENED":
+        notices.bounced(ctx, row["issuer_id"], row["payload"]["subject"], row["payload"]["message_id"])
+
+
 #: A fact that is not named here has no consumer yet and is acknowledged as it is.
 CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "evse.assigned": _assigned,
@@ -113,6 +123,8 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "invoice.issued": _issued,
     "cash.debited": _debited,
     "cash.returned": _returned,
+    "mail.failed": _mail_failed,
+    "mail.handed_over": _handed_over,
 }
 
 
@@ -126,15 +138,6 @@ def answer(ctx: Context, row: Row) -> None:
 
 def took_in(ctx: Context, row: Row) -> None:
     """What arrived at the intake table: a body, a differing body, a refused message, a location."""
-def _handed_over(ctx: Context, row: Row) -> None:
-    deliveries.answer_waiting(ctx, row["payload"]["message_id"])
-
-
-def _mail_failed(ctx: Context, row: Row) -> None:
-    if row["payload"]["kind"] == "WINDOW_OPENED":
-        notices.bounced(ctx, row["issuer_id"], row["payload"]["subject"], row["payload"]["message_id"])
-
-
     issuer_id, pk, sk = row["issuer_id"], row["pk"], row["sk"]
     if sk == "ORIGINAL":
         cdrs.process(ctx, issuer_id, row["cdr_ref"])
@@ -150,8 +153,6 @@ def _mail_failed(ctx: Context, row: Row) -> None:
             details={"cdr_ref": row["cdr_ref"], "sha256": row["sha256"]},
         )
     elif "#INGEST#" in pk and not row.get("sandbox"):
-    "mail.failed": _mail_failed,
-    "mail.handed_over": _handed_over,
         journal.raise_once(
             ctx,
             issuer_id,
@@ -161,6 +162,8 @@ def _mail_failed(ctx: Context, row: Row) -> None:
             partner=row["partner_id"],
             details={"field": str(row.get("field", "")), "sha256": str(row.get("sha256", ""))},
         )
+    elif row.get("kind") == "RECEIVED_RECORD":
+        record_claims.check(ctx, issuer_id, row["party"], row["object_id"])
     elif sk == "LOCATION":
         evses.register_location(ctx, issuer_id, row["party"], store.location_of(row))
 
@@ -217,6 +220,8 @@ def sweep(ctx: Context, tell: Tell) -> dict[str, int]:
 def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
     """The nightly retry of everything that waits, then the expiry of what waited too long (product.md row 12).
 
+    Before it, the records of self-billing partners are compared again: a run may have locked meanwhile.
+
     A retry that fails is parked with its reason; it stops neither the expiry, nor other contracts, nor other issuers.
     """
     done = {"freed": 0, "expired": 0}
@@ -227,10 +232,15 @@ def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
     def expire(_: Context, row: Row) -> None:
         limit = HOLD_DAYS
         if head := row.get("head"):
-            limit = contracts.version(ctx, row["issuer_id"], head.contract_id, head.version).terms.hold_expiry_days
+            limit = contracts.terms_now(ctx, row["issuer_id"], head.contract_id).hold_expiry_days
         done["expired"] += cdrs.expire(ctx, row["issuer_id"], row.get("contract_id"), limit)
 
+    def compare(_: Context, row: Row) -> None:
+        record_claims.check_all(ctx, row["issuer_id"])
+
     for issuer_id in identity.issuer_ids(ctx):
+        row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#NIGHTLY", "sk": "RECORDS", "replayed": True}
+        isolated(ctx, row, compare, tell)
         for head in (None, *contracts.heads(ctx, issuer_id)):
             name = head.contract_id if head else None
             row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#NIGHTLY", "contract_id": name, "head": head}

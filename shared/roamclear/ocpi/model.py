@@ -10,6 +10,8 @@ from roamclear.cdrs.model import Receipt
 from roamclear.kernel.record import Record
 
 VERSIONS = ("2.2.1", "2.1.1", "2.3.0")
+#: Invoice Reconciliation exists from this version on.
+VERSION_OF_RECORDS = "2.3.0"
 #: API Gateway and Lambda take 6 MB; partners get less (rules.md 11).
 BODY_LIMIT_BYTES = 4_000_000
 #: A row of a table holds 400 KB; what is larger after compression is kept in several rows.

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel import numbers_json
-from roamclear.kernel.context import Context, Row
+from roamclear.kernel.context import Context, Database, Row
 from roamclear.kernel.errors import Busy, ConditionFailed, InvalidInput, NotFound
 from roamclear.kernel.time import format_instant, parse_instant
 from roamclear.ocpi import rules, store
@@ -50,6 +50,24 @@ class Address:
         return f"{self.country_code}{self.party_id}".upper()
 
 
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A kind of client owned object: its name, its rows, and the parties a credential may own such objects for."""
+
+    name: str
+    read: Callable[[Database, str, str, str], StoredObject | None]
+    write: Callable[[Database, StoredObject], None]
+    parties: Callable[[Credential], tuple[str, ...]]
+
+
+def _cpo_parties(credential: Credential) -> tuple[str, ...]:
+    return credential.cpo_parties
+
+
+LOCATIONS = Module("locations", store.location, store.save_location, _cpo_parties)
+TARIFFS = Module("tariffs", store.tariff, store.save_tariff, _cpo_parties)
+
+
 def save_location(
     ctx: Context, credential: Credential, at: Address, method: Method, message: Message
 ) -> Saved | Refused:
@@ -58,59 +76,64 @@ def save_location(
     A child of an unknown Location is 2003: the partner sends the Location first. A description older than the stored
     one changes nothing.
     """
-    given = _taken(credential, at, method, message)
+    given = taken(credential, at, method, message, LOCATIONS)
     if isinstance(given, Refused):
-        return refuse(ctx, credential, message, "locations", given, party=at.party, object_id=at.object_id)
+        return refuse(ctx, credential, message, LOCATIONS.name, given, party=at.party, object_id=at.object_id)
 
     def change(known: Json | None) -> Json | Refused | None:
         return _location_changed(known, at, method, given)
 
-    return _save(ctx, credential, at, message, "locations", change)
+    return save(ctx, credential, at, message, LOCATIONS, change)
 
 
 def save_tariff(ctx: Context, credential: Credential, at: Address, method: Method, message: Message) -> Saved | Refused:
     """PUT a Tariff (2.1.1 also PATCH); one that nothing can be priced with is refused."""
-    given = _taken(credential, at, method, message)
+    given = taken(credential, at, method, message, TARIFFS)
     if isinstance(given, Refused):
-        return refuse(ctx, credential, message, "tariffs", given, party=at.party, object_id=at.object_id)
+        return refuse(ctx, credential, message, TARIFFS.name, given, party=at.party, object_id=at.object_id)
 
     def change(known: Json | None) -> Json | Refused | None:
         if known is None and method == "PATCH":
             return Refused("the tariff is not known", "id", Code.CLIENT)
-        made = _patched(known, given) if known is not None and method == "PATCH" else given
+        made = patched(known, given) if known is not None and method == "PATCH" else given
         try:
             normalise_tariff(made, message.version)
         except InvalidInput as error:
             return Refused(error.message, error.field)
-        return None if method == "PUT" and _older(made, known) else made
+        return None if method == "PUT" and older(made, known) else made
 
-    return _save(ctx, credential, at, message, "tariffs", change)
+    return save(ctx, credential, at, message, TARIFFS, change)
 
 
 def delete_tariff(ctx: Context, credential: Credential, at: Address) -> None:
     """The owner takes a Tariff back; CDRs keep the copies they carry. Unknown ones are ``NotFound``."""
+    delete(ctx, credential, at, TARIFFS)
+
+
+def delete(ctx: Context, credential: Credential, at: Address, module: Module) -> None:
+    """The owner takes an object back: it is not there any more for readers, its row stays. Unknown: ``NotFound``."""
     authorise(credential.actor(), Right.CDR_PUSH, credential.issuer_id)
     for _ in range(_TRIES):
-        known = _stored(ctx, credential, at, "tariffs")
+        known = stored(ctx, credential, at, module)
         if known is None or known.deleted:
-            raise NotFound("no such tariff")
+            raise NotFound("no such object")
         gone = {"deleted": True, "revision": known.revision + 1, "received_at_utc": ctx.now()}
         try:
-            return store.save_tariff(ctx.db, known.model_copy(update=gone))
+            return module.write(ctx.db, known.model_copy(update=gone))
         except ConditionFailed:
             continue
-    raise Busy("the tariff is changed by too many at once")
+    raise Busy("the object is changed by too many at once")
 
 
 def read_location(ctx: Context, credential: Credential, at: Address) -> bytes:
     """The JSON of a Location, an EVSE or a Connector as its owner described it, or ``NotFound``."""
-    known = _stored(ctx, credential, at, "locations")
+    known = stored(ctx, credential, at, LOCATIONS)
     if known is None:
         raise NotFound("no such location")
     raw = zlib.decompress(known.raw)
     if at.evse_uid is None:
         return raw
-    found = _child(_loaded(raw), "evses", "uid", at.evse_uid)
+    found = _child(loaded(raw), "evses", "uid", at.evse_uid)
     if found is not None and at.connector_id is not None:
         found = _child(found, "connectors", "id", at.connector_id)
     if found is None:
@@ -120,21 +143,27 @@ def read_location(ctx: Context, credential: Credential, at: Address) -> bytes:
 
 def read_tariff(ctx: Context, credential: Credential, at: Address) -> bytes:
     """The JSON of a Tariff as its owner described it, or ``NotFound``."""
-    known = _stored(ctx, credential, at, "tariffs")
+    return read(ctx, credential, at, TARIFFS)
+
+
+def read(ctx: Context, credential: Credential, at: Address, module: Module) -> bytes:
+    """The JSON of a whole object as its owner described it, or ``NotFound``."""
+    known = stored(ctx, credential, at, module)
     if known is None or known.deleted:
-        raise NotFound("no such tariff")
+        raise NotFound("no such object")
     return zlib.decompress(known.raw)
 
 
 def stored_object(row: Row) -> tuple[StoredObject, Json]:
     """A Location or Tariff row of the intake stream with its JSON (numbers exact)."""
     found = StoredObject.load(row)
-    return found, _loaded(zlib.decompress(found.raw))
+    return found, loaded(zlib.decompress(found.raw))
 
 
-def _taken(credential: Credential, at: Address, method: Method, message: Message) -> Json | Refused:
+def taken(credential: Credential, at: Address, method: Method, message: Message, module: Module) -> Json | Refused:
+    """The body of a PUT or PATCH, once it is one that the caller may send to this address."""
     authorise(credential.actor(), Right.CDR_PUSH, credential.issuer_id)
-    if at.party not in credential.cpo_parties:
+    if at.party not in module.parties(credential):
         return Refused("party_id: this token may not write for this party", "party_id")
     for part in (at.object_id, at.evse_uid, at.connector_id):
         if part is not None and not 1 <= len(part) <= rules.MAX_ID:
@@ -171,27 +200,27 @@ def _id_fault(value: Json, at: Address) -> Refused | None:
     return None
 
 
-def _save(
+def save(
     ctx: Context,
     credential: Credential,
     at: Address,
     message: Message,
-    module: str,
+    module: Module,
     change: Callable[[Json | None], Json | Refused | None],
 ) -> Saved | Refused:
     """Change an object over exactly the revision that was read; a lost race is run again."""
     for _ in range(_TRIES):
-        known = _stored(ctx, credential, at, module)
+        known = stored(ctx, credential, at, module)
         alive = known is not None and not known.deleted
-        made = change(_loaded(zlib.decompress(known.raw)) if known is not None and alive else None)
+        made = change(loaded(zlib.decompress(known.raw)) if known is not None and alive else None)
         if isinstance(made, Refused):
-            return refuse(ctx, credential, message, module, made, party=at.party, object_id=at.object_id)
+            return refuse(ctx, credential, message, module.name, made, party=at.party, object_id=at.object_id)
         if made is None:
             return Saved(created=False, stale=True)
         raw = zlib.compress(numbers_json.dumps(made).encode(), 6)
         if len(raw) > ROW_LIMIT_BYTES:
             large = Refused(f"the object is larger than {ROW_LIMIT_BYTES} bytes even when compressed", "body")
-            return refuse(ctx, credential, message, module, large, party=at.party, object_id=at.object_id)
+            return refuse(ctx, credential, message, module.name, large, party=at.party, object_id=at.object_id)
         if credential.sandbox or (known is not None and alive and known.raw == raw):
             return Saved(created=not alive)
         row = StoredObject(
@@ -206,18 +235,18 @@ def _save(
             revision=known.revision + 1 if known is not None else 1,
         )
         try:
-            (store.save_location if module == "locations" else store.save_tariff)(ctx.db, row)
+            module.write(ctx.db, row)
         except ConditionFailed:
             continue
         return Saved(created=not alive)
     raise Busy("the object is changed by too many at once")
 
 
-def _stored(ctx: Context, credential: Credential, at: Address, module: str) -> StoredObject | None:
-    if at.party not in credential.cpo_parties:
+def stored(ctx: Context, credential: Credential, at: Address, module: Module) -> StoredObject | None:
+    """An object of the caller's own parties or None; deleted ones too."""
+    if at.party not in module.parties(credential):
         return None
-    read = store.location if module == "locations" else store.tariff
-    return read(ctx.db, credential.issuer_id, at.party, at.object_id)
+    return module.read(ctx.db, credential.issuer_id, at.party, at.object_id)
 
 
 def _location_changed(known: Json | None, at: Address, method: Method, given: Json) -> Json | Refused | None:
@@ -228,8 +257,8 @@ def _location_changed(known: Json | None, at: Address, method: Method, given: Js
         return given
     if at.evse_uid is None:
         if method == "PATCH":
-            return _patched(known, given)
-        return None if _older(given, known) else given
+            return patched(known, given)
+        return None if older(given, known) else given
     evse = _child(known, "evses", "uid", at.evse_uid)
     if at.connector_id is None:
         changed = _child_changed(evse, given, method, {"uid": at.evse_uid})
@@ -247,10 +276,10 @@ def _location_changed(known: Json | None, at: Address, method: Method, given: Js
 
 def _child_changed(known: Json | None, given: Json, method: Method, key: Json) -> Json | Refused | None:
     if method == "PUT":
-        return None if _older(given, known) else {**key, **given}
+        return None if older(given, known) else {**key, **given}
     if known is None:
         return Refused("the EVSE or connector is not known: send it first", next(iter(key)), Code.UNKNOWN_LOCATION)
-    return _patched(known, given)
+    return patched(known, given)
 
 
 def _with_child(parent: Json, name: str, key: str, child: Json) -> Json:
@@ -280,15 +309,16 @@ def _same(left: Any, right: Any) -> bool:
     return str(left).upper() == str(right).upper()
 
 
-def _patched(known: Json, given: Json) -> Json:
+def patched(known: Json, given: Json) -> Json:
     """A PATCH sets values and cannot delete any (OCPI transport, PATCH); ``last_updated`` never goes back."""
     made = known | {name: value for name, value in given.items() if value is not None}
-    if _older(given, known):
+    if older(given, known):
         made["last_updated"] = known["last_updated"]
     return made
 
 
-def _older(made: Json, known: Json | None) -> bool:
+def older(made: Json, known: Json | None) -> bool:
+    """Whether a description is older than the stored one, as far as both tell."""
     mine, theirs = _instant(made), _instant(known) if known is not None else None
     return mine is not None and theirs is not None and mine < theirs
 
@@ -300,6 +330,7 @@ def _instant(obj: Json) -> datetime | None:
         return None
 
 
-def _loaded(raw: bytes) -> Json:
+def loaded(raw: bytes) -> Json:
+    """Stored JSON of an object, numbers exact."""
     value = numbers_json.loads(raw)
     return value if isinstance(value, dict) else {}

@@ -23,8 +23,6 @@ from roamclear.ocpi.model import InvoiceRecord, ListPage, ListQuery
 from roamclear.ocpi.paging import EPOCH, MAX_BYTES, MAX_LIMIT, Position
 from roamclear.partners.model import Credential
 
-#: The module exists from this version on.
-VERSION = "2.3.0"
 #: ``cdrs`` holds ids of CiString(36); a credit's id may have 39 (decision 0016).
 MAX_CDR_ID = 36
 MAX_RECORD_ID = 36

@@ -226,6 +226,23 @@ def invoice_record_body(db: Database, issuer_id: str, record_id: str) -> bytes:
     return zlib.decompress(b"".join([row["raw"], *rest]))
 
 
+def received_record(db: Database, issuer_id: str, party: str, record_id: str) -> StoredObject | None:
+    """A record that a self-billing eMSP sent, or None."""
+    return _object(db.get(Table.INTAKE, keys.received_record(issuer_id, party, record_id)))
+
+
+def received_records(db: Database, issuer_id: str, party: str) -> Iterator[StoredObject]:
+    """All records of a self-billing eMSP, those it took back too."""
+    for row in db.rows(Table.INTAKE, keys.received_records(issuer_id, party)):
+        yield StoredObject.load(row)
+
+
+def save_received_record(db: Database, made: StoredObject) -> None:
+    """Write a record over exactly the revision that was read."""
+    key = keys.received_record(made.issuer_id, made.party, made.object_id)
+    db.write(Put(Table.INTAKE, key, {"kind": "RECEIVED_RECORD", **made.dump()}, when=_over(made)))
+
+
 # ---- pulls ---------------------------------------------------------------------------------------------------------
 def pull_mark(db: Database, issuer_id: str, partner_id: str, party: str) -> datetime | None:
     """Up to where a partner's Sender was read, or None before the first night."""

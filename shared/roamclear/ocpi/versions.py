@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from roamclear.ocpi.model import VERSIONS
+from roamclear.ocpi.model import VERSION_OF_RECORDS, VERSIONS
 from roamclear.partners.model import Credential, CredentialStatus
 
 
@@ -28,8 +28,8 @@ def details(base: str, version: str, credential: Credential) -> dict[str, Any]:
         offered += [("cdrs", "RECEIVER"), ("locations", "RECEIVER"), ("tariffs", "RECEIVER")]
     if credential.emsp_parties or invited:
         offered += [("cdrs", "SENDER"), ("tariffs", "SENDER")]
-        if version == "2.3.0":
-            offered.append(("invoicereconciliation", "SENDER"))
+        if version == VERSION_OF_RECORDS:
+            offered += [("invoicereconciliation", "SENDER"), ("invoicereconciliation", "RECEIVER")]
     if version == "2.1.1":
         names = list(dict.fromkeys(name for name, _ in offered))
         endpoints = [{"identifier": name, "url": _url(base, version, name)} for name in names]

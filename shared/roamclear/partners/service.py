@@ -26,6 +26,7 @@ __all__ = [
     "header_for",
     "issue",
     "of_partner",
+    "parties",
     "partner_ids",
     "presented",
     "renew",
@@ -163,6 +164,13 @@ def callable_cpos(ctx: Context, issuer_id: str) -> list[Credential]:
         and c.peer is not None
         and c.peer.cdrs_url is not None
     ]
+
+
+def parties(ctx: Context, issuer_id: str) -> tuple[list[str], list[str]]:
+    """The CPO and the eMSP parties that any credential of an issuer ever spoke for, sandboxes left out."""
+    found = [store.find(ctx.db, known) for known in store.hashes(ctx.db, issuer_id)]
+    real = [c for c in found if c is not None and not c.sandbox]
+    return sorted({p for c in real for p in c.cpo_parties}), sorted({p for c in real for p in c.emsp_parties})
 
 
 def of_partner(ctx: Context, issuer_id: str, partner_id: str) -> list[Credential]:
