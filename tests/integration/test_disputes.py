@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import io
 import zipfile
 from collections.abc import Iterator
@@ -21,9 +23,11 @@ from roamclear.disputes.model import Answer, Claim, Dispute, Query, Reason, Side
 from roamclear.documents import tables
 from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Grant, Role
-from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound, WindowClosed
+from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable, WindowClosed
 from roamclear.kernel.money import Money
+from roamclear.kernel.writes import Key, Remove, Table
 from tests.integration.test_close import CLOSES, OPENS, open_run, push, start, state
+from tests.integration.test_notices import Refusing, kinds
 from tests.support import builders as b
 from tests.support import memory_stage
 from tests.support.crashing import Fuse, mortal, survives
@@ -490,3 +494,79 @@ def test_a_crash_at_any_effect_is_made_good(window: tuple[Stage, Run, list[str]]
     assert uploads.take(stage.ctx, key) == "STORED"
     assert len(thread(stage, made)) == 2
     assert disputes.file_link(stage.ctx, USER, b.ISSUER, made.dispute_id, number)["file"].kind == "PDF"
+
+
+# ---- mails ---------------------------------------------------------------------------------------------------------
+def told(stage: Stage) -> list[tuple[str, str]]:
+    """(recipient, subject) of the mails that the waiting facts of disputes lead to; each fact is answered twice."""
+    before = len(stage.mail.sent)
+    rows = list(stage.ctx.db.rows(Table.CLEARING, f"{b.ISSUER}#OUTBOX"))
+    for row in rows:
+        if row["fact"].startswith("dispute."):
+            disputes.tell(stage.ctx, row)
+            disputes.tell(stage.ctx, row)
+        stage.ctx.db.write(Remove(Table.CLEARING, Key(row["pk"], row["sk"])))
+    mails = [email.message_from_bytes(m.raw, policy=email.policy.default) for m in stage.mail.sent[before:]]
+    return [(str(m["To"]), str(m["Subject"])) for m in mails]
+
+
+CPO, EMSP = "finance@voltwerk.example", "finance@ronde.example"
+
+
+def test_each_side_is_mailed_what_the_other_says(window: tuple[Stage, Run, list[str]]) -> None:
+    stage, _, refs = window
+    ctx = stage.ctx
+    told(stage)
+    made = file(stage, refs[0])
+    number = made.dispute_id
+    subject = f"Dispute {number} on session {refs[0]}"
+    assert told(stage) == [(CPO, subject), (EMSP, subject)]
+    disputes.review(ctx, AGENT, b.ISSUER, number)
+    assert told(stage) == []
+    disputes.request_info(ctx, AGENT, b.ISSUER, number, text="which meter?")
+    assert told(stage) == [(EMSP, f"Dispute {number}: please answer by 09/11/2026 24:00")]
+    disputes.give_info(ctx, USER, b.ISSUER, number, text="meter 4711")
+    disputes.comment(ctx, AGENT, b.ISSUER, number, text="thanks")
+    heard = told(stage)
+    assert {to for to, _ in heard} == {CPO, EMSP}
+    assert {text for _, text in heard} == {f"Dispute {number}: a new message"}
+    disputes.reject(ctx, AGENT, b.ISSUER, number, answer="no")
+    assert {to for to, _ in told(stage)} == {CPO, EMSP}
+    disputes.escalate(ctx, USER, b.ISSUER, number, contacts=("K",), text="we insist")
+    assert told(stage) == [(CPO, f"Dispute {number} was escalated"), (EMSP, f"Dispute {number} was escalated")]
+    disputes.accept(ctx, FINANCE, b.ISSUER, number)
+    assert told(stage) == [(CPO, f"Dispute {number}: accepted"), (EMSP, f"Dispute {number}: accepted")]
+
+
+def test_a_list_is_told_of_by_one_mail_to_each_side(window: tuple[Stage, Run, list[str]]) -> None:
+    stage, _, refs = window
+    told(stage)
+    rows = [Claim(cdr_ref=ref, reason=Reason.FRAUD) for ref in refs[:3]]
+    disputes.create_many(stage.ctx, USER, b.ISSUER, rows)
+    assert [to for to, _ in told(stage)] == [CPO, EMSP]
+    assert "Disputed: 3" in body_of(stage)
+    assert "24.90" in body_of(stage)
+    later(stage, minutes=5)
+    disputes.create_many(stage.ctx, USER, b.ISSUER, rows)
+    assert told(stage) == []
+
+
+def test_a_mail_that_is_not_taken_is_tried_again(window: tuple[Stage, Run, list[str]]) -> None:
+    stage, _, refs = window
+    told(stage)
+    file(stage, refs[0])
+    (row,) = [r for r in stage.ctx.db.rows(Table.CLEARING, f"{b.ISSUER}#OUTBOX") if r["fact"] == "dispute.created"]
+    mailer = stage.ctx.mailer
+    object.__setattr__(stage.ctx, "mailer", Refusing())
+    with pytest.raises(Unavailable):
+        disputes.tell(stage.ctx, row)
+    assert "DELIVERY_FAILED" in kinds(stage)
+    object.__setattr__(stage.ctx, "mailer", mailer)
+    assert len(told(stage)) == 2
+    assert "DELIVERY_FAILED" not in kinds(stage)
+
+
+def body_of(stage: Stage) -> str:
+    message = email.message_from_bytes(stage.mail.sent[-1].raw, policy=email.policy.default)
+    part = message.get_body(("plain",))  # type: ignore[attr-defined]
+    return str(part.get_content())

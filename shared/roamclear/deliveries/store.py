@@ -6,7 +6,7 @@ from typing import Any
 
 from roamclear.aws import keys, outbox
 from roamclear.deliveries.model import Entry, Failure, Mail
-from roamclear.kernel.context import Database
+from roamclear.kernel.context import Database, Row
 from roamclear.kernel.writes import Put, Table
 
 
@@ -49,3 +49,13 @@ def fact(of: Mail, name: str, subject: str, **payload: Any) -> Put:
     """A mail's fact for the higher rooms."""
     told = {"message_id": of.message_id, "kind": of.kind, "subject": of.subject, **payload}
     return outbox.fact(of.issuer_id, of.at_utc, name, subject, told)
+
+
+def handed_over(db: Database, issuer_id: str, business_key: str) -> Row | None:
+    """What was recorded of a mail's hand-over, or None."""
+    return db.get(Table.CLEARING, keys.delivery(issuer_id, business_key))
+
+
+def handed_over_put(issuer_id: str, business_key: str, item: Row) -> Put:
+    """Record a hand-over; the same one again is the same."""
+    return Put(Table.CLEARING, keys.delivery(issuer_id, business_key), {"issuer_id": issuer_id, **item}, when=())

@@ -10,6 +10,7 @@ from roamclear.disputes.limits import listed as limits
 from roamclear.disputes.limits import save as set_limit
 from roamclear.disputes.lists import announce as announce_list
 from roamclear.disputes.lists import result as list_result
+from roamclear.disputes.mails import tell
 from roamclear.disputes.reading import dispute, disputes, export, queue, side_by_side
 from roamclear.disputes.rules import clocks
 from roamclear.disputes.talk import comment, escalate, give_info, request_info, review, review_many
@@ -43,5 +44,6 @@ __all__ = [
     "set_limit",
     "settle_unanswered",
     "side_by_side",
+    "tell",
     "withdraw",
 ]

@@ -38,7 +38,8 @@ def create(made: Dispute) -> list[Put]:
 
 def replace(made: Dispute, read: Dispute, at: datetime, what: str) -> list[Put]:
     """The next state of a dispute over exactly the one that was read, and its fact (updated, resolved, commented)."""
-    return [keep(made, read), _fact(made, at, what, f"{made.dispute_id}#{made.changed}")]
+    said = made.entries if made.entries > read.entries else None
+    return [keep(made, read), _fact(made, at, what, f"{made.dispute_id}#{made.changed}", said)]
 
 
 def entry_put(made: Entry) -> Put:
@@ -50,6 +51,12 @@ def entries(db: Database, issuer_id: str, dispute_id: str) -> list[Entry]:
     """The thread of a dispute in order."""
     pk = keys.dispute(issuer_id, dispute_id).pk
     return [Entry.load(row) for row in db.rows(Table.CLEARING, pk, prefix="ENTRY#", consistent=True)]
+
+
+def entry(db: Database, issuer_id: str, dispute_id: str, number: int) -> Entry | None:
+    """One word of a thread or None."""
+    row = db.get(Table.CLEARING, keys.dispute_entry(issuer_id, dispute_id, number))
+    return Entry.load(row) if row else None
 
 
 def request_put(issuer_id: str, actor_id: str, key: str, item: dict[str, Any]) -> Put:
@@ -144,13 +151,13 @@ def _item(made: Dispute) -> dict[str, Any]:
     return item
 
 
-def _fact(made: Dispute, at: datetime, what: str, subject: str) -> Put:
+def _fact(made: Dispute, at: datetime, what: str, subject: str, said: int | None = None) -> Put:
     payload = {
         "dispute_id": made.dispute_id,
         "cdr_ref": made.cdr_ref,
         "contract_id": made.contract_id,
         "state": made.state.value,
-        "entry": made.entries,
+        "said": said,
         "batch": made.batch,
     }
     return outbox.fact(made.issuer_id, at, f"dispute.{what}", subject, payload)

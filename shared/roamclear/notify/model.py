@@ -19,6 +19,14 @@ class MailKind(StrEnum):
     WINDOW_CLOSED = "WINDOW_CLOSED"
     INVOICE_PACKAGE = "INVOICE_PACKAGE"
     PAYOUT_STATEMENT = "PAYOUT_STATEMENT"
+    DISPUTE_FILED = "DISPUTE_FILED"
+    DISPUTE_LIST_FILED = "DISPUTE_LIST_FILED"
+    DISPUTE_COMMENT = "DISPUTE_COMMENT"
+    DISPUTE_INFO_REQUESTED = "DISPUTE_INFO_REQUESTED"
+    DISPUTE_ANSWERED = "DISPUTE_ANSWERED"
+    DISPUTE_EXPIRED = "DISPUTE_EXPIRED"
+    DISPUTE_WITHDRAWN = "DISPUTE_WITHDRAWN"
+    DISPUTE_ESCALATED = "DISPUTE_ESCALATED"
 
 
 class MailLanguage(StrEnum):
@@ -51,6 +59,18 @@ class Attachment(Record):
     link_only: bool = False
 
 
+class DisputeFacts(Record):
+    """What a mail says of one dispute; ``word`` is the last thing that was said in it."""
+
+    number: str
+    cdr_ref: str
+    claimed: Money
+    accepted: Money | None = None
+    outcome: str | None = Field(default=None, pattern=r"^(ACCEPTED|PARTIAL|REJECTED|WITHDRAWN|EXPIRED)$")
+    due_at_utc: datetime | None = None
+    word: str | None = Field(default=None, max_length=1000)
+
+
 class MailFacts(Record):
     """What a mail says. ``business_key`` names the event for ever: equal keys give equal Message-IDs."""
 
@@ -70,6 +90,7 @@ class MailFacts(Record):
     payout_date: date | None = None
     reference: str | None = Field(default=None, description="the RF reference of the document")
     disputed: int | None = None
+    dispute: DisputeFacts | None = None
     link: str | None = Field(default=None, pattern=r"^https?://\S+$", description="list, document or statement page")
     attachments: tuple[Attachment, ...] = Field(default=(), max_length=10)
     is_copy: bool = False

@@ -18,6 +18,14 @@ _NEEDED: dict[MailKind, tuple[str, ...]] = {
     MailKind.WINDOW_CLOSED: ("closes_at_utc",),
     MailKind.INVOICE_PACKAGE: ("document_number", "amount"),
     MailKind.PAYOUT_STATEMENT: ("document_number", "amount"),
+    MailKind.DISPUTE_FILED: ("dispute",),
+    MailKind.DISPUTE_LIST_FILED: ("disputed", "amount"),
+    MailKind.DISPUTE_COMMENT: ("dispute",),
+    MailKind.DISPUTE_INFO_REQUESTED: ("dispute",),
+    MailKind.DISPUTE_ANSWERED: ("dispute",),
+    MailKind.DISPUTE_EXPIRED: ("dispute",),
+    MailKind.DISPUTE_WITHDRAWN: ("dispute",),
+    MailKind.DISPUTE_ESCALATED: ("dispute",),
 }
 
 

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from roamclear.kernel.ids import rf_reference
 from roamclear.kernel.money import Money, minor_digits
 from roamclear.kernel.time import zone
-from roamclear.notify.model import MailFacts, MailKind, MailLanguage
+from roamclear.notify.model import DisputeFacts, MailFacts, MailKind, MailLanguage
 from roamclear.notify.words import phrase
 
 _DAYS = {"DE": "%d.%m.%Y", "NL": "%d-%m-%Y"}
@@ -71,11 +71,25 @@ def filled(key: str, kind: MailKind, language: MailLanguage, facts: MailFacts) -
         closes=deadline_text(closes, facts.zone, language) if closes else "",
         zone=facts.zone,
         number=facts.document_number or "",
+        **_of_dispute(language, facts),
     )
+
+
+def _of_dispute(language: MailLanguage, facts: MailFacts) -> dict[str, str]:
+    told = facts.dispute
+    due = told.due_at_utc if told else None
+    return {
+        "dispute": told.number if told else "",
+        "cdr": told.cdr_ref if told else "",
+        "outcome": phrase(f"outcome.{told.outcome}", language) if told and told.outcome else "",
+        "due": deadline_text(due, facts.zone, language) if due else "",
+    }
 
 
 def body_rows(kind: MailKind, language: MailLanguage, facts: MailFacts) -> Iterator[tuple[str, str]]:
     """The facts as label and value, in reading order; what is absent is left out."""
+    if facts.dispute is not None:
+        yield from _dispute_rows(language, facts.dispute, facts.zone)
     if facts.document_number:
         yield phrase("row.number", language), facts.document_number
     if facts.sessions is not None:
@@ -95,3 +109,18 @@ def body_rows(kind: MailKind, language: MailLanguage, facts: MailFacts) -> Itera
         yield phrase("row.payout", language), day_text(facts.payout_date, language)
     if facts.reference:
         yield phrase("row.reference", language), rf_reference.format(facts.reference)
+
+
+def _dispute_rows(language: MailLanguage, told: DisputeFacts, zone_name: str) -> Iterator[tuple[str, str]]:
+    yield phrase("row.dispute", language), told.number
+    yield phrase("row.cdr", language), told.cdr_ref
+    yield phrase("row.claimed", language), money_text(told.claimed, language)
+    if told.outcome is not None:
+        yield phrase("row.outcome", language), phrase(f"outcome.{told.outcome}", language)
+    if told.accepted is not None:
+        yield phrase("row.accepted", language), money_text(told.accepted, language)
+    if told.due_at_utc is not None:
+        text = deadline_text(told.due_at_utc, zone_name, language)
+        yield phrase("row.answer_by", language), f"{text} ({zone_name})"
+    if told.word:
+        yield phrase("row.word", language), told.word

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roamclear.notify.dispute_words import ROWS as DISPUTE_ROWS
 from roamclear.notify.model import MailLanguage
 
 _COLUMNS = (MailLanguage.EN, MailLanguage.DE, MailLanguage.FR, MailLanguage.NL)
@@ -99,7 +100,8 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
     ),
 }
 
-_WORDS = {language: {key: row[place] for key, row in _ROWS.items()} for place, language in enumerate(_COLUMNS)}
+_ALL = _ROWS | DISPUTE_ROWS
+_WORDS = {language: {key: row[place] for key, row in _ALL.items()} for place, language in enumerate(_COLUMNS)}
 
 
 def phrase(key: str, language: MailLanguage, **values: str) -> str:

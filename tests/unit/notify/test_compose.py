@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.money import Money
-from roamclear.notify.model import Attachment, MailBrand, MailFacts, MailKind, MailLanguage
+from roamclear.notify.model import Attachment, DisputeFacts, MailBrand, MailFacts, MailKind, MailLanguage
 from roamclear.notify.rules import MAX_MIME_BYTES, encoded_size
 from roamclear.notify.service import compose
 
@@ -29,6 +29,17 @@ BRAND = MailBrand(
     reply_to="ar@hellstrom.example",
     primary="#1F3A5F",
     footer_lines=("Amtsgericht Hamburg HRB 104711", "USt-IdNr. DE136695976"),
+)
+
+
+DISPUTE = DisputeFacts(
+    number="D-90692B4FD5DD",
+    cdr_ref="DEABC*CDR-1",
+    claimed=Money(830, "EUR"),
+    accepted=Money(300, "EUR"),
+    outcome="PARTIAL",
+    due_at_utc=datetime(2026, 11, 13, 23, 0, tzinfo=UTC),
+    word="<b>our meter is right</b>",
 )
 
 
@@ -48,6 +59,8 @@ def facts(**more: Any) -> MailFacts:
         "document_number": "RE-2026-000042",
         "due_date": date(2026, 12, 9),
         "reference": "RF18539007547034",
+        "disputed": 3,
+        "dispute": DISPUTE,
         "link": "https://clearing.hellstrom.example/d/abc?x=1&y=2",
         **more,
     }
@@ -91,6 +104,15 @@ def test_the_deadline_names_the_day_that_ends() -> None:
     assert mail.subject.endswith("bitte prüfen bis 08.11.2026 24:00")
     assert "812" in body(read(mail.raw), "plain")
     assert "9.412,33 EUR" in body(read(mail.raw), "plain").replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize("kind", [k for k in MailKind if k.startswith("DISPUTE")])
+def test_a_mail_on_a_dispute_says_what_and_until_when(kind: MailKind) -> None:
+    message = read(compose(kind, MailLanguage.DE, BRAND, facts()).raw)
+    plain = body(message, "plain").replace("\u00a0", " ")
+    for text in ("D-90692B4FD5DD", "8,30 EUR", "3,00 EUR", "13.11.2026 24:00 (Europe/Berlin)", "teilweise anerkannt"):
+        assert text in plain
+    assert "&lt;b&gt;our meter is right" in body(message, "html")
 
 
 def test_equal_facts_give_equal_bytes_and_another_key_another_mail() -> None:
@@ -145,7 +167,7 @@ def test_the_estimate_is_never_below_the_real_part(size: int) -> None:
 
 @pytest.mark.parametrize("kind", MailKind)
 def test_a_missing_fact_is_named(kind: MailKind) -> None:
-    bare = facts(amount=None, sessions=None, opens_at_utc=None, closes_at_utc=None, document_number=None)
+    bare = facts(amount=None, sessions=None, opens_at_utc=None, closes_at_utc=None, document_number=None, dispute=None)
     with pytest.raises(InvalidInput) as caught:
         compose(kind, MailLanguage.EN, BRAND, bare)
     assert caught.value.field in str(caught.value)
