@@ -24,14 +24,15 @@ _LISTS = {"rated": Billing.VERIFIED, "on_hold": Billing.ON_HOLD, "not_rated": Bi
 
 @router.get("/cdrs")
 def list_cdrs() -> Response[str]:
-    """``list`` is rated, on_hold or not_rated; ``contract`` an id, or - for CDRs of no contract."""
+    """``list`` is rated, on_hold or not_rated; ``contract`` an id, or - for none; ``route`` narrows it."""
     request = Request(router)
     actor = request.actor
     name, contract = request.query("list", "rated") or "", request.query("contract", "-")
     if name not in _LISTS:
         raise InvalidInput("the list is rated, on_hold or not_rated", field="list")
     issuer_id = request.issuer_of(actor)
-    found = cdrs.unbilled(request.ctx, actor, issuer_id, _LISTS[name], None if contract == "-" else contract)
+    of_contract = None if contract == "-" else contract
+    found = cdrs.unbilled(request.ctx, actor, issuer_id, _LISTS[name], of_contract, request.query("route"))
     total = sum(s.net.amount_minor for s in found if s.net)
     told = {"list": name, "count": len(found), "net_minor": total, "items": found}
     return answer(told, without=request.withheld(actor, issuer_id))
@@ -79,10 +80,10 @@ class RerateBody(ReasonBody):
 
 @router.get("/cdrs/summary")
 def get_summary() -> Response[str]:
-    """Rated, on hold and not rated: counts and sums per contract and currency; together they are all unbilled CDRs."""
+    """Rated, on hold and not rated: counts and sums per contract, currency and route (``route`` shows one only)."""
     request = Request(router)
     actor = request.actor
-    return answer({"items": cdrs.summary(request.ctx, actor, request.issuer_of(actor))})
+    return answer({"items": cdrs.summary(request.ctx, actor, request.issuer_of(actor), request.query("route"))})
 
 
 @router.post("/cdrs/rerate")

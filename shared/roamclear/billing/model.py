@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from roamclear.cdrs.lists import RouteSum
 from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.vat import Standing
 from roamclear.kernel.money import Money
@@ -90,6 +91,7 @@ class Run(Record):
     locked_at_utc: datetime | None = None
     locked: int = 0
     locked_net: Money | None = None
+    routes: tuple[RouteSum, ...] = ()
     left: int = 0
     left_net: Money | None = None
     disputed: int = 0

@@ -10,6 +10,7 @@ from roamclear.audit import service as audit
 from roamclear.billing import carry, charges, correction_runs, manifest, membership, notices, store
 from roamclear.billing.model import LOCKED_STATES, Run, RunRequest, RunState
 from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.lists import route_sums
 from roamclear.cdrs.model import Billing, DisputeState, Session
 from roamclear.contracts import rules as calendar
 from roamclear.contracts import service as contracts
@@ -171,6 +172,7 @@ def open_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
             "state": state,
             "members": len(sessions),
             "proforma": net,
+            "routes": route_sums(sessions, run.currency),
             "fees": charged,
             **_resumed_late(ctx, run),
         }
@@ -286,6 +288,7 @@ def _locked(ctx: Context, run: Run) -> Run:
             "locked_at_utc": ctx.now(),
             "locked": len(kept),
             "locked_net": _net(run, kept),
+            "routes": route_sums(kept, run.currency),
             "fees": charged,
             "left": len(left),
             "left_net": _net(run, left),

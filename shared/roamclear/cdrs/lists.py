@@ -12,6 +12,15 @@ from roamclear.kernel.record import Record
 _NAMES = {Billing.VERIFIED: "RATED", Billing.ON_HOLD: "ON_HOLD", Billing.NOT_RATED: "NOT_RATED"}
 
 
+class RouteSum(Record):
+    """Sessions that came one way (``P2P`` or the name of a hub): count, energy in kWh, ``net`` of what is priced."""
+
+    route: str
+    count: int
+    energy_kwh: Decimal
+    net: Money
+
+
 class ListSum(Record):
     """One list of one contract in one currency: ``net`` of what is priced, ``claimed`` by the CPO for the rest."""
 
@@ -23,6 +32,7 @@ class ListSum(Record):
     net: Money
     claimed: Decimal
     reasons: dict[str, int]
+    routes: tuple[RouteSum, ...] = ()
 
 
 def list_sums(contract_id: str | None, state: Billing, sessions: Iterable[Session]) -> list[ListSum]:
@@ -46,6 +56,23 @@ def list_sums(contract_id: str | None, state: Billing, sessions: Iterable[Sessio
                 net=Money(sum(s.net.amount_minor for s in members if s.net), currency),
                 claimed=sum((s.cdr_total for s in members if s.net is None and s.cdr_total), Decimal(0)),
                 reasons=reasons,
+                routes=route_sums(members, currency),
             )
         )
     return found
+
+
+def route_sums(sessions: Iterable[Session], currency: str) -> tuple[RouteSum, ...]:
+    """Totals per route of sessions of one currency (product.md row 8); their sum is that of the list."""
+    groups: dict[str, list[Session]] = {}
+    for session in sessions:
+        groups.setdefault(session.route, []).append(session)
+    return tuple(
+        RouteSum(
+            route=route,
+            count=len(members),
+            energy_kwh=sum((s.energy_kwh for s in members), Decimal(0)),
+            net=Money(sum(s.net.amount_minor for s in members if s.net), currency),
+        )
+        for route, members in sorted(groups.items())
+    )

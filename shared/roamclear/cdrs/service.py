@@ -108,12 +108,15 @@ def verified_refs(ctx: Context, issuer_id: str, contract_id: str, stop_before: d
     return store.unbilled_refs(ctx.db, issuer_id, contract_id, Billing.VERIFIED, stop_before=stop_before)
 
 
-def unbilled(ctx: Context, actor: Actor, issuer_id: str, billing: Billing, contract_id: str | None) -> list[Session]:
-    """One of the lists Rated / On hold / Not rated (product.md row 13) of a contract, or of none (None)."""
+def unbilled(
+    ctx: Context, actor: Actor, issuer_id: str, billing: Billing, contract_id: str | None, route: str | None = None
+) -> list[Session]:
+    """One of the lists Rated / On hold / Not rated (row 13) of a contract, or of none (None); of one route only."""
     require_contract(authorise(actor, Right.CDR_VIEW, issuer_id), contract_id)
     refs = list(store.unbilled_refs(ctx.db, issuer_id, contract_id, billing))
     found = store.sessions(ctx.db, issuer_id, refs)
-    return [found[ref] for ref in refs if ref in found and found[ref].billing is billing]
+    meant = [found[ref] for ref in refs if ref in found and found[ref].billing is billing]
+    return [s for s in meant if route in (None, s.route)]
 
 
 def waiting(ctx: Context, issuer_id: str, contract_id: str) -> Iterator[Session]:
@@ -123,10 +126,11 @@ def waiting(ctx: Context, issuer_id: str, contract_id: str) -> Iterator[Session]
         yield from store.sessions(ctx.db, issuer_id, refs).values()
 
 
-def summary(ctx: Context, actor: Actor, issuer_id: str) -> list[ListSum]:
-    """The three lists per contract and currency; a CDR is in exactly one (product.md row 13).
+def summary(ctx: Context, actor: Actor, issuer_id: str, route: str | None = None) -> list[ListSum]:
+    """The three lists per contract and currency, each with its totals per route (product.md rows 8 and 13).
 
-    Amounts are ours where a session is priced, else what the CPO claims, shown as claimed.
+    A CDR is in exactly one list; ``route`` counts only what came that way. Amounts are ours where a session is priced,
+    else what the CPO claims, shown as claimed.
     """
     scope = authorise(actor, Right.CDR_VIEW, issuer_id)
     known: list[str | None] = [head.contract_id for head in contracts.heads(ctx, issuer_id)]
@@ -135,8 +139,9 @@ def summary(ctx: Context, actor: Actor, issuer_id: str) -> list[ListSum]:
     for contract_id in wanted:
         for state in (*WAITING, Billing.VERIFIED):
             refs = list(store.unbilled_refs(ctx.db, issuer_id, contract_id, state))
-            rows = [s for s in store.sessions(ctx.db, issuer_id, refs, consistent=False).values() if s.billing is state]
-            found += list_sums(contract_id, state, rows)
+            rows = store.sessions(ctx.db, issuer_id, refs, consistent=False).values()
+            meant = [s for s in rows if s.billing is state and route in (None, s.route)]
+            found += list_sums(contract_id, state, meant)
     return found
 
 
