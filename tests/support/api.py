@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -31,6 +31,7 @@ class Reply:
 
     status: int
     body: Any
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -64,6 +65,7 @@ class Api:
         body: Any = None,
         *,
         contract_id: str | None = None,
+        headers: dict[str, str] | None = None,
         **query: str,
     ) -> Reply:
         """One request as a role."""
@@ -76,7 +78,7 @@ class Api:
             "rawPath": path,
             "rawQueryString": "&".join(f"{k}={v}" for k, v in query.items()),
             "queryStringParameters": query or None,
-            "headers": {"content-type": "application/json"},
+            "headers": {"content-type": "application/json"} | (headers or {}),
             "requestContext": {
                 "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
                 "stage": "$default",
@@ -88,7 +90,7 @@ class Api:
         if body is not None:
             event["body"] = body if isinstance(body, str) else numbers_json.dumps(body)
         answer = handler(event, LAMBDA)
-        return Reply(answer["statusCode"], numbers_json.loads(answer["body"]))
+        return Reply(answer["statusCode"], numbers_json.loads(answer["body"]), answer.get("headers", {}))
 
     def actor(self, role: str, contract_id: str | None) -> str:
         """The id of a role's person."""

@@ -93,7 +93,7 @@ def _issue_part(
         rows,
         type_code=type_code,
         issue_date=today,
-        reasons=vat_reasons.with_fees(vat_reasons.reasons(rows, _versions(ctx, run, rows)), part.fees),
+        reasons=vat_reasons.with_fees(vat_reasons.reasons(rows, _versions(ctx, run)), part.fees),
         fees=part.fees,
         carried=carry.runs_of(ctx, run)[1:],
         amended=chain.amended(ctx, run.issuer_id, (session for session, _, _ in rows)),
@@ -124,10 +124,8 @@ def _proofs(
     return vat_standing.standings(ctx, issuer, terms.terms, draft, local_date(ctx.now(), run.zone))
 
 
-def _versions(ctx: Context, run: Run, rows: list[Row]) -> dict[int, ContractVersion]:
-    """The contract versions that priced these rows, by number."""
-    numbers = {rating.contract_version for _, rating, _ in rows}
-    return {n: contracts.version(ctx, run.issuer_id, run.contract_id, n) for n in numbers}
+def _versions(ctx: Context, run: Run) -> dict[int, ContractVersion]:
+    return {version.version: version for version in contracts.versions(ctx, run.issuer_id, run.contract_id)}
 
 
 def _type_of(run: Run, part: Part) -> str:

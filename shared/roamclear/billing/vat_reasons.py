@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from roamclear.cdrs.model import Rating, Session
 from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion, Terms, VatCategory, VatTreatment
-from roamclear.contracts.rules import vat_of
+from roamclear.contracts.rules import vat_filled
 from roamclear.documents import model as doc
 
 _CODES = {VatCategory.REVERSE_CHARGE: "VATEX-EU-AE", VatCategory.OUTSIDE_SCOPE: "VATEX-EU-O"}
@@ -26,9 +26,10 @@ def reasons(
         if session.vat_category in (None, VatCategory.STANDARD.value):
             continue
         category = VatCategory(session.vat_category)
-        chosen = vat_of(versions[rating.contract_version], session.country, session.stop_utc)
+        own = versions[rating.contract_version]
+        chosen = vat_filled(own, versions.values(), session.country, session.stop_utc)
         if chosen is None or chosen.category is not category:
-            chosen = _any(versions[rating.contract_version].terms, category)
+            chosen = _any(own.terms, category)
         if chosen is not None and chosen.reason:
             texts.setdefault(category, {})[chosen.reason] = None
     return {

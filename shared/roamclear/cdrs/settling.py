@@ -10,7 +10,6 @@ from roamclear.cdrs.model import Billing, Original, PayoutState, Rating, Session
 from roamclear.cdrs.pricing import Priced, price
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Match, Terms
-from roamclear.contracts.rules import vat_of
 from roamclear.evses import service as evses
 from roamclear.evses.model import Evse
 from roamclear.kernel.context import Context
@@ -127,7 +126,7 @@ def _assess(
             payout = PayoutState.PARKED
         elif account is None:
             reasons.append("EVSE_UNASSIGNED")
-    vat = vat_of(match.terms, base.country, base.stop_utc)
+    vat = contracts.vat_of(ctx, match.terms, base.country, base.stop_utc)
     if vat is None:
         reasons.append("VAT_MISSING")
     billing = _billing(reasons, priced, late=_is_late(body, charge, terms))

@@ -163,6 +163,18 @@ def vat_of(version: ContractVersion, country: str, stop: datetime, component: st
     return treatment(terms.vat, terms.vat_rules, terms.vat_basis, country=country, day=day, component=component)
 
 
+def vat_filled(
+    version: ContractVersion, known: Iterable[ContractVersion], country: str, stop: datetime
+) -> VatTreatment | None:
+    """The treatment of a session by its own version; what that one left unsaid, the newest later one may say.
+
+    A gap is filled and nothing stated is ever changed (decision 0025), so that a session held with VAT_MISSING is freed
+    by completing the set-up.
+    """
+    later = sorted((v for v in known if v.version > version.version), key=lambda v: v.version, reverse=True)
+    return next((t for v in (version, *later) if (t := vat_of(v, country, stop)) is not None), None)
+
+
 def match(candidates: Iterable[tuple[Contract, Sequence[ContractVersion]]], emsp_party: str, start: datetime) -> Match:
     """Exactly one contract per session: none is NO_CONTRACT, several are AMBIGUOUS_CONTRACT (row 26)."""
     fitting: list[tuple[Contract, ContractVersion]] = []

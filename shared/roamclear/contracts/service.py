@@ -7,6 +7,7 @@ from datetime import date, datetime
 from roamclear.audit import service as audit
 from roamclear.contracts import checks, matching, rules, store
 from roamclear.contracts.model import Contract, ContractVersion, Match, Terms
+from roamclear.contracts.vat import VatTreatment
 from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
@@ -143,6 +144,19 @@ def version(ctx: Context, issuer_id: str, contract_id: str, number: int) -> Cont
     if found is None:
         raise NotFound("no such contract version")
     return found
+
+
+def versions(ctx: Context, issuer_id: str, contract_id: str) -> list[ContractVersion]:
+    """Every version of a contract, by number."""
+    return store.versions(ctx.db, issuer_id, contract_id)
+
+
+def vat_of(ctx: Context, version: ContractVersion, country: str, stop: datetime) -> VatTreatment | None:
+    """The VAT of a session that a version prices; None is VAT_MISSING: held, never 0 % (product.md row 131)."""
+    found = rules.vat_of(version, country, stop)
+    if found is not None:
+        return found
+    return rules.vat_filled(version, versions(ctx, version.issuer_id, version.contract_id), country, stop)
 
 
 def terms_at(ctx: Context, issuer_id: str, contract_id: str, day: date) -> ContractVersion:
