@@ -35,6 +35,7 @@ FILES: dict[str, str] = {
     "rerate-jobs": "repricing",
     "rerate-jobs:preview": "repricing",
     "received-records": "ingest",
+    "rates": "rates",
     "runs": "runs",
     "statements": "bank",
 }

@@ -475,6 +475,11 @@ def copy_request(issuer_id: str, number: str, request_id: str) -> Key:
     return Key(f"{issuer_id}#COPY#{number}", request_id)
 
 
+def rate(issuer_id: str, currency: str, day: str) -> Key:
+    """A published exchange rate per euro, once per currency and day."""
+    return Key(f"{issuer_id}#RATE#{currency}", day)
+
+
 def copy_waiting(issuer_id: str, number: str, request_id: str) -> Key:
     """A copy that nobody has sent yet; gone when it was handed over."""
     return Key(f"{issuer_id}#COPIESWAITING", f"{number}#{request_id}")

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NoReturn
 
 from roamclear.audit import service as audit
-from roamclear.billing import carry, chain, papers, parts, rules, store, vat_reasons, vat_standing
+from roamclear.billing import carry, chain, national_vat, papers, parts, rules, store, vat_reasons, vat_standing
 from roamclear.billing.charges import fees_net
 from roamclear.billing.model import Counter, Document, Run, RunState
 from roamclear.billing.parts import Part, Row
@@ -101,6 +101,7 @@ def _issue_part(
     )
     holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
     faults = proof(papers.numbered(draft, holder, today, rules.due_date(today, terms.terms)))
+    draft = national_vat.stated(ctx, run, draft)
     faults = [*faults, *vat_standing.faults(ctx, run, terms.terms, _proofs(ctx, run, issuer, terms, draft))]
     if faults:
         _refuse(ctx, run, faults)

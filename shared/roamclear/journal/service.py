@@ -20,6 +20,7 @@ _RECURRING = frozenset(
         ExceptionType.VAT_PROOF_OLD,
         ExceptionType.PROCESSING_FAILED,
         ExceptionType.WINDOW_NOTICE_FAILED,
+        ExceptionType.RATE_MISSING,
         ExceptionType.INVOICE_RECORD_MISMATCH,
     }
 )
