@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer, parse
 from functions.finance_api.routes.contracts import check_grid
-from roamclear.cdrs import backdating, jobs
+from roamclear.cdrs import backdating
+from roamclear.cdrs.jobs import service as jobs
 from roamclear.cdrs.selection import Filter
 from roamclear.contracts import backdated
 from roamclear.contracts.model import Terms

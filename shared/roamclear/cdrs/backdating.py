@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from roamclear.cdrs import impact, job_store, jobs
+from roamclear.cdrs import impact
 from roamclear.cdrs.impact import Book, Impact
-from roamclear.cdrs.job_model import Job, JobKind
+from roamclear.cdrs.jobs import service as jobs
+from roamclear.cdrs.jobs import store as job_store
+from roamclear.cdrs.jobs.model import Job, JobKind
 from roamclear.cdrs.selection import Filter
 from roamclear.contracts import backdated, matching
 from roamclear.contracts import service as contracts

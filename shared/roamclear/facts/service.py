@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from roamclear.billing import notices
 from roamclear.billing import service as billing
-from roamclear.cdrs import backdating, jobs
+from roamclear.cdrs import backdating
 from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.jobs import service as jobs
 from roamclear.contracts import service as contracts
 from roamclear.deliveries import service as deliveries
 from roamclear.disputes import service as disputes

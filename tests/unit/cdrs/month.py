@@ -9,10 +9,11 @@ from typing import Any
 
 from roamclear.billing import service as billing
 from roamclear.billing.model import Run, RunRequest
-from roamclear.cdrs import backdating, job_store
+from roamclear.cdrs import backdating
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.impact import Impact
-from roamclear.cdrs.job_model import Job, JobState
+from roamclear.cdrs.jobs import store as job_store
+from roamclear.cdrs.jobs.model import Job, JobState
 from roamclear.cdrs.model import Session
 from roamclear.contracts.proposals import Proposal, Seen
 from roamclear.documents.checks import missing

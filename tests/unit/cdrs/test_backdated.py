@@ -8,8 +8,10 @@ import pytest
 
 from roamclear.billing import proof
 from roamclear.billing import service as billing
-from roamclear.cdrs import adjustments, backdating, job_store, jobs
-from roamclear.cdrs.job_model import Result
+from roamclear.cdrs import adjustments, backdating
+from roamclear.cdrs.jobs import service as jobs
+from roamclear.cdrs.jobs import store as job_store
+from roamclear.cdrs.jobs.model import Result
 from roamclear.cdrs.model import Billing
 from roamclear.contracts import backdated
 from roamclear.contracts import service as contracts

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from roamclear.cdrs import job_store, jobs
-from roamclear.cdrs.job_model import JobState, Result
+from roamclear.cdrs.jobs import service as jobs
+from roamclear.cdrs.jobs import store as job_store
+from roamclear.cdrs.jobs.model import JobState, Result
 from roamclear.cdrs.model import Billing
 from roamclear.cdrs.selection import Filter, walk
 from roamclear.evses import service as evses

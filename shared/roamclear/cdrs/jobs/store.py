@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from roamclear.aws import keys, outbox
-from roamclear.cdrs.job_model import Item, Job, JobState
+from roamclear.cdrs.jobs.model import Item, Job, JobState
 from roamclear.kernel.context import Database
 from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import ABSENT, Put, Table, When

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from roamclear.audit import service as audit
-from roamclear.cdrs import adjustments, impact, job_store, processing, rerating, selection, store
+from roamclear.cdrs import adjustments, impact, processing, rerating, selection, store
 from roamclear.cdrs.impact import RETROACTIVE, Action, Book
-from roamclear.cdrs.job_model import Item, Job, JobKind, JobState, Result, sums_of
+from roamclear.cdrs.jobs import store as job_store
+from roamclear.cdrs.jobs.model import Item, Job, JobKind, JobState, Result, sums_of
 from roamclear.cdrs.model import Adjusted, Billing, Original, Session
 from roamclear.cdrs.selection import Filter
 from roamclear.identity.model import Actor, Right

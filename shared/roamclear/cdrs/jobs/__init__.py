@@ -1,0 +1,1 @@
+"""Jobs that price many sessions again."""
