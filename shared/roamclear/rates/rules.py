@@ -34,7 +34,7 @@ def converted(amount: Money, rate: Decimal, target: str) -> Money:
     """An amount in the target currency, rounded half-up once.
 
     >>> converted(Money(10000, "EUR"), Decimal("4.25125"), "PLN")
-    Money(amount_minor=42513, currency='PLN')
+    Money(42513, 'PLN')
     """
     return Money.from_decimal(amount.to_decimal() * rate, target, rounding=ROUND_HALF_UP)
 
