@@ -229,10 +229,11 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     _task("park_run", "keeps the task token of a gate until the clock says go",
           # An approval that came before the gate is passed on at once.
           extras=frozenset({Extra.WAKE, Extra.COMPLETE_TASK})),
-    _task("open_window", "decides the members and tells the eMSP",
+    # A fee for AC or DC sessions alone asks their CDRs which they are.
+    _task("open_window", "decides the members and tells the eMSP", tables={"intake": READ},
           extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS})),
-    _task("lock_sessions", "locks the run and its members", buckets={"archive": Objects.BOTH}, memory_mb=1024,
-          timeout_s=600),
+    _task("lock_sessions", "locks the run and its members", tables={"intake": READ},
+          buckets={"archive": Objects.BOTH}, memory_mb=1024, timeout_s=600),
     _task("issue_invoice", "takes the number, writes the header and posts, in one transaction",
           tables={"ledger": APPEND}, buckets={"documents": Objects.BOTH}, documents=True, memory_mb=1024),
     _task("render_invoice_pdf", "draws the PDF and the XML of an invoice", buckets={"documents": Objects.BOTH},

@@ -14,12 +14,14 @@ from roamclear.billing import manifest, store
 from roamclear.billing import proof as billing_proof
 from roamclear.billing import service as billing
 from roamclear.billing.model import Run, RunState
+from roamclear.cdrs import service as cdrs
 from roamclear.contracts.fees import Fee
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.documents.checks import missing
 from roamclear.documents.cii import write_cii
 from roamclear.documents.ubl import write_ubl
 from roamclear.facts import proof
+from roamclear.identity.model import Role
 from roamclear.kernel.money import Money
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account
@@ -237,3 +239,21 @@ def test_a_death_between_lock_and_documents_changes_nothing(after: bool) -> None
             if not died:
                 return
     raise AssertionError("the fuse never survived")
+
+
+def test_the_partner_sees_the_fees_of_the_open_window_as_they_are_now(stage: Stage) -> None:
+    month.start(stage, fees=EVERY)
+    refs = [month.push(stage, b.cdr(number)) for number in range(1, 4)]
+    run = month.open_run(stage)
+    assert tuple(billing.fees_now(stage.ctx, run)) == run.fees
+    cdrs.invalidate(stage.ctx, b.actor(Role.FINANCE), b.ISSUER, refs[0], "charged at a test stand")
+    now = tuple(billing.fees_now(stage.ctx, run))
+    assert {c.code: c.net.amount_minor for c in now} == {
+        "SESSION": 70,
+        "KWH": 50,
+        "SHARE": 42,
+        "FAST": 50,
+        "BASE": 4990,
+    }
+    stage.clock.set(month.CLOSES + timedelta(seconds=61))
+    assert billing.lock(stage.ctx, b.ISSUER, run.run_id).fees == now

@@ -43,7 +43,7 @@ def get_run(run_id: str) -> Response[str]:
 
 @router.get("/runs/<run_id>/sessions")
 def get_members(run_id: str) -> Response[str]:
-    """The sessions of a run now, and those that left it, with the reason."""
+    """The sessions of a run now and the fees they would be charged, and those that left it, with the reason."""
     request = Request(router)
     actor = request.actor
     issuer_id = request.issuer_of(actor)
@@ -52,7 +52,8 @@ def get_members(run_id: str) -> Response[str]:
         s.dump() | {"billing": billing.effective(s, run).value, "section": section}
         for s, section in billing.members(request.ctx, run)
     ]
-    told = {"run": run, "items": members, "left": list(billing.left(request.ctx, run))}
+    left, fees = list(billing.left(request.ctx, run)), billing.fees_now(request.ctx, run)
+    told = {"run": run, "items": members, "left": left, "fees": fees}
     return answer(told, without=request.withheld(actor, issuer_id))
 
 

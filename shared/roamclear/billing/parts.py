@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from roamclear.billing import carry, rules
+from roamclear.billing import carry, charges, rules
 from roamclear.billing.charges import fees_net
 from roamclear.billing.model import Run
 from roamclear.billing.runs import members
@@ -54,6 +54,13 @@ def parts(ctx: Context, run: Run) -> list[list[Row]]:
 def fees_by_place(ctx: Context, run: Run) -> list[list[FeeCharge]]:
     """The fees of each document, by its place."""
     return [part.fees for part in documents(ctx, run)]
+
+
+def fees_now(ctx: Context, run: Run) -> Sequence[FeeCharge]:
+    """The fees of a run: frozen from the lock on, before it what its members would be charged now (row 69)."""
+    if run.locked_at_utc is not None:
+        return run.fees
+    return charges.fees(ctx, run, [session for session, _ in members(ctx, run)])
 
 
 def balance(rows: Iterable[Row], currency: str, fees: Iterable[FeeCharge] = ()) -> tuple[int, int]:

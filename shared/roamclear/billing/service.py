@@ -17,7 +17,7 @@ from roamclear.billing.mails import mail_brand
 from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
 from roamclear.billing.notices import notify_other, record_proof
 from roamclear.billing.papers import final
-from roamclear.billing.parts import Row, fees_by_place, parts
+from roamclear.billing.parts import Row, fees_by_place, fees_now, parts
 from roamclear.billing.recovery import complete_due, fail, not_prepared, resume
 from roamclear.billing.runs import (
     LOCK_AFTER,
@@ -57,6 +57,7 @@ __all__ = [
     "fail",
     "fees_by_place",
     "fees_net",
+    "fees_now",
     "finish",
     "issue",
     "left",
