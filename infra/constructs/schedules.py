@@ -93,10 +93,15 @@ class Schedules(Construct):
 
 #: What SES reports that somebody must act upon.
 MAIL_FAILURES = ("Bounce", "Complaint", "Reject", "Rendering Failure")
+#: Folders of the inbox and the function each belongs to; whatever lies elsewhere is a bank file.
+FOLDERS: dict[str, str] = {
+    "compare_sessions": "compare/",
+    "import_cdr_file": "cdrs/",
+}
 #: Which keys of the inbox reach which function; every key reaches exactly one.
 INBOX: dict[str, list[object]] = {
-    "import_bank_file": [{"anything-but": {"prefix": "cdrs/"}}],
-    "import_cdr_file": [{"prefix": "cdrs/"}],
+    "import_bank_file": [{"anything-but": {"prefix": sorted(FOLDERS.values())}}],
+    **{name: [{"prefix": folder}] for name, folder in FOLDERS.items()},
 }
 
 

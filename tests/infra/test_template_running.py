@@ -8,6 +8,8 @@ import re
 import pytest
 
 from infra.catalogue import BY_NAME, SCHEDULES
+from infra.constructs.schedules import FOLDERS
+from roamclear.reconciliation.importing import NOT_OURS
 from tests.infra.templates import STAGES, data, service, template, text
 
 RATE = re.compile(r"rate\(([1-9]\d*) (minutes|hours|days)\)|rate\(1 (minute|hour|day)\)")
@@ -126,9 +128,12 @@ def test_inbox_events_reach_one_import_each_and_are_parked_when_they_do_not(stag
         assert "DeadLetterConfig" in target
         found[text(target["Arn"])] = rule["EventPattern"]["detail"]["object"]["key"]
     (bank,) = [key for arn, key in found.items() if "ImportBankFile" in arn]
-    (files,) = [key for arn, key in found.items() if "ImportCdrFile" in arn]
-    assert (bank, files) == ([{"anything-but": {"prefix": "cdrs/"}}], [{"prefix": "cdrs/"}])
-    assert len(rules) == 2
+    others = {text(arn): key for arn, key in found.items() if "ImportBankFile" not in arn}
+    (excluded,) = bank
+    folders = [alternative["prefix"] for key in others.values() for alternative in key]
+    assert sorted(folders) == excluded["anything-but"]["prefix"] == sorted(FOLDERS.values())
+    assert len(rules) == len(FOLDERS) + 1
+    assert set(FOLDERS.values()) <= set(NOT_OURS), "the hourly list of bank files leaves these alone"
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from itertools import islice
 from typing import TypeVar
 
-from roamclear.compare.columns import places, unknown
+from roamclear.compare.columns import places, plain, unknown
 from roamclear.compare.model import MAX_ROWS, Options, Theirs
 from roamclear.documents.tables import Cell
 from roamclear.kernel.errors import InvalidInput
@@ -25,6 +25,8 @@ T = TypeVar("T")
 #: Titles stand in one of the first rows; above them there may be a heading.
 _HEADINGS = 20
 _LONGEST = 200
+#: What a line of totals calls itself where an id would stand.
+_TOTALS = frozenset({"total", "totals", "sum", "summe", "gesamt", "gesamtsumme", "somme", "totaal", "som"})
 _NUMBERS = ("energy", "energy_wh", "amount")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -69,11 +71,19 @@ def read(table: Iterable[list[Cell]], options: Options, *, zone: str, currency: 
         if all(cell is None or cell == "" for cell in cells):
             continue
         row = reader.row(number, cells)
-        if row.cdr_id or row.session_id or row.evse or row.starts or row.faults:
+        if _is_session(row):
             rows.append(row)
         else:
             passed_over += 1
     return List(rows, passed_over)
+
+
+def _is_session(row: Theirs) -> bool:
+    """Whether a row names a session, or tries to; a line of totals does not."""
+    if row.evse or row.starts or any(fault.startswith("start") for fault in row.faults):
+        return True
+    named = row.cdr_id or row.session_id
+    return bool(named) and plain(named) not in _TOTALS
 
 
 def _titles(source: Iterator[list[Cell]], options: Options) -> tuple[dict[str, int], int]:

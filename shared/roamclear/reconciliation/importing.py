@@ -28,8 +28,8 @@ from roamclear.reconciliation.model import (
 from roamclear.reconciliation.statements import Plan, close_statement
 
 CHUNK = 500
-#: Files of CDRs lie in the same inbox and are another function's.
-NOT_OURS = "cdrs/"
+#: Folders of the same inbox that are another function's (infra/constructs/schedules.py).
+NOT_OURS = ("cdrs/", "compare/", "disputes/")
 _FINAL = (FileState.MATCHED, FileState.PARTLY, FileState.QUARANTINED)
 
 

@@ -1,0 +1,32 @@
+"""Compares partners' lists that arrived in the inbox, and every hour what an event lost."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_plus
+
+from roamclear.aws.compose import context as compose
+from roamclear.aws.observe import logger
+from roamclear.compare import working
+from roamclear.kernel.context import Context
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """An "Object Created" event of the inbox, an S3 notification, or a schedule, which lists the inbox."""
+    ctx = compose()
+    found = [working.work(ctx, key) for key in _keys(ctx, event)]
+    done = [{"comparison": one.comparison_id, "state": one.state.value, "rows": one.rows_there} for one in found]
+    logger.info("comparisons", extra={"comparisons": len(done), "rows": sum(one.rows_there for one in found)})
+    return {"comparisons": done}
+
+
+def _keys(ctx: Context, event: dict[str, Any]) -> list[str]:
+    """The files named by the event, or all that wait. Only S3 notifications encode their keys."""
+    if "Records" in event:
+        named = [unquote_plus(record["s3"]["object"]["key"]) for record in event["Records"]]
+    elif event.get("detail-type") == "Object Created":
+        named = [event["detail"]["object"]["key"]]
+    else:
+        return working.waiting(ctx)
+    return [key for key in named if working.is_file(key)]
