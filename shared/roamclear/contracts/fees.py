@@ -176,11 +176,6 @@ def charge(fee: Fee, usage: Usage, period: Span, version: int, *, any_session: b
     )
 
 
-def mirrored(charges: Sequence[FeeCharge]) -> tuple[FeeCharge, ...]:
-    """The charges that undo others: the same prices, quantities and amounts negative."""
-    return tuple(c.model_copy(update={"quantity": -c.quantity, "net": -c.net}) for c in charges)
-
-
 def amount(fee: Fee, counted: Decimal, currency: str) -> Money:
     """A counted quantity at the fee's price or tiers, rounded half-up once; a negative one gives back the same.
 
