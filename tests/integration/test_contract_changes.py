@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from roamclear.billing import proof
 from roamclear.billing import service as billing
 from roamclear.billing.model import RunState
 from roamclear.cdrs import service as cdrs
@@ -88,20 +89,20 @@ def test_a_refused_document_is_repaired_by_publishing(stage: Stage) -> None:
     ref = push(stage, b.cdr(1))
     run = open_run(stage)
 
-    def proof(document: Any) -> list[str]:
+    def refuses(document: Any) -> list[str]:
         return ["buyer.city: is unknown"] if document.buyer.city == "Utrecht" else missing(document)
 
     stage.clock.set(datetime(2026, 11, 8, 23, 1, 1, tzinfo=UTC))
     billing.lock(stage.ctx, b.ISSUER, run.run_id)
     with pytest.raises(Conflict):
-        billing.issue(stage.ctx, b.ISSUER, run.run_id, proof)
+        billing.issue(stage.ctx, b.ISSUER, run.run_id, refuses)
     assert opened(stage, ExceptionType.EINVOICE_INVALID)
     partner = b.terms().counterparty
     address = partner.address.model_copy(update={"city": "Amersfoort"})
     right = partner.model_copy(update={"address": address, "buyer_reference": "NEW-1"})
     dearer = ({"id": "standard", "tariff": b.tariff("9.99", "9.99")},)
     publish(stage, date(2026, 11, 9), counterparty=right, payment_days=10, language="NL", grid=dearer)
-    done = billing.issue(stage.ctx, b.ISSUER, run.run_id, proof)
+    done = billing.issue(stage.ctx, b.ISSUER, run.run_id, refuses)
     header = billing.document(stage.ctx, b.ISSUER, done.numbers[0])
     model = billing.document_model(stage.ctx, header)
     assert (model.buyer.city, model.buyer_reference, model.language.value) == ("Amersfoort", "NEW-1", "NL")
@@ -150,6 +151,38 @@ def test_a_gap_filled_later_prints_the_reason_it_was_filled_with(stage: Stage) -
     assert row.reason.text == "Art. 195"
 
 
+def test_a_component_treated_apart_has_its_own_line_and_vat(stage: Stage) -> None:
+    lower = VatTreatment(category=VatCategory.STANDARD, rate_percent=Decimal(7), reason="a fee for a service")
+    start(stage, vat=GERMAN, vat_rules=(VatRule(component="FLAT", treatment=lower),))
+    refs = [push(stage, b.cdr(n)) for n in (1, 2)]
+    run = close_run(stage, open_run(stage))
+    header = billing.document(stage.ctx, b.ISSUER, run.numbers[0])
+    model = billing.document_model(stage.ctx, header)
+    assert missing(model) == []
+    assert {(str(line.component), line.vat_rate, line.net.amount_minor) for line in model.lines} == {
+        ("ENERGY", Decimal(19), 1560),
+        ("SESSION", Decimal(7), 100),
+    }
+    # 1,560 at 19 % is 296.4, 100 at 7 % is 7: rounded once per category.
+    assert (header.net.amount_minor, header.tax.amount_minor) == (1660, 303)
+    session = cdrs.session(stage.ctx, b.ISSUER, refs[0])
+    assert session is not None
+    assert (session.vat_category, session.vat_rate_percent) == ("S", Decimal(19))
+    assert all(e.holds for e in proof.equations(stage.ctx, b.ISSUER))
+
+
+def test_a_component_under_reverse_charge_brings_its_reason(stage: Stage) -> None:
+    apart = VatTreatment(category=VatCategory.REVERSE_CHARGE, reason="Art. 196")
+    start(stage, vat=GERMAN, vat_rules=(VatRule(component="FLAT", treatment=apart),))
+    push(stage, b.cdr(1))
+    run = close_run(stage, open_run(stage))
+    model = billing.document_model(stage.ctx, billing.document(stage.ctx, b.ISSUER, run.numbers[0]))
+    assert {(row.category.value, row.reason.text if row.reason else None) for row in model.vat} == {
+        ("S", None),
+        ("AE", "Art. 196"),
+    }
+
+
 def proof_of(number: str, day: date, *, valid: bool = True, request: str = "WAPI-1") -> VatProof:
     return VatProof(vat_id=number, valid=valid, checked_on=day, request_id=request)
 
@@ -193,23 +226,23 @@ def test_a_domestic_document_asks_for_no_proof(stage: Stage) -> None:
 
 def test_a_proof_is_kept_once_and_of_known_numbers_only(stage: Stage) -> None:
     start(stage)
-    proof = proof_of("NL002455799B11", date(2026, 9, 30))
+    known = proof_of("NL002455799B11", date(2026, 9, 30))
     for _ in range(2):
-        assert vat_proofs.record(stage.ctx, FINANCE, b.ISSUER, b.CONTRACT, proof) == proof
-    assert vat_proofs.proofs(stage.ctx, FINANCE, b.ISSUER, b.CONTRACT) == [proof]
-    other = proof.model_copy(update={"valid": False})
+        assert vat_proofs.record(stage.ctx, FINANCE, b.ISSUER, b.CONTRACT, known) == known
+    assert vat_proofs.proofs(stage.ctx, FINANCE, b.ISSUER, b.CONTRACT) == [known]
+    other = known.model_copy(update={"valid": False})
     with pytest.raises(Conflict):
         vat_proofs.record(stage.ctx, FINANCE, b.ISSUER, b.CONTRACT, other)
     with pytest.raises(InvalidInput, match="neither"):
         vat_proofs.record(
-            stage.ctx, FINANCE, b.ISSUER, b.CONTRACT, proof.model_copy(update={"vat_id": "FR83404833048"})
+            stage.ctx, FINANCE, b.ISSUER, b.CONTRACT, known.model_copy(update={"vat_id": "FR83404833048"})
         )
     with pytest.raises(InvalidInput, match="ahead"):
         vat_proofs.record(
-            stage.ctx, FINANCE, b.ISSUER, b.CONTRACT, proof.model_copy(update={"checked_on": date(2026, 10, 2)})
+            stage.ctx, FINANCE, b.ISSUER, b.CONTRACT, known.model_copy(update={"checked_on": date(2026, 10, 2)})
         )
     with pytest.raises(Forbidden):
-        vat_proofs.record(stage.ctx, b.actor(Role.OPS), b.ISSUER, b.CONTRACT, proof)
+        vat_proofs.record(stage.ctx, b.actor(Role.OPS), b.ISSUER, b.CONTRACT, known)
 
 
 def test_a_suspended_contract_takes_nothing_new_and_later_everything(stage: Stage) -> None:

@@ -11,6 +11,7 @@ from roamclear.billing import service as billing
 from roamclear.billing.model import RunState
 from roamclear.billing.parts import balance
 from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.pricing import mirrored
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.documents.checks import missing
 from roamclear.kernel.errors import ConditionFailed
@@ -31,7 +32,7 @@ def test_a_net_of_zero_still_owes_its_vat(stage: Stage) -> None:
     assert rating is not None
     rows = [(known, rating, "PERIOD")]
     free = known.model_copy(update={"vat_category": "AE", "vat_rate_percent": Decimal(0)})
-    undone = rating.model_copy(update={"net": -rating.net})
+    undone = rating.model_copy(update={"net": -rating.net, "lines": mirrored(rating.lines)})
     assert balance([*rows, (free, undone, "ADJUSTMENT")], "EUR") == (0, 158)
     assert balance([*rows, (known, undone, "ADJUSTMENT")], "EUR") == (0, 0)
 

@@ -65,10 +65,11 @@ def fees_now(ctx: Context, run: Run) -> Sequence[FeeCharge]:
 
 def balance(rows: Iterable[Row], currency: str, fees: Iterable[FeeCharge] = ()) -> tuple[int, int]:
     """Net and VAT of a part in minor units: sums of categories may cancel out in one and not in the other."""
-    taxable: dict[tuple[str | None, Decimal], int] = {}
+    taxable: dict[tuple[str, Decimal], int] = {}
     for session, rating, _ in rows:
-        key = (session.vat_category, session.vat_rate_percent or Decimal(0))
-        taxable[key] = taxable.get(key, 0) + rating.net.amount_minor
+        for line in rating.lines:
+            key = rules.vat_of_line(session, line)
+            taxable[key] = taxable.get(key, 0) + line.amount.amount_minor
     for fee in fees:
         key = (fee.vat_category, fee.vat_rate)
         taxable[key] = taxable.get(key, 0) + fee.net.amount_minor

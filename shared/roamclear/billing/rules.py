@@ -49,14 +49,15 @@ def group(
     sums: dict[LineKey, LineSum] = {}
     for session, rating, section in members:
         for line in rating.lines or (_free(session) if free else ()):
+            category, rate = vat_of_line(session, line)
             key = LineKey(
                 section=section,
                 country=session.country,
                 component=line.component,
                 unit_price=line.unit_price,
                 contract_version=rating.contract_version,
-                vat_category=session.vat_category or "",
-                vat_rate=session.vat_rate_percent or Decimal(0),
+                vat_category=category,
+                vat_rate=rate,
             )
             found = sums.setdefault(key, LineSum())
             found.quantity += line.quantity
@@ -68,6 +69,13 @@ def group(
 def _free(session: Session) -> tuple[PricedLine, ...]:
     nothing = Money.zero(session.currency)
     return (PricedLine(component="ENERGY", quantity=session.energy_kwh, unit_price=Decimal(0), amount=nothing),)
+
+
+def vat_of_line(session: Session, line: PricedLine) -> tuple[str, Decimal]:
+    """Category and rate in percent of a line: its own where its component is treated apart, else its session's."""
+    if line.vat_category is not None:
+        return line.vat_category, line.vat_rate_percent or Decimal(0)
+    return session.vat_category or "", session.vat_rate_percent or Decimal(0)
 
 
 def _amount(line: PricedLine, currency: str) -> int:

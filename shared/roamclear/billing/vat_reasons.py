@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from roamclear.billing.rules import vat_of_line
 from roamclear.cdrs.model import Rating, Session
 from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion, Terms, VatCategory, VatTreatment
@@ -23,15 +24,13 @@ def reasons(
     """
     texts: dict[VatCategory, dict[str, None]] = {}
     for session, rating, _ in rows:
-        if session.vat_category in (None, VatCategory.STANDARD.value):
-            continue
-        category = VatCategory(session.vat_category)
         own = versions[rating.contract_version]
-        chosen = vat_filled(own, versions.values(), session.country, session.stop_utc)
-        if chosen is None or chosen.category is not category:
-            chosen = _any(own.terms, category)
-        if chosen is not None and chosen.reason:
-            texts.setdefault(category, {})[chosen.reason] = None
+        for category, component in _untaxed(session, rating):
+            chosen = vat_filled(own, versions.values(), session.country, session.stop_utc, component)
+            if chosen is None or chosen.category is not category:
+                chosen = _any(own.terms, category)
+            if chosen is not None and chosen.reason:
+                texts.setdefault(category, {})[chosen.reason] = None
     return {
         doc.VatCategory(category.value): doc.VatReason(text="; ".join(told), code=_CODES.get(category))
         for category, told in texts.items()
@@ -52,6 +51,18 @@ def with_fees(
             text = "; ".join([*told, fee.vat_reason])
             found[category] = doc.VatReason(text=text, code=_CODES.get(VatCategory(fee.vat_category)))
     return found
+
+
+def _untaxed(session: Session, rating: Rating) -> list[tuple[VatCategory, str | None]]:
+    """The categories without VAT of a session, each with the component that is treated apart, or None for the whole."""
+    found: dict[tuple[VatCategory, str | None], None] = {}
+    if session.vat_category not in (None, VatCategory.STANDARD):
+        found[VatCategory(session.vat_category), None] = None
+    for line in rating.lines:
+        category, _ = vat_of_line(session, line)
+        if line.vat_category is not None and category != VatCategory.STANDARD:
+            found[VatCategory(category), line.component] = None
+    return list(found)
 
 
 def _any(terms: Terms, category: VatCategory) -> VatTreatment | None:

@@ -86,7 +86,8 @@ class Receipt(StrEnum):
 class PricedLine(Record):
     """One component of a session at one unit price; ``amount`` is rounded half-up once (rules.md 7).
 
-    ``quantity`` is in kWh (ENERGY), hours (TIME, PARKING, RESERVATION) or 1 (FLAT, CAP).
+    ``quantity`` is in kWh (ENERGY), hours (TIME, PARKING, RESERVATION) or 1 (FLAT, CAP). ``vat_category`` and
+    ``vat_rate_percent`` stand only where the contract treats the component apart from its session (row 131).
     """
 
     component: str
@@ -94,6 +95,8 @@ class PricedLine(Record):
     unit_price: Decimal
     amount: Money
     bracket: str | None = None
+    vat_category: str | None = None
+    vat_rate_percent: Decimal | None = None
 
 
 class Rating(Record):

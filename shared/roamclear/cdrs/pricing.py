@@ -8,6 +8,7 @@ from typing import Any
 
 from roamclear.cdrs.model import PricedLine
 from roamclear.contracts.model import ContractVersion
+from roamclear.contracts.rules import vat_of
 from roamclear.kernel import numbers_json
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.money import HALF_UP, Money, total
@@ -73,7 +74,7 @@ def price(charge: ChargeRecord, terms: ContractVersion, zone: str, facts: rating
     both = rating.compare(agreed.basis.value, rated, cdr_total, tolerance)
     if both.source is None or (cdr_total is not None and charge.currency != agreed.currency):
         return Priced(cdr_total=cdr_total, reasons=("CURRENCY",) if both.source else ("NO_PRICE",))
-    lines = _lines(both.source, rated, charge, agreed.currency)
+    lines = _taxed(_lines(both.source, rated, charge, agreed.currency), terms, charge, facts)
     reasons = list(rated.hold_reasons) if rated else []
     reasons += ["PRICE_VARIANCE"] if both.variance is rating.Variance.HOLD else []
     return Priced(
@@ -86,6 +87,25 @@ def price(charge: ChargeRecord, terms: ContractVersion, zone: str, facts: rating
         warnings=tuple(dict.fromkeys(f for f in [*both.flags, *(rated.flags if rated else ())] if f not in _QUIET)),
         trace=_trace(both, rated, lines, zone),
     )
+
+
+def _taxed(
+    lines: tuple[PricedLine, ...], terms: ContractVersion, charge: ChargeRecord, facts: rating.EvseFacts
+) -> tuple[PricedLine, ...]:
+    """The lines with the VAT of components that the contract treats apart; the others bear that of their session."""
+    apart = {rule.component for rule in terms.terms.vat_rules if rule.component}
+    if not apart:
+        return lines
+    country = rating.alpha2(facts.country or "") or ""
+    whole = vat_of(terms, country, charge.end)
+
+    def taxed(line: PricedLine) -> PricedLine:
+        own = vat_of(terms, country, charge.end, line.component) if line.component in apart else None
+        if own is None or own == whole:
+            return line
+        return line.model_copy(update={"vat_category": own.category.value, "vat_rate_percent": own.rate_percent})
+
+    return tuple(taxed(line) for line in lines)
 
 
 def granted(lines: tuple[PricedLine, ...], lowered_by: Money) -> tuple[PricedLine, ...]:

@@ -164,7 +164,11 @@ def vat_of(version: ContractVersion, country: str, stop: datetime, component: st
 
 
 def vat_filled(
-    version: ContractVersion, known: Iterable[ContractVersion], country: str, stop: datetime
+    version: ContractVersion,
+    known: Iterable[ContractVersion],
+    country: str,
+    stop: datetime,
+    component: str | None = None,
 ) -> VatTreatment | None:
     """The treatment of a session by its own version; what that one left unsaid, the newest later one may say.
 
@@ -172,7 +176,8 @@ def vat_filled(
     by completing the set-up.
     """
     later = sorted((v for v in known if v.version > version.version), key=lambda v: v.version, reverse=True)
-    return next((t for v in (version, *later) if (t := vat_of(v, country, stop)) is not None), None)
+    found = (vat_of(each, country, stop, component) for each in (version, *later))
+    return next((treatment for treatment in found if treatment is not None), None)
 
 
 def match(candidates: Iterable[tuple[Contract, Sequence[ContractVersion]]], emsp_party: str, start: datetime) -> Match:
