@@ -19,6 +19,7 @@ class Access(Enum):
     PUT = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem")
     PUT_MANY = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem")
     GET_PUT_UPDATE = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+    QUERY_UPDATE = ("dynamodb:Query", "dynamodb:UpdateItem")
     WRITE = (
         "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem",
         "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem",
@@ -144,10 +145,25 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         timeout_s=120,
     ),
     FunctionSpec(
+        "keep_changes",
+        "keeps what changed in the tables beside them, for the way forward after a restore",
+        buckets={"changes": Objects.BOTH},
+        timeout_s=120,
+    ),
+    FunctionSpec(
+        "recover",
+        "after a restore: compares the tables with the archive and brings them forward; only an operator invokes it",
+        {"identity": READ, "intake": WRITE, "clearing": WRITE, "ledger": PUT_MANY, "audit": PUT_MANY},
+        {"documents": Objects.READ, "archive": Objects.READ, "changes": Objects.BOTH},
+        memory_mb=3008,
+        timeout_s=900,
+        concurrency=1,
+    ),
+    FunctionSpec(
         "sweep",
         "does what is due by the one clock and replays what was not acknowledged",
         {"identity": READ, "intake": WRITE, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
-        {"documents": Objects.READ},
+        {"documents": Objects.READ, "changes": Objects.BOTH},
         frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.COMPLETE_TASK, Extra.WAKE, Extra.URLS}),
         memory_mb=1024,
         timeout_s=270,
@@ -214,7 +230,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "export_payments",
         "writes the payment files of approved batches",
         {"identity": READ, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
-        {"exports": Objects.BOTH},
+        {"exports": Objects.BOTH, "archive": Objects.READ},
         timeout_s=300,
         documents_layer=True,
         concurrency=1,
@@ -226,6 +242,16 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         {"documents": Objects.BOTH},
         memory_mb=2048,
         timeout_s=600,
+        documents_layer=True,
+        concurrency=1,
+    ),
+    FunctionSpec(
+        "render_certificate",
+        "draws the conformance certificates of partners",
+        {"identity": READ, "intake": Access.QUERY_UPDATE},
+        {"documents": Objects.PUT},
+        memory_mb=1024,
+        timeout_s=300,
         documents_layer=True,
         concurrency=1,
     ),
@@ -245,7 +271,8 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     _task("lock_sessions", "locks the run and its members", tables={"intake": READ},
           buckets={"archive": Objects.BOTH}, memory_mb=1024, timeout_s=600),
     _task("issue_invoice", "takes the number, writes the header and posts, in one transaction",
-          tables={"ledger": APPEND}, buckets={"documents": Objects.BOTH}, documents=True, memory_mb=1024),
+          tables={"ledger": APPEND}, buckets={"documents": Objects.BOTH, "archive": Objects.READ}, documents=True,
+          memory_mb=1024),
     _task("render_invoice_pdf", "draws the PDF and the XML of an invoice", buckets={"documents": Objects.BOTH},
           documents=True, memory_mb=2048),
     _task("render_session_xlsx", "writes the session list of an invoice", tables={"intake": READ},
@@ -272,6 +299,8 @@ SCHEDULES: Mapping[str, str] = {
     "compare_sessions": "cron(57 * * * ? *)",
     "export_payments": "cron(17 * * * ? *)",
     "render_payout_statement": "cron(47 * * * ? *)",
+    "render_certificate": "cron(52 * * * ? *)",
+    "deliver_documents": "rate(5 minutes)",
     "nightly_proof": "cron(23 2 * * ? *)",
     "pull_cdrs": "cron(11 1 * * ? *)",
 }
@@ -287,5 +316,4 @@ INDEXES: Mapping[str, Mapping[str, str]] = {
 }
 STREAMS: frozenset[str] = frozenset({"intake", "clearing", "ledger", "audit"})
 EXPIRING: frozenset[str] = frozenset({"intake", "clearing"})
-BUCKETS: tuple[str, ...] = ("documents", "inbox", "exports", "archive")
-    "deliver_documents": "rate(5 minutes)",
+BUCKETS: tuple[str, ...] = ("documents", "inbox", "exports", "changes", "archive")

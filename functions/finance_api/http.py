@@ -15,9 +15,11 @@ from roamclear.identity.model import Actor, Role
 from roamclear.kernel import errors, numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.record import Record, plain
+from roamclear.mode import service as mode
 
 M = TypeVar("M", bound=BaseModel)
 LIMIT_BYTES = 1_000_000
+_LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Who holds it may let an execution go on: it leaves the system for nobody.
 _SECRET = frozenset({"approval_token"})
 _INTERNAL = frozenset(
@@ -53,6 +55,9 @@ class Request:
     def __init__(self, app: APIGatewayHttpResolver | APIGatewayHttpRouter) -> None:
         self._event = app.current_event
         self.ctx: Context = context()
+        if self._event.http_method not in _LOOKS:
+            # After a restore nothing is changed by hand until the tables were compared (rules.md 10).
+            mode.require_normal(self.ctx)
 
     @property
     def actor(self) -> Actor:

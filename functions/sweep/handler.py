@@ -7,11 +7,17 @@ from typing import Any
 from roamclear.aws.compose import context as compose
 from roamclear.aws.observe import logger, parked
 from roamclear.facts import service as facts
+from roamclear.mode import service as mode
+from roamclear.mode.model import Mode
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     """A schedule: every five minutes, and once at each stored instant."""
-    done = facts.sweep(compose(), parked)
+    ctx = compose()
+    if mode.beat(ctx) is Mode.RECOVERY:
+        logger.error("in recovery", extra={"reason": mode.current(ctx).reason})
+        return {}
+    done = facts.sweep(ctx, parked)
     logger.info("sweep", extra=done)
     return done

@@ -31,6 +31,8 @@ class Buckets(Construct):
             "inbox": self._bucket("inbox", lock=False, rules=[self._to_cheaper()], events=True),
             # Payment and accounting files.
             "exports": self._bucket("exports", lock=False, rules=[self._to_cheaper()]),
+            # What changed in the tables, for the way forward after a restore; forgotten when the restore window is over.
+            "changes": self._bucket("changes", lock=False, rules=[self._forgotten_after_the_window()]),
             # Copies of ledger and audit entries, lock manifests and daily digests.
             "archive": self._bucket("archive", lock=True, rules=[self._to_cheaper()]),
         }
@@ -74,6 +76,15 @@ class Buckets(Construct):
             ],
             noncurrent_version_expiration=Duration.days(90),
             abort_incomplete_multipart_upload_after=Duration.days(7),
+        )
+
+    @staticmethod
+    def _forgotten_after_the_window() -> s3.LifecycleRule:
+        return s3.LifecycleRule(
+            id="forget",
+            expiration=Duration.days(40),
+            noncurrent_version_expiration=Duration.days(1),
+            abort_incomplete_multipart_upload_after=Duration.days(1),
         )
 
     def _bucket(self, name: str, *, lock: bool, rules: list[s3.LifecycleRule], events: bool = False) -> s3.Bucket:

@@ -28,6 +28,8 @@ FILTERS: dict[tuple[str, str], list[dict[str, object]]] = {
     ("project_stream", "clearing"): [
         {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"fact": {"S": [{"exists": True}]}}}}
     ],
+    ("keep_changes", "intake"): [{"eventName": [*_NEW_IMAGES, "REMOVE"]}],
+    ("keep_changes", "clearing"): [{"eventName": [*_NEW_IMAGES, "REMOVE"]}],
     ("copy_ledger", "ledger"): [{"eventName": ["INSERT"]}],
     ("copy_ledger", "audit"): [{"eventName": ["INSERT"]}],
 }
@@ -108,8 +110,9 @@ class Streams(Construct):
             function_name=function.function_name,
             event_source_arn=stream_arn,
             starting_position="TRIM_HORIZON",
-            batch_size=25,
-            maximum_batching_window_in_seconds=0,
+            # Changes are kept by the hundreds: one object each would cost more than the tables.
+            batch_size=1000 if title == "KeepChanges" else 25,
+            maximum_batching_window_in_seconds=10 if title == "KeepChanges" else 0,
             parallelization_factor=4 if title == "ProjectStream" else 1,
             bisect_batch_on_function_error=True,
             maximum_retry_attempts=8,

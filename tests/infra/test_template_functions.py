@@ -84,7 +84,7 @@ def test_no_function_may_change_or_delete_a_ledger_or_audit_entry(stage: str, ta
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_ocpi_function_cannot_touch_ledger_or_documents(stage: str) -> None:
     assert actions_on(stage, "ocpi_api", "ledger") == set()
-    for bucket in ("documents", "archive", "exports", "inbox"):
+    for bucket in ("documents", "archive", "exports", "inbox", "changes"):
         assert actions_on(stage, "ocpi_api", f"s3:::roamclear-{stage}-{bucket}") == set()
     environment = functions(stage)["ocpi_api"]["Environment"]["Variables"]
     assert not [n for n in environment if n.startswith("BUCKET_") or n == "TABLE_LEDGER"]
@@ -106,7 +106,7 @@ def test_roles_hold_exactly_the_tables_and_buckets_of_the_catalogue(stage: str) 
             }
             expected = spec.tables.get(table.lower())
             assert found == (set(expected.value) if expected else set()), (spec.name, table)
-        for bucket in ("documents", "inbox", "exports", "archive"):
+        for bucket in ("documents", "inbox", "exports", "archive", "changes"):
             found = actions_on(stage, spec.name, f"s3:::roamclear-{stage}-{bucket}-") - {"s3:ListBucket"}
             expected_objects = spec.buckets.get(bucket)
             assert found == (set(expected_objects.value) if expected_objects else set()), (spec.name, bucket)

@@ -38,7 +38,7 @@ def test_schedule_expressions_are_valid_and_in_utc(stage: str) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_streams_are_filtered_split_at_poison_and_parked(stage: str) -> None:
     mappings = service(stage).of_type("AWS::Lambda::EventSourceMapping")
-    assert len(mappings) == 4
+    assert len(mappings) == 6
     for mapping in mappings.values():
         assert mapping["FilterCriteria"]["Filters"]
         for one in mapping["FilterCriteria"]["Filters"]:
@@ -58,14 +58,17 @@ def test_ledger_and_audit_streams_go_to_the_copy_only(stage: str) -> None:
     }
     for function, stream in found:
         assert ("CopyLedger" in function) == ("Ledger" in stream or "Audit" in stream)
-        assert ("ProjectStream" in function) == ("Intake" in stream or "Clearing" in stream)
+        assert ("ProjectStream" in function or "KeepChanges" in function) == (
+            "Intake" in stream or "Clearing" in stream
+        )
+    assert len(found) == 6
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_queue_is_encrypted_kept_14_days_and_watched(stage: str) -> None:
     made = service(stage)
     queues = made.of_type("AWS::SQS::Queue")
-    assert len(queues) == 3
+    assert len(queues) == 4
     watched = {
         text(d["Value"])
         for alarm in made.of_type("AWS::CloudWatch::Alarm").values()

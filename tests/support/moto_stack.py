@@ -30,7 +30,7 @@ REGION = "eu-central-1"
 NAMES = {table: f"t-{table.value}" for table in Table}
 INDEXES = {Table.CLEARING: 3, Table.INTAKE: 1, Table.LEDGER: 1}
 ALL_COLUMNS = {Table.LEDGER}
-BUCKETS = {name: f"b-{name}" for name in ("documents", "inbox", "exports", "archive")}
+BUCKETS = {name: f"b-{name}" for name in ("documents", "inbox", "exports", "archive", "changes")}
 _LOCK = threading.RLock()
 
 

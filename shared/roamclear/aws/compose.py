@@ -60,6 +60,7 @@ def _doors() -> tuple[Tables, Buckets, Ses, StepFunctions, Kms]:
             "inbox": s.bucket_inbox,
             "exports": s.bucket_exports,
             "archive": s.bucket_archive,
+            "changes": s.bucket_changes,
         },
     )
     states = StepFunctions(

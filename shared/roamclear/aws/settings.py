@@ -22,6 +22,7 @@ class Settings(BaseModel):
     bucket_inbox: str = Field("", alias="BUCKET_INBOX")
     bucket_exports: str = Field("", alias="BUCKET_EXPORTS")
     bucket_archive: str = Field("", alias="BUCKET_ARCHIVE")
+    bucket_changes: str = Field("", alias="BUCKET_CHANGES")
     close_state_machine_arn: str = Field("", alias="CLOSE_STATE_MACHINE_ARN")
     schedule_group: str = Field("", alias="SCHEDULE_GROUP")
     schedule_target_arn: str = Field("", alias="SCHEDULE_TARGET_ARN")

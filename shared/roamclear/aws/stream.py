@@ -13,9 +13,14 @@ from roamclear.kernel.context import Row
 def new_rows(event: dict[str, Any]) -> Iterator[Row]:
     """The new image of every inserted or changed row of a stream event, in order; removals carry none."""
     for record in event.get("Records", []):
-        image = record.get("dynamodb", {}).get("NewImage")
-        if record.get("eventName") in ("INSERT", "MODIFY") and image:
-            yield {name: _value(typed) for name, typed in image.items()}
+        found = record.get("dynamodb", {}).get("NewImage")
+        if record.get("eventName") in ("INSERT", "MODIFY") and found:
+            yield image(found)
+
+
+def image(typed: dict[str, Any]) -> Row:
+    """A typed image of the wire as plain values."""
+    return {name: _value(value) for name, value in typed.items()}
 
 
 def _value(typed: dict[str, Any]) -> Any:

@@ -39,6 +39,21 @@ def window_opened(ctx: Context, run: Run, contacts: tuple[str, ...] = ()) -> tup
     return _once(ctx, run, MailKind.WINDOW_OPENED, f"{run.run_id}#OPENED#{told}", facts)
 
 
+def window_closing(ctx: Context, run: Run) -> tuple[str, ...]:
+    """Remind an eMSP that did not review yet, once per window even where it is started again."""
+    return _of_window(ctx, run, MailKind.WINDOW_CLOSING, "CLOSING")
+
+
+def window_closed(ctx: Context, run: Run) -> tuple[str, ...]:
+    """Tell the eMSP that its list is locked."""
+    return _of_window(ctx, run, MailKind.WINDOW_CLOSED, "CLOSED")
+
+
+def _of_window(ctx: Context, run: Run, kind: MailKind, name: str) -> tuple[str, ...]:
+    facts = {"sessions": run.members, "amount": run.proforma, "closes_at_utc": run.closes_at_utc}
+    return _once(ctx, run, kind, f"{run.run_id}#{name}", facts)
+
+
 def package(ctx: Context, run: Run, header: Document, attachments: tuple[Attachment, ...]) -> tuple[str, ...]:
     """Send a document with its files, and links to them: the first one's always, the others' where they do not fit."""
     return _once(ctx, run, MailKind.INVOICE_PACKAGE, f"{header.number}#SENT", _package(header, attachments))

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rate": ("rate", "price the periods of a CDR with a tariff and show the whole calculation"),
     "cdr": ("cdr", "check: run every plausibility rule over a CDR"),
     "bank": ("bank", "read: what a bank file says"),
+    "recover": ("recover", "after a restore: compare a stage with its archive and bring it forward"),
     "verify-lock": ("verify_lock", "check a lock manifest against the CDRs it locked, offline"),
 }
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from roamclear.billing import notices
+from roamclear.billing import notices, reminders
 from roamclear.billing import service as billing
 from roamclear.cdrs import backdating
 from roamclear.cdrs import service as cdrs
@@ -109,6 +109,10 @@ def _mail_failed(ctx: Context, row: Row) -> None:
         notices.bounced(ctx, row["issuer_id"], row["payload"]["subject"], row["payload"]["message_id"])
 
 
+def _opened(ctx: Context, row: Row) -> None:
+    reminders.plan(ctx, row["issuer_id"], row["payload"]["run_id"])
+
+
 #: A fact that is not named here has no consumer yet and is acknowledged as it is.
 CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "evse.assigned": _assigned,
@@ -117,6 +121,12 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "contract.version_published": _published,
     "contract.backdated": _backdated,
     "cdrs.job_step": _job_step,
+    "window.opened": _opened,
+    "dispute.created": disputes.tell,
+    "dispute.list_filed": disputes.tell,
+    "dispute.updated": disputes.tell,
+    "dispute.commented": disputes.tell,
+    "dispute.resolved": disputes.tell,
     "run.locked": _locked,
     "cdr.credited": _credited,
     "correction.approved": _approved,
@@ -197,11 +207,12 @@ def sweep(ctx: Context, tell: Tell) -> dict[str, int]:
 
     A part that fails is parked with its reason and stops neither the other parts nor the other issuers.
     """
-    done = {"facts": 0, "cdrs": 0, "due": 0, "disputes": 0, "statements": 0, "jobs": 0}
+    done = {"facts": 0, "cdrs": 0, "due": 0, "disputes": 0, "reminders": 0, "statements": 0, "jobs": 0}
     parts: dict[str, Callable[[Context, str], int]] = {
         "cdrs": cdrs.sweep,
         "due": billing.complete_due,
         "disputes": disputes.settle_unanswered,
+        "reminders": reminders.send_due,
         "statements": payout_mails.send_due,
         "jobs": jobs.sweep_jobs,
     }
@@ -210,12 +221,17 @@ def sweep(ctx: Context, tell: Tell) -> dict[str, int]:
         done[row["sk"]] += parts[row["sk"]](ctx, row["issuer_id"])
 
     for issuer_id in identity.issuer_ids(ctx):
-        for row in store.pending(ctx.db, issuer_id, ctx.now() - SETTLE):
-            done["facts"] += isolated(ctx, {**row, "replayed": True}, answer, tell)
+        done["facts"] += answer_waiting(ctx, issuer_id, ctx.now() - SETTLE, tell)
         for part in parts:
             row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#SWEEP", "sk": part, "replayed": True}
             isolated(ctx, row, run, tell)
     return done
+
+
+def answer_waiting(ctx: Context, issuer_id: str, before: datetime, tell: Tell) -> int:
+    """Answer the facts from before an instant that nobody acknowledged; how many were answered."""
+    waiting = store.pending(ctx.db, issuer_id, before)
+    return sum(isolated(ctx, {**row, "replayed": True}, answer, tell) for row in waiting)
 
 
 def nightly(ctx: Context, tell: Tell) -> dict[str, int]:

@@ -109,6 +109,12 @@ class Unavailable(RoamclearError):
     code = "UNAVAILABLE"
 
 
+class InRecovery(Unavailable):
+    """The stage was restored: nothing is numbered, sent or paid until it was compared (rules.md 10)."""
+
+    code = "IN_RECOVERY"
+
+
 class InvariantBroken(RoamclearError):
     """A rule that must always hold did not; nothing is written and a person must look."""
 

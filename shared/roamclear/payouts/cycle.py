@@ -28,6 +28,7 @@ from roamclear.kernel.time import local_date
 from roamclear.kernel.writes import Action, Table
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, Line, credit, debit
+from roamclear.mode import service as mode
 from roamclear.payouts import papers, rules, store
 from roamclear.payouts.model import MAX_GROUPS, Accrual, Balance, Counter, Payout, PayoutStatus
 
@@ -184,6 +185,7 @@ def _write(
         ),
     ]  # fmt: skip
     lines = _postings(payout, issuer)
+    mode.require_unposted(ctx, payout.issuer_id, Event.PAYOUT_READY, payout.payout_id)
     if lines:
         actions.append(
             ledger.entry(

@@ -17,6 +17,7 @@ from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Action, Table
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, credit, debit
+from roamclear.mode import service as mode
 from roamclear.payouts import batches, store
 from roamclear.payouts.model import Batch, BatchState, Export, PayoutStatus
 
@@ -103,6 +104,7 @@ def _mark(ctx: Context, known: Batch, actor_id: str) -> Batch | None:
         return known
     if known.state is not BatchState.APPROVED:
         raise Conflict("only an approved batch is exported", state=known.state.value)
+    mode.require_unposted(ctx, known.issuer_id, Event.BATCH_EXPORTED, known.batch_id)
     if batches.invalidate_changed(ctx, known):
         return None
     sha256 = hashlib.sha256(bank.write_payments(payment_file(known))).hexdigest()

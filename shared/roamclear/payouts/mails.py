@@ -14,6 +14,7 @@ from roamclear.kernel.errors import InvariantBroken, Unavailable
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Table
 from roamclear.links import service as links
+from roamclear.mode import service as mode
 from roamclear.notify.model import Attachment, MailFacts, MailKind, MailLanguage
 from roamclear.notify.service import compose
 from roamclear.payouts import payments, store
@@ -40,6 +41,7 @@ def send_statement(ctx: Context, issuer_id: str, payout_id: str) -> bool:
     payout = payments.payout(ctx, issuer_id, payout_id)
     if payout.statement_key is None or payout.mailed_at_utc is not None:
         return False
+    mode.require_normal(ctx)
     issuer = identity.issuer(ctx, issuer_id)
     terms = evses.account_version(ctx, issuer_id, payout.account_id, payout.account_version).terms
     attachments = _attachments(ctx, payout)

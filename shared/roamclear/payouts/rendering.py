@@ -12,6 +12,7 @@ from roamclear.contracts import service as contracts
 from roamclear.documents import service as documents
 from roamclear.documents.model import InvoiceDocument
 from roamclear.evses import service as evses
+from roamclear.identity import logo
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
@@ -47,6 +48,8 @@ def render_payout(ctx: Context, issuer_id: str, payout_id: str) -> list[str]:
     rows = papers.rows(payout, shares, places)
     waiting = papers.excluded(_waiting(ctx, issuer_id, payout.account_id))
     statement = papers.statement(payout, head, terms, issuer, rows)
+    look = statement.branding.with_logo(logo.content(ctx, statement.branding.logo_key))
+    statement = statement.model_copy(update={"branding": look})
     pdf = documents.render_statement(statement, rows, waiting, Path(ctx.fonts_dir))
     keys = _self_billed(ctx, payout, folder)
     with tempfile.TemporaryDirectory() as scratch:
@@ -90,7 +93,7 @@ def proof(ctx: Context) -> Callable[[InvoiceDocument], list[str]]:
     def prove(document: InvoiceDocument) -> list[str]:
         faults = documents.missing(document) or documents.invoice_problems(document, Path(ctx.schemas_dir))
         if not faults:
-            documents.render_invoice(document, Path(ctx.fonts_dir), xml=documents.write_cii(document))
+            documents.render_invoice(_branded(ctx, document), Path(ctx.fonts_dir), xml=documents.write_cii(document))
         return faults
 
     return prove
@@ -102,6 +105,11 @@ def render_all(ctx: Context, *, only: str | None = None) -> list[str]:
     return [payout_id for issuer_id in issuers for payout_id in render_due(ctx, issuer_id)]
 
 
+def _branded(ctx: Context, document: InvoiceDocument) -> InvoiceDocument:
+    found = logo.content(ctx, document.branding.logo_key)
+    return document.model_copy(update={"branding": document.branding.with_logo(found)})
+
+
 def _self_billed(ctx: Context, payout: Payout, folder: str) -> list[str]:
     if payout.document_number is None or payout.model_key is None:
         return []
@@ -110,7 +118,7 @@ def _self_billed(ctx: Context, payout: Payout, folder: str) -> list[str]:
         raise InvariantBroken("the model of an issued document is gone", number=payout.document_number)
     model = InvoiceDocument.load(numbers_json.loads(kept))
     xml = documents.write_cii(model)
-    pdf = documents.render_invoice(model, Path(ctx.fonts_dir), xml=xml)
+    pdf = documents.render_invoice(_branded(ctx, model), Path(ctx.fonts_dir), xml=xml)
     name = f"{folder}/{payout.document_number}"
     return [
         ctx.objects.put("documents", f"{name}.pdf", pdf, "application/pdf").key,

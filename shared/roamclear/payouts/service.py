@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roamclear.payouts.accrual import accrue, accrue_run, release_parked
 from roamclear.payouts.batches import approve_batch, batch, batches, cancel_batch, copy_of, make_batch
+from roamclear.payouts.batches import find as find_batch
 from roamclear.payouts.cycle import close_cycle
 from roamclear.payouts.held import held, session_state
 from roamclear.payouts.payments import (
@@ -29,6 +30,7 @@ __all__ = [
     "confirm_debit",
     "copy_of",
     "files",
+    "find_batch",
     "held",
     "lines",
     "make_batch",
