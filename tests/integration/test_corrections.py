@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -158,6 +159,7 @@ def test_a_rejected_correction_never_happens(stage: Stage) -> None:
         ({"amount": euros(1), "cdr_refs": (ref(1),)}, InvalidInput, "amount"),
         ({"cdr_refs": (ref(1), ref(1))}, InvalidInput, "cdr_refs"),
         ({"amount": euros(1), "bill_again": True}, InvalidInput, "bill_again"),
+        ({"at_once": True}, InvalidInput, "at_once"),
         ({"cdr_refs": (ref(9),)}, NotFound, None),
         ({"number": "VW-2026-000009"}, NotFound, None),
         ({"amount": euros(2491)}, Conflict, None),
@@ -197,6 +199,32 @@ def test_a_cancelled_invoice_is_billed_again_in_the_next_run(stage: Stage) -> No
     assert document(stage, INVOICE).replaced_by == (after.number,)
     model = billing.document_model(stage.ctx, after)
     assert {line.section.kind.value for line in model.lines} == {"EARLIER", "COUNTRY"}
+    proved(stage)
+
+
+def test_a_corrected_invoice_follows_at_once(stage: Stage) -> None:
+    invoiced(stage, vat=STANDARD)
+    buyer = b.terms().counterparty.model_copy(update={"legal_name": "Ronde Laden B.V."})
+    b.found_contract(stage.ctx, valid_from=date(2026, 11, 9), vat=STANDARD, counterparty=buyer)
+    credited(stage, bill_again=True, at_once=True)
+    invoice, note, after = (document(stage, number) for number in (INVOICE, NOTE, "VWK-2026-000001"))
+    assert (after.type_code, after.net, after.gross) == ("384", invoice.net, invoice.gross)
+    assert (invoice.state, invoice.cancelled_by, invoice.replaced_by) == (
+        DocumentState.CANCELLED,
+        NOTE,
+        (after.number,),
+    )
+    assert (after.preceding, after.replaces, after.open_amount) == (INVOICE, (INVOICE,), after.gross)
+    model = billing.document_model(stage.ctx, after)
+    assert [p.number for p in model.preceding] == [INVOICE]
+    assert {line.section.kind.value for line in model.lines} == {"COUNTRY"}
+    assert missing(model) == []
+    # The credit note goes to whom the invoice went, the corrected invoice to whom the contract names today.
+    names = [billing.document_model(stage.ctx, d).buyer.name for d in (note, after)]
+    assert names == ["Ronde Mobiliteit B.V.", "Ronde Laden B.V."]
+    proved(stage)
+    credited(stage, after.number, cdr_refs=(adjustments.current(stage.ctx, session(stage, ref(1))).cdr_ref,))
+    assert document(stage, after.number).open_amount == after.gross - euros(988)
     proved(stage)
 
 
@@ -262,19 +290,21 @@ def test_a_credit_cdr_after_the_invoice_as_the_contract_says(stage: Stage, rule:
 
 
 # ---- bad days ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("after", [False, True])
-def test_killed_at_any_write_it_ends_the_same(after: bool) -> None:
+def test_killed_at_any_write_it_ends_the_same(after: bool, at_once: bool) -> None:
     place = 0
     while True:
         with memory_stage.stage() as stage:
             invoiced(stage, sessions=2, vat=STANDARD)
-            made = prepared(stage, bill_again=True)
+            made = prepared(stage, bill_again=True, at_once=at_once)
             corrections.approve(stage.ctx, CHECKER, b.ISSUER, made.correction_id)
             fuse = Fuse(left=place, after=after)
             with survives() as died:
                 play(mortal(stage.ctx, fuse), stage)
             play(stage.ctx, stage)
-            assert [d.number for d in store.documents(stage.ctx.db, b.ISSUER)] == [INVOICE, NOTE]
+            numbers = {d.number for d in store.documents(stage.ctx.db, b.ISSUER)}
+            assert numbers == {INVOICE, NOTE} | ({"VWK-2026-000001"} if at_once else set())
             invoice = document(stage, INVOICE)
             assert (invoice.state, invoice.open_amount, invoice.correcting) == (
                 DocumentState.CANCELLED,

@@ -48,20 +48,24 @@ def facts_told(ctx: Context, stage: Stage) -> None:
 
 
 def play(ctx: Context, stage: Stage) -> None:
-    """Tell the facts and run the started executions to their end, over and over; again changes nothing."""
+    """Tell the facts and run the started executions to their end, until nothing new begins; again changes nothing."""
     facts_told(ctx, stage)
-    for payload in list(stage.workflows.started.values()):
-        request = RunRequest.model_validate(payload)
-        if request.kind != "CORR":
-            continue
-        run = billing.prepare(ctx, request)
-        billing.park(ctx, b.ISSUER, run.run_id, "OPENS", f"{run.run_id}.OPENS")
-        if billing.open_window(ctx, b.ISSUER, run.run_id).state != "SETTLED":
-            outcome = billing.lock_outcome(ctx, b.ISSUER, run.run_id)
-            assert not outcome.get("needs_approval")
-            billing.issue(ctx, b.ISSUER, run.run_id, missing)
-        billing.finish(ctx, b.ISSUER, run.run_id)
-    facts_told(ctx, stage)
+    done: set[str] = set()
+    while waiting := {n: p for n, p in stage.workflows.started.items() if p["kind"] == "CORR" and n not in done}:
+        for name, payload in waiting.items():
+            _execute(ctx, RunRequest.model_validate(payload))
+            done.add(name)
+        facts_told(ctx, stage)
+
+
+def _execute(ctx: Context, request: RunRequest) -> None:
+    run = billing.prepare(ctx, request)
+    billing.park(ctx, b.ISSUER, run.run_id, "OPENS", f"{run.run_id}.OPENS")
+    if billing.open_window(ctx, b.ISSUER, run.run_id).state != "SETTLED":
+        outcome = billing.lock_outcome(ctx, b.ISSUER, run.run_id)
+        assert not outcome.get("needs_approval")
+        billing.issue(ctx, b.ISSUER, run.run_id, missing)
+    billing.finish(ctx, b.ISSUER, run.run_id)
 
 
 def credited(stage: Stage, number: str = INVOICE, *, key: str = "", **wanted: Any) -> Correction:

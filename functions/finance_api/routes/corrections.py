@@ -23,7 +23,8 @@ class _Body(BaseModel):
 class CreditBody(_Body):
     """What is to be credited: sessions by reference, a net amount in the document's currency, or the whole document.
 
-    ``bill_again`` returns the sessions of a cancelled document to what is to be invoiced.
+    ``bill_again`` returns the sessions of a cancelled document to what is to be invoiced, in the next run or, with
+    ``at_once``, by a corrected invoice (384).
     """
 
     invoice: str = Field(min_length=1, max_length=40)
@@ -31,6 +32,7 @@ class CreditBody(_Body):
     amount: Money | None = None
     whole: bool = False
     bill_again: bool = False
+    at_once: bool = False
     reason: str = Field(max_length=300)
 
 
@@ -53,6 +55,7 @@ def prepare_correction() -> Response[str]:
         cdr_refs=tuple(body.cdr_refs),
         amount=body.amount,
         bill_again=body.bill_again,
+        at_once=body.at_once,
         reason=body.reason,
     )
     key = request.header("Idempotency-Key") or ""

@@ -31,9 +31,14 @@ def documents_of(ctx: Context, issuer_id: str, cdr_refs: Iterable[str]) -> dict[
     return found
 
 
-def amended(ctx: Context, issuer_id: str, sessions: Iterable[Session]) -> list[Document]:
-    """The documents whose sessions are corrected by these rows, in order of their numbers."""
-    refs = {session.credit_of for session in sessions if session.credit_of}
+def amended(ctx: Context, issuer_id: str, sessions: Iterable[Session], *, anew: bool = False) -> list[Document]:
+    """The documents whose sessions are corrected by these rows, in order of their numbers.
+
+    With ``anew`` (a corrected invoice) also those whose sessions it bills again.
+    """
+    rows = list(sessions)
+    refs = {session.credit_of for session in rows if session.credit_of}
+    refs |= {session.replaces for session in rows if anew and session.replaces and session.origin}
     return _by_number(documents_of(ctx, issuer_id, refs))
 
 

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 from roamclear.billing import store
 from roamclear.billing.model import CorrectionState, Run, RunRequest, RunState
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict, NotFound
 
 KIND = "CORR"
+
+
+def name_of(text: str) -> str:
+    """The name of a correction: ten letters and digits that stand where the period stands in a run's name.
+
+    >>> len(name_of("a")), name_of("a") == name_of("a"), name_of("a") == name_of("b")
+    (10, True, False)
+    """
+    return "K" + base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[:9]
+
+
+def request_of(issuer_id: str, contract_id: str, correction_id: str) -> RunRequest:
+    """What starts the run of a correction."""
+    return RunRequest(issuer_id=issuer_id, contract_id=contract_id, period=correction_id, kind=KIND)
 
 
 def create(ctx: Context, request: RunRequest) -> Run:

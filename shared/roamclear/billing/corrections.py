@@ -6,11 +6,9 @@ that takes the way of every run from its lock on: number, ledger, files, mail, p
 
 from __future__ import annotations
 
-import base64
-import hashlib
-
 from roamclear.audit import service as audit
 from roamclear.billing import chain, crediting, store
+from roamclear.billing.correction_runs import name_of, request_of
 from roamclear.billing.model import (
     INVOICED_STATES,
     Correction,
@@ -18,7 +16,6 @@ from roamclear.billing.model import (
     CorrectionState,
     Document,
     DocumentState,
-    RunRequest,
 )
 from roamclear.cdrs import service as cdrs
 from roamclear.contracts import service as contracts
@@ -44,6 +41,7 @@ class Wanted(Record):
     cdr_refs: tuple[str, ...] = ()
     amount: Money | None = None
     bill_again: bool = False
+    at_once: bool = False
     reason: str
 
     @property
@@ -75,10 +73,11 @@ def prepare(ctx: Context, actor: Actor, issuer_id: str, wanted: Wanted, key: str
         cdr_refs=wanted.cdr_refs,
         amount=wanted.amount,
         bill_again=wanted.bill_again,
+        at_once=wanted.at_once,
         reason=wanted.reason,
         prepared_by=actor.actor_id,
         prepared_at_utc=ctx.now(),
-        run_id=_request(issuer_id, header.contract_id, name).run_id,
+        run_id=request_of(issuer_id, header.contract_id, name).run_id,
     )
 
     def attempt() -> Correction:
@@ -167,7 +166,7 @@ def corrections(ctx: Context, actor: Actor, issuer_id: str) -> list[Correction]:
 def start(ctx: Context, issuer_id: str, correction_id: str) -> None:
     """Start the run of an approved correction, under a name that starts once; a consumer of ``correction.approved``."""
     known = _known(ctx, issuer_id, correction_id)
-    request = _request(issuer_id, known.contract_id, known.correction_id)
+    request = request_of(issuer_id, known.contract_id, known.correction_id)
     ctx.workflows.start_close(f"{issuer_id}.{request.run_id}", request.dump())
 
 
@@ -183,7 +182,7 @@ def credit_at_once(ctx: Context, issuer_id: str, cdr_ref: str) -> Correction | N
     found = chain.documents_of(ctx, issuer_id, [credited.credit_of])
     if terms.credit_after_invoice != "CREDIT_NOTE" or credited.credit_of not in found:
         return None
-    name = _digest(f"{issuer_id}#CREDIT#{cdr_ref}")
+    name = name_of(f"{issuer_id}#CREDIT#{cdr_ref}")
     known = store.correction(ctx.db, issuer_id, name)
     if known is None:
         by, now = "system:credit", ctx.now()
@@ -200,7 +199,7 @@ def credit_at_once(ctx: Context, issuer_id: str, cdr_ref: str) -> Correction | N
             prepared_at_utc=now,
             decided_by=by,
             decided_at_utc=now,
-            run_id=_request(issuer_id, credited.contract_id, name).run_id,
+            run_id=request_of(issuer_id, credited.contract_id, name).run_id,
         )
         log = _log(ctx, known, by, "APPROVED", {"number": known.number, "rule": "credit_after_invoice"})
         ctx.db.transact([store.correction_put(known, None), log])
@@ -219,6 +218,8 @@ def _check(wanted: Wanted, key: str) -> None:
         raise InvalidInput("the amount to credit is more than nothing", field="amount")
     if wanted.bill_again and wanted.kind is not CorrectionKind.CANCEL:
         raise InvalidInput("only the sessions of a cancelled document are billed again", field="bill_again")
+    if wanted.at_once and not wanted.bill_again:
+        raise InvalidInput("only what is billed again may be so at once", field="at_once")
     if len(key) > 128 or not key.isascii():
         raise InvalidInput("an Idempotency-Key has at most 128 ASCII characters", field="Idempotency-Key")
 
@@ -263,7 +264,7 @@ def _decided(
 
 def _same(known: Correction, made: Correction) -> Correction:
     def content(each: Correction) -> tuple[object, ...]:
-        return each.number, each.kind, each.cdr_refs, each.amount, each.bill_again, each.reason
+        return each.number, each.kind, each.cdr_refs, each.amount, each.bill_again, each.at_once, each.reason
 
     if content(known) != content(made):
         raise Conflict("this Idempotency-Key stood for another correction", rule="IDEMPOTENCY_KEY_REUSED")
@@ -272,20 +273,7 @@ def _same(known: Correction, made: Correction) -> Correction:
 
 def _name(issuer_id: str, actor: Actor, wanted: Wanted, key: str) -> str:
     said = key or numbers_json.dumps(plain(wanted.dump()), sort_keys=True)
-    return _digest(f"{issuer_id}#{actor.actor_id}#{'KEY' if key else 'CONTENT'}#{said}")
-
-
-def _digest(text: str) -> str:
-    """Ten letters and digits; they stand where the period stands in a run's name.
-
-    >>> len(_digest("a")), _digest("a") == _digest("a"), _digest("a") == _digest("b")
-    (10, True, False)
-    """
-    return "K" + base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[:9]
-
-
-def _request(issuer_id: str, contract_id: str, correction_id: str) -> RunRequest:
-    return RunRequest(issuer_id=issuer_id, contract_id=contract_id, period=correction_id, kind="CORR")
+    return name_of(f"{issuer_id}#{actor.actor_id}#{'KEY' if key else 'CONTENT'}#{said}")
 
 
 def _document(ctx: Context, issuer_id: str, number: str) -> Document:

@@ -6,11 +6,12 @@ set off has one ledger entry per credit note.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from roamclear.audit import service as audit
 from roamclear.billing import store
 from roamclear.billing.charges import fees_net
+from roamclear.billing.correction_runs import name_of, request_of
 from roamclear.billing.model import (
     Correction,
     CorrectionKind,
@@ -31,6 +32,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict, InvariantBroken, NotFound
 from roamclear.kernel.money import Money, allocate, total
 from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.time import local_midnight
 from roamclear.kernel.writes import Action, Table
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, credit, debit
@@ -81,9 +83,11 @@ def fill(ctx: Context, run: Run) -> Run:
 
 
 def _fees(ctx: Context, wanted: Correction) -> tuple[FeeCharge, ...]:
-    """A cancellation credits the fees of its document whole: the minus stands in the quantity."""
+    """A cancellation credits the fees of its document, the minus in the quantity; a reissue charges them again."""
     header = store.document(ctx.db, wanted.issuer_id, wanted.number)
-    if wanted.kind is not CorrectionKind.CANCEL or header is None:
+    if header is not None and wanted.kind is CorrectionKind.REISSUE:
+        return tuple(fees_of(ctx, header))
+    if header is None or wanted.kind is not CorrectionKind.CANCEL:
         return ()
     return tuple(fee.model_copy(update={"quantity": -fee.quantity, "net": -fee.net}) for fee in fees_of(ctx, header))
 
@@ -91,30 +95,46 @@ def _fees(ctx: Context, wanted: Correction) -> tuple[FeeCharge, ...]:
 def _rows(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session]:
     """The rows of a correction as members of its run, those that stand already and those that are made now."""
     if wanted.kind is CorrectionKind.CREDIT_CDR:
-        rows = _of_credit(ctx, run, wanted)
+        rows = _waiting(ctx, run, wanted.cdr_refs)
+    elif wanted.kind is CorrectionKind.REISSUE:
+        rows = _waiting(ctx, run, _billed_again(ctx, wanted))
     else:
         rows = _of_document(ctx, run, wanted)
     for row in rows:
+        section = "PERIOD" if row.stop_utc >= local_midnight(run.first, run.zone) else "EARLIER"
         member = Member(
             issuer_id=run.issuer_id,
             run_id=run.run_id,
             cdr_ref=row.cdr_ref,
             stop_utc=row.stop_utc,
-            section="ADJUSTMENT",
+            section="ADJUSTMENT" if row.credit_of else section,
         )
         ctx.db.write(store.member_put(member))
         yield row
 
 
-def _of_credit(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session]:
-    """The credit CDR itself, unless a run of the period took it meanwhile."""
-    for known in cdrs.sessions(ctx, run.issuer_id, wanted.cdr_refs).values():
+def _waiting(ctx: Context, run: Run, refs: Iterable[str]) -> Iterator[Session]:
+    """Rows that wait for a run and join this one, except what another run took meanwhile."""
+    for known in cdrs.sessions(ctx, run.issuer_id, refs).values():
         if known.run_id == run.run_id:
             yield known
         elif known.run_id is None and known.billing is Billing.VERIFIED:
             made, write = cdrs.changed(known, billing=Billing.IN_WINDOW, run_id=run.run_id)
             ctx.db.write(write)
             yield made
+
+
+def _billed_again(ctx: Context, wanted: Correction) -> list[str]:
+    """The rows that bill the sessions of a cancelled document anew."""
+    before = store.correction(ctx.db, wanted.issuer_id, wanted.follows or "")
+    run = store.run(ctx.db, wanted.issuer_id, before.run_id) if before else None
+    if before is None or run is None:
+        raise InvariantBroken("a corrected invoice without its cancellation", correction=wanted.correction_id)
+    return [f"{row.credit_of}~{_key_again(before)}" for row, _ in members(ctx, run)]
+
+
+def _key_again(wanted: Correction) -> str:
+    return f"r{wanted.correction_id.lower()}"
 
 
 def _of_document(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session]:
@@ -177,8 +197,11 @@ def settle(ctx: Context, issuer_id: str, number: str) -> None:
     wanted = _wanted(ctx, run)
     if wanted.bill_again:
         _bill_again(ctx, run, wanted)
-    _set_off(ctx, wanted, number)
+    if wanted.kind is not CorrectionKind.REISSUE:
+        _set_off(ctx, wanted, number)
     _conclude(ctx, wanted, number)
+    if wanted.at_once:
+        _reissue(ctx, wanted)
 
 
 def _chained(ctx: Context, issuer_id: str, before: str, number: str) -> None:
@@ -199,10 +222,33 @@ def _bill_again(ctx: Context, run: Run, wanted: Correction) -> None:
             ctx,
             originals[row.credit_of or ""],
             row,
-            key=f"r{wanted.correction_id.lower()}",
+            key=_key_again(wanted),
             reason=f"billed again: {wanted.number} was cancelled",
             author=wanted.decided_by or wanted.prepared_by,
         )
+
+
+def _reissue(ctx: Context, wanted: Correction) -> None:
+    """The corrected invoice of a cancelled one, decided by the same two persons; no price changed, so no window."""
+    name = name_of(f"{wanted.issuer_id}#REISSUE#{wanted.correction_id}")
+    made = wanted.model_copy(
+        update={
+            "correction_id": name,
+            "kind": CorrectionKind.REISSUE,
+            "state": CorrectionState.APPROVED,
+            "bill_again": False,
+            "at_once": False,
+            "follows": wanted.correction_id,
+            "run_id": request_of(wanted.issuer_id, wanted.contract_id, name).run_id,
+            "note": None,
+            "changed": 0,
+        }
+    )
+    told = store.correction_fact(made, ctx.now(), "correction.approved")
+    try:
+        ctx.db.transact([store.correction_put(made, None), told])
+    except ConditionFailed:
+        pass  # it began before
 
 
 def _set_off(ctx: Context, wanted: Correction, number: str) -> None:

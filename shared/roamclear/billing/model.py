@@ -87,6 +87,10 @@ class Run(Record):
     proforma: Money | None = None
     notice_ids: tuple[str, ...] = ()
     notice_proof: str | None = None
+    reviewed_at_utc: datetime | None = None
+    reviewed_by: str | None = None
+    closing_notice_ids: tuple[str, ...] | None = None
+    closed_notice_ids: tuple[str, ...] | None = None
     locking_at_utc: datetime | None = None
     locked_at_utc: datetime | None = None
     locked: int = 0
@@ -166,6 +170,7 @@ class Document(Record):
     energy_kwh: Decimal
     reference: str
     preceding: str | None = None
+    terms_version: int | None = None
     vat_proofs: tuple[Standing, ...] = ()
     categories: tuple[str, ...] = ()
     corrected_by: tuple[str, ...] = ()
@@ -188,12 +193,16 @@ class Counter(Record):
 
 
 class CorrectionKind(StrEnum):
-    """How much of a document is credited: named sessions, an amount, all of it, or what a credit CDR says."""
+    """How much of a document is credited: named sessions, an amount, all of it, or what a credit CDR says.
+
+    REISSUE follows a cancellation: the corrected invoice (384) of its sessions.
+    """
 
     CDRS = "CDRS"
     AMOUNT = "AMOUNT"
     CANCEL = "CANCEL"
     CREDIT_CDR = "CREDIT_CDR"
+    REISSUE = "REISSUE"
 
 
 class CorrectionState(StrEnum):
@@ -209,7 +218,8 @@ class Correction(Record):
     """A credit of an issued document, wanted by a person or by the contract (product.md rows 4, 66, 67).
 
     ``amount`` is net, in the document's currency. ``bill_again`` returns the sessions of a cancelled document to the
-    list to be invoiced. ``note`` is the number of the credit note, None where all had been credited before.
+    list to be invoiced; with ``at_once`` they do not wait for the next run. ``follows`` is the cancellation of a
+    REISSUE. ``note`` is the number of the document that came of it, None where all had been credited before.
     """
 
     issuer_id: str
@@ -220,6 +230,8 @@ class Correction(Record):
     cdr_refs: tuple[str, ...] = ()
     amount: Money | None = None
     bill_again: bool = False
+    at_once: bool = False
+    follows: str | None = None
     reason: str
     state: CorrectionState = CorrectionState.PREPARED
     prepared_by: str
