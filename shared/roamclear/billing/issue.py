@@ -55,8 +55,8 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
     if run.state not in (RunState.LOCKED, RunState.FINALISING):
         return run
     issuer = identity.issuer(ctx, issuer_id)
-    # What stands on the document is what the contract says today (decision 0019); prices stay as they were locked.
-    terms = contracts.terms_at(ctx, issuer_id, run.contract_id, _day_of_terms(ctx, run))
+    # Prices stay as they were locked; who stands on the document is decided now.
+    terms = _terms(ctx, run)
     run = carry.settle(ctx, run)
     if run.state is not RunState.FINALISING:
         return run
@@ -69,10 +69,13 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
     return _run(ctx, issuer_id, run_id)
 
 
-def _day_of_terms(ctx: Context, run: Run) -> date:
-    """The day whose terms name the parties: today, and for a correction that of the document it corrects."""
-    corrected = store.document(ctx.db, run.issuer_id, run.corrects) if run.corrects else None
-    return corrected.issue_date if corrected else local_date(ctx.now(), run.zone)
+def _terms(ctx: Context, run: Run) -> ContractVersion:
+    """The version that names the parties: today's (decision 0019); a credit note goes to whom its invoice went."""
+    is_credit = run.proforma is not None and run.proforma.amount_minor < 0
+    corrected = store.document(ctx.db, run.issuer_id, run.corrects) if run.corrects and is_credit else None
+    if corrected is not None and corrected.terms_version is not None:
+        return contracts.version(ctx, run.issuer_id, run.contract_id, corrected.terms_version)
+    return contracts.terms_at(ctx, run.issuer_id, run.contract_id, local_date(ctx.now(), run.zone))
 
 
 def _issue_part(
@@ -96,7 +99,7 @@ def _issue_part(
         reasons=vat_reasons.with_fees(vat_reasons.reasons(rows, _versions(ctx, run)), part.fees),
         fees=part.fees,
         carried=carry.runs_of(ctx, run)[1:],
-        amended=chain.amended(ctx, run.issuer_id, (session for session, _, _ in rows)),
+        amended=chain.amended(ctx, run.issuer_id, (session for session, _, _ in rows), anew=type_code == "384"),
         not_included=len(not_included(ctx, run)),
     )
     holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
@@ -219,6 +222,7 @@ def _header(
         energy_kwh=sum((s.energy_kwh for s, _, _ in rows), Decimal(0)),
         reference=rules.reference(number),
         preceding=run.corrects,
+        terms_version=terms.version,
         categories=tuple(sorted({row.category.value for row in draft.vat})),
         model_key="",
         issued_at_utc=run.opens_at_utc,
