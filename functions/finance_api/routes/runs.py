@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
+from roamclear.billing import reminders
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document
 from roamclear.deliveries import service as deliveries
@@ -52,9 +53,21 @@ def get_members(run_id: str) -> Response[str]:
         s.dump() | {"billing": billing.effective(s, run).value, "section": section}
         for s, section in billing.members(request.ctx, run)
     ]
+    # The eMSP that reads its open list has reviewed it: it is not reminded (product.md row 45).
+    reminders.read_by(request.ctx, actor, run)
     left, fees = list(billing.left(request.ctx, run)), billing.fees_now(request.ctx, run)
     told = {"run": run, "items": members, "left": left, "fees": fees}
     return answer(told, without=request.withheld(actor, issuer_id))
+
+
+@router.post("/runs/<run_id>/review")
+def review_run(run_id: str) -> Response[str]:
+    """The eMSP says that it reviewed its open window."""
+    request = Request(router)
+    actor = request.actor
+    issuer_id = request.issuer_of(actor)
+    found = reminders.reviewed(request.ctx, actor, issuer_id, run_id, "SAID")
+    return answer(found, without=request.withheld(actor, issuer_id))
 
 
 @router.post("/runs/<run_id>/approve")

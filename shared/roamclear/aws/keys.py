@@ -113,6 +113,16 @@ def bench_cases(issuer: str, credential_id: str) -> Key:
     return Key(bench(issuer, credential_id), "CASES")
 
 
+def certificates(issuer: str) -> str:
+    """Partition of the conformance certificates of an issuer's partners."""
+    return f"{issuer}#CERTIFICATES"
+
+
+def certificate(issuer: str, credential_id: str, version: str, rule_set: str) -> Key:
+    """One of them; written once."""
+    return Key(certificates(issuer), f"{credential_id}#{version}#{rule_set}")
+
+
 def invoice_record(issuer: str, record_id: str) -> Key:
     """An Invoice Reconciliation record (OCPI 2.3.0); written once."""
     return Key(f"{issuer}#INVOICERECORD#{record_id}", "RECORD")
@@ -370,6 +380,11 @@ def due(issuer_id: str, at: datetime, name: str) -> Key:
     return Key(f"{issuer_id}#DUE", f"{sort_instant(at)}#{name}")
 
 
+def reminder(issuer_id: str, at: datetime, name: str) -> Key:
+    """An instant at which a reminder is looked at."""
+    return Key(f"{issuer_id}#REMINDERS", f"{sort_instant(at)}#{name}")
+
+
 def dispute(issuer_id: str, dispute_id: str) -> Key:
     """A dispute's head row."""
     return Key(f"{issuer_id}#DISPUTE#{dispute_id}", "HEAD")
@@ -470,14 +485,19 @@ def delivery_entry(issuer_id: str, subject: str, entry_id: str) -> Key:
     return Key(f"{issuer_id}#DELIVERYLOG#{subject}", entry_id)
 
 
-def copy_request(issuer_id: str, number: str, request_id: str) -> Key:
-    """A copy of a document that was asked for, once per request."""
-    return Key(f"{issuer_id}#COPY#{number}", request_id)
-
-
 def rate(issuer_id: str, currency: str, day: str) -> Key:
     """A published exchange rate per euro, once per currency and day."""
     return Key(f"{issuer_id}#RATE#{currency}", day)
+
+
+def logo_proposal(issuer_id: str, proposal_id: str) -> Key:
+    """A logo that was uploaded, until a second person decides."""
+    return Key(f"{issuer_id}#LOGO#{proposal_id}", "HEAD")
+
+
+def copy_request(issuer_id: str, number: str, request_id: str) -> Key:
+    """A copy of a document that was asked for, once per request."""
+    return Key(f"{issuer_id}#COPY#{number}", request_id)
 
 
 def copy_waiting(issuer_id: str, number: str, request_id: str) -> Key:

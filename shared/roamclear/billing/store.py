@@ -147,6 +147,25 @@ def due_gone(db: Database, row: Row, at: datetime) -> None:
         return
 
 
+# ---- reminders -----------------------------------------------------------------------------------------------------
+def reminder_put(issuer_id: str, at: datetime, run_id: str, kind: str) -> Put:
+    """An instant at which a reminder of a run is looked at; the same one again is the same."""
+    item = {"issuer_id": issuer_id, "run_id": run_id, "kind": kind}
+    return Put(Table.CLEARING, keys.reminder(issuer_id, at, f"{run_id}#{kind}"), item, when=())
+
+
+def reminders_due(db: Database, issuer_id: str, now: datetime) -> Iterator[Row]:
+    """Reminders whose instant came, earliest first."""
+    pk = keys.reminder(issuer_id, now, "").pk
+    # Sort keys read instant#name, and "$" is the character behind "#".
+    yield from db.rows(Table.CLEARING, pk, before=f"{sort_instant(now)}$", consistent=True)
+
+
+def reminder_done(db: Database, row: Row) -> None:
+    """Forget an instant that was looked at; again is harmless."""
+    db.write(Remove(Table.CLEARING, Key(row["pk"], row["sk"])))
+
+
 # ---- documents -----------------------------------------------------------------------------------------------------
 def counter(db: Database, issuer_id: str, series: str) -> Counter | None:
     """The state of a series or None before its first document."""
