@@ -17,5 +17,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     issuer_id, contract_id, period, kind = named(event, "issuer_id", "contract_id", "period", "kind")
     request = RunRequest(issuer_id=issuer_id, contract_id=contract_id, period=period, kind=kind)
     run = billing.prepare(compose(), request)
-    outcome = "ALREADY_DONE" if run.state in ("SENT", "SETTLED") else "READY"
+    outcome = "ALREADY_DONE" if run.state in ("SENT", "SETTLED", "CARRIED") else "READY"
     return {"outcome": outcome, "issuer_id": run.issuer_id, "run_id": run.run_id}

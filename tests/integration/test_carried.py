@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,7 @@ from roamclear.packages import service as packages
 from tests.integration import test_close as month
 from tests.integration.test_fees import fee
 from tests.integration.test_payouts_chain import deliver
+from tests.stateful.test_concurrency import Jittery, persistent, together
 from tests.support import builders as b
 from tests.support import crashing, memory_stage
 from tests.support.fonts import fonts_dir
@@ -248,3 +250,27 @@ def test_free_sessions_make_a_zero_invoice_only_where_agreed(stage: Stage) -> No
                 assert [(line.quantity, line.net.amount_minor) for line in model.lines] == [(Decimal(20), 0)]
                 assert packages.render_documents(made.ctx, b.ISSUER, run.run_id)
                 assert packages.render_sessions(made.ctx, b.ISSUER, run.run_id)
+
+
+def test_two_later_runs_at_once_take_a_carried_one_once(stage: Stage) -> None:
+    begin(stage)
+    session(stage, 1, "2026-09")
+    september = close(stage, "2026-09")
+    for number in (2, 3):
+        session(stage, number, "2026-10")
+    october = locked(stage, "2026-10")
+    for number in (4, 5):
+        session(stage, number, "2026-11")
+    november = locked(stage, "2026-11")
+    slow = replace(stage.ctx, db=Jittery(stage.ctx.db))
+
+    def issues(run: Run) -> Any:
+        return persistent(lambda: billing.issue(slow, b.ISSUER, run.run_id, missing))
+
+    together(issues(october), issues(november), issues(october), issues(november))
+    taken = [run for run in (again(stage, october), again(stage, november)) if run.carries]
+    assert [run.carries for run in taken] == [(september.run_id,)]
+    assert again(stage, september).billed_by == taken[0].run_id
+    nets = [d.net.amount_minor for d in store.documents(stage.ctx.db, b.ISSUER)]
+    assert nets == [2490]
+    proved(stage)
