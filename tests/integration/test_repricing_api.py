@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from roamclear.cdrs import impact
 from roamclear.kernel.time import format_instant
 from tests.support import builders as b
 from tests.support.api import Api, environment
@@ -102,6 +103,19 @@ def _kept(stage: Stage, proposal_id: str) -> Any:
     from roamclear.contracts import backdated
 
     return backdated.proposal(stage.ctx, b.ISSUER, b.CONTRACT, proposal_id)
+
+
+def test_a_large_preview_is_ordered(api: tuple[Api, Stage], monkeypatch: pytest.MonkeyPatch) -> None:
+    call, stage = api
+    made = call.call("POST", "/v1/backdated-versions", "FINANCE", proposal()).body
+    path = f"/v1/backdated-versions/{b.CONTRACT}/{made['proposal_id']}"
+    monkeypatch.setattr(impact, "MOST", 0)
+    assert call.call("GET", path, "FINANCE").body["rule"] == "PREVIEW_LARGE"
+    ordered = call.call("POST", f"{path}/preview", "FINANCE")
+    assert (ordered.status, ordered.body["kind"]) == (202, "PREVIEW")
+    m.finished(stage, ordered.body["job_id"])
+    shown = call.call("GET", path, "FINANCE", as_of_utc=ordered.body["until_utc"]).body["impact"]
+    assert (shown["sessions"], shown["as_of_utc"]) == (2, ordered.body["until_utc"])
 
 
 def test_what_was_known_at_an_instant(api: tuple[Api, Stage]) -> None:

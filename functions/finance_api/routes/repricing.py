@@ -144,6 +144,16 @@ def get_backdated(contract_id: str, proposal_id: str) -> Response[str]:
     return answer({"proposal": found, "impact": impact, "job": job})
 
 
+@router.post("/backdated-versions/<contract_id>/<proposal_id>/preview")
+def order_preview(contract_id: str, proposal_id: str) -> Response[str]:
+    """Make the preview of very many sessions behind the answer; it is read with ``as_of_utc`` = ``until_utc``."""
+    request = Request(router)
+    actor = request.actor
+    issuer_id = request.issuer_of(actor)
+    made = backdating.order_preview(request.ctx, actor, issuer_id, contract_id, proposal_id)
+    return answer(made, HTTPStatus.ACCEPTED)
+
+
 @router.post("/backdated-versions/<contract_id>/<proposal_id>/approve")
 def approve_backdated(contract_id: str, proposal_id: str) -> Response[str]:
     """Agree to a proposal as one preview showed it; 409 with a fresh one when sessions changed since."""

@@ -21,6 +21,7 @@ from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, InvalidInput
+from roamclear.kernel.money import Money
 from roamclear.kernel.time import local_midnight
 
 #: A preview older than this says too little of the sessions that came since.
@@ -52,6 +53,7 @@ def approve(ctx: Context, checker: Actor, issuer_id: str, contract_id: str, prop
     """
     require_contract(authorise(checker, Right.CONTRACT_APPROVE, issuer_id), contract_id)
     found = backdated.proposal(ctx, issuer_id, contract_id, proposal_id)
+    delta: tuple[Money, ...] = ()
     if found.state is ProposalState.PROPOSED:
         if seen.as_of_utc.tzinfo is None or seen.as_of_utc > ctx.now():
             raise InvalidInput("a preview is of now or earlier", field="as_of_utc")
@@ -60,7 +62,33 @@ def approve(ctx: Context, checker: Actor, issuer_id: str, contract_id: str, prop
         fresh = _impact(ctx, found, seen.as_of_utc)
         if fresh.digest != seen.digest:
             raise Conflict("sessions changed since this preview; look again", rule="PREVIEW_CHANGED", impact=fresh)
-    return backdated.approve(ctx, checker, issuer_id, contract_id, proposal_id, seen)
+        delta = fresh.delta
+    return backdated.approve(ctx, checker, issuer_id, contract_id, proposal_id, seen, delta)
+
+
+def order_preview(ctx: Context, actor: Actor, issuer_id: str, contract_id: str, proposal_id: str) -> Job:
+    """Make the preview of more sessions than one answer can price; it is read by the instant ``until_utc``.
+
+    Who agrees then agrees to what was kept. What sessions do meanwhile shows in the job of the effect, which says what
+    was ``expected``.
+    """
+    require_contract(authorise(actor, Right.AUDIT_VIEW, issuer_id), contract_id)
+    found = backdated.proposal(ctx, issuer_id, contract_id, proposal_id)
+    if found.state is not ProposalState.PROPOSED:
+        raise Conflict("this proposal is decided", state=found.state.value)
+    made = Job(
+        issuer_id=issuer_id,
+        job_id=_preview_id(found, ctx.now()),
+        kind=JobKind.PREVIEW,
+        filter=_span(ctx, found),
+        author=actor.actor_id,
+        reason=found.reason,
+        made_at_utc=ctx.now(),
+        until_utc=ctx.now(),
+        proposal_id=proposal_id,
+        pass_began_utc=ctx.now(),
+    )
+    return jobs.begin(ctx, made)
 
 
 def follow(ctx: Context, issuer_id: str, contract_id: str, proposal_id: str) -> Job:
@@ -75,6 +103,8 @@ def follow(ctx: Context, issuer_id: str, contract_id: str, proposal_id: str) -> 
         reason=found.reason,
         made_at_utc=ctx.now(),
         version=found.version,
+        proposal_id=found.proposal_id,
+        expected=found.approvals[-1].delta if found.approvals else (),
         pass_began_utc=ctx.now(),
     )
     return job_store.job(ctx.db, issuer_id, made.job_id) or jobs.begin(ctx, made)
@@ -85,10 +115,23 @@ def job_id(found: Proposal) -> str:
     return f"backdated.{found.contract_id}.v{found.version}"
 
 
+def _preview_id(found: Proposal, as_of: datetime) -> str:
+    return f"preview.{found.proposal_id}.{as_of:%Y%m%dT%H%M%S.%f}"
+
+
 def _impact(ctx: Context, found: Proposal, as_of: datetime) -> Impact:
+    ordered = job_store.job(ctx.db, found.issuer_id, _preview_id(found, as_of))
+    if ordered is not None:
+        if ordered.impact is None:
+            raise Conflict("this preview is being made", rule="PREVIEW_RUNNING")
+        return ordered.impact
     proposed = as_version(found)
     book = Book(ctx, found.issuer_id, proposed)
-    return impact.preview(ctx, found.issuer_id, book, _span(ctx, found), as_of, proposed.version)
+    try:
+        return impact.preview(ctx, found.issuer_id, book, _span(ctx, found), as_of, proposed.version)
+    except InvalidInput as error:
+        told = f"more than {impact.MOST} sessions: order the preview, and read it when it is made"
+        raise Conflict(told, rule="PREVIEW_LARGE") from error
 
 
 def _span(ctx: Context, found: Proposal) -> Filter:

@@ -14,6 +14,8 @@ from roamclear.cdrs.selection import Filter
 from roamclear.contracts import matching
 from roamclear.contracts import rules as agreements
 from roamclear.contracts.model import Contract, ContractVersion, Match
+from roamclear.evses import service as evses
+from roamclear.evses.model import Evse
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.money import Money
@@ -22,7 +24,7 @@ from roamclear.kernel.record import Record
 #: Why a correction row was made for another price; others (credits, goodwill) stay what a person gave.
 RETROACTIVE = "RETROACTIVE"
 #: How many sessions one answer of the API can price.
-MOST = 5_000
+MOST = 2_000
 _CHUNK = 100
 _FIXED = (Billing.LOCKED, Billing.INVOICED)
 _OPEN = (Billing.VERIFIED, Billing.IN_WINDOW)
@@ -88,6 +90,7 @@ class Book:
     def __init__(self, ctx: Context, issuer_id: str, proposed: ContractVersion | None = None) -> None:
         self._ctx, self._issuer_id, self._proposed = ctx, issuer_id, proposed
         self._known: dict[str, list[tuple[Contract, list[ContractVersion]]]] = {}
+        self._places: dict[str, Evse | None] = {}
 
     def match(self, session: Session) -> Match:
         """The contract version of a session's start."""
@@ -95,6 +98,13 @@ class Book:
         if party not in self._known:
             self._known[party] = [self._with(*each) for each in matching.candidates(self._ctx, self._issuer_id, party)]
         return agreements.match(self._known[party], party, session.start_utc)
+
+    def price(self, session: Session, body: Original | None) -> tuple[Priced, Match]:
+        """The price of a session by that version, at its place as the register knows it."""
+        match, place = self.match(session), session.evse_id
+        if place is not None and place not in self._places:
+            self._places[place] = evses.find(self._ctx, self._issuer_id, place)
+        return processing.price_under(session, body, match, self._places.get(place or "")), match
 
     def _with(self, head: Contract, versions: list[ContractVersion]) -> tuple[Contract, list[ContractVersion]]:
         extra = self._proposed
@@ -130,8 +140,7 @@ def look(ctx: Context, book: Book, session: Session, body: Original | None, sums
         return base.model_copy(update={"reason": reason})
     if session.billing in WAITING:
         return base.model_copy(update={"action": Action.RETRY})
-    match = book.match(session)
-    priced = processing.price_under(ctx, session, body, match)
+    priced, match = book.price(session, body)
     if priced.net is None or priced.reasons or match.terms is None:
         return base.model_copy(update={"reason": (priced.reasons or ("NO_PRICE",))[0]})
     base = base.model_copy(update={"version": match.terms.version, "after": priced.net})
@@ -171,7 +180,7 @@ def preview(ctx: Context, issuer_id: str, book: Book, wanted: Filter, as_of: dat
     beside its lock. Without it the question is what a person may rate anew, which ends with the lock.
 
     Raises:
-        InvalidInput: more sessions than one answer can price.
+        InvalidInput: more sessions than one answer can price (``filter``).
     """
     found: dict[str, Outcome] = {}
     seen = 0
@@ -180,11 +189,14 @@ def preview(ctx: Context, issuer_id: str, book: Book, wanted: Filter, as_of: dat
         if seen > MOST:
             raise InvalidInput(f"more than {MOST} sessions; narrow the filter", field="filter")
         for each in outcomes(ctx, issuer_id, book, refs, wanted):
-            if only is None:
-                found[each.cdr_ref] = _until_lock(each)
-            elif each.version == only or (each.version is None and each.reason not in NOT_BILLED):
-                found[each.cdr_ref] = each
+            if meant(each, only):
+                found[each.cdr_ref] = _until_lock(each) if only is None else each
     return summed(sorted(found.values(), key=lambda each: each.cdr_ref), as_of)
+
+
+def meant(each: Outcome, only: int | None) -> bool:
+    """Whether an outcome belongs to a preview: of a filter every one, of a version what it prices or would."""
+    return only is None or each.version == only or (each.version is None and each.reason not in NOT_BILLED)
 
 
 def _until_lock(each: Outcome) -> Outcome:

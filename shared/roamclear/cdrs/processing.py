@@ -15,6 +15,7 @@ from roamclear.cdrs.pricing import Priced, price
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import ContractVersion, Match
 from roamclear.evses import service as evses
+from roamclear.evses.model import Evse
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
@@ -80,17 +81,17 @@ def price_again(ctx: Context, known: Session) -> tuple[Priced, ContractVersion |
     """The price of a session by the contract version of its start as it reads now, and that version."""
     body = store.original(ctx.db, known.issuer_id, adjustments.body_ref(known))
     match = contracts.match(ctx, known.issuer_id, known.emsp_party, known.start_utc)
-    return price_under(ctx, known, body, match), match.terms
+    evse = evses.find(ctx, known.issuer_id, known.evse_id) if known.evse_id else None
+    return price_under(known, body, match, evse), match.terms
 
 
-def price_under(ctx: Context, known: Session, body: Original | None, match: Match) -> Priced:
+def price_under(known: Session, body: Original | None, match: Match, evse: Evse | None) -> Priced:
     """The price of a session under one contract version, whether that is in force or only proposed."""
     if body is None or match.terms is None or match.terms.contract_id != known.contract_id:
         return Priced(reasons=(match.reason or "NO_CONTRACT",))
     charge = read(body)
     if charge.credit or known.zone is None:
         return Priced(reasons=("CREDIT" if charge.credit else "NO_TIME_ZONE",))
-    evse = evses.find(ctx, known.issuer_id, known.evse_id) if known.evse_id else None
     zone = evse.zone if evse and evse.zone else known.zone
     return price(charge, match.terms, zone, settling.facts_of(evse, charge))
 

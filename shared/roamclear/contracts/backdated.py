@@ -27,6 +27,7 @@ from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, different_person, require_contract
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, InvalidInput, NotFound
+from roamclear.kernel.money import Money
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import local_date, sort_instant
 from roamclear.kernel.writes import Put, Table
@@ -90,7 +91,15 @@ def proposals(ctx: Context, actor: Actor, issuer_id: str, contract_id: str) -> l
     return sorted(found, key=lambda each: sort_instant(each.proposed_at_utc), reverse=True)
 
 
-def approve(ctx: Context, checker: Actor, issuer_id: str, contract_id: str, wanted: str, seen: Seen) -> Proposal:
+def approve(
+    ctx: Context,
+    checker: Actor,
+    issuer_id: str,
+    contract_id: str,
+    wanted: str,
+    seen: Seen,
+    delta: tuple[Money, ...] = (),
+) -> Proposal:
     """Agree to a proposal as one preview showed it; the second person who does puts it in force.
 
     Both persons are neither the author nor each other, and both agree to the same preview: an approval of another one
@@ -110,7 +119,7 @@ def approve(ctx: Context, checker: Actor, issuer_id: str, contract_id: str, want
         standing = tuple(each for each in known.approvals if each.seen == seen)
         if any(each.actor_id == checker.actor_id for each in standing):
             return known
-        given = (*standing, Approval(actor_id=checker.actor_id, at_utc=ctx.now(), seen=seen))
+        given = (*standing, Approval(actor_id=checker.actor_id, at_utc=ctx.now(), seen=seen, delta=delta))
         made = known.model_copy(update={"approvals": given})
         if len(given) < APPROVALS:
             details = {"proposal": wanted, "seen": seen}

@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from roamclear.contracts.model import ContractVersion, Terms
 from roamclear.kernel import numbers_json
+from roamclear.kernel.money import Money
 from roamclear.kernel.record import Record
 
 #: A proposal that nobody decided is void after this: what it was looked at for is no more.
@@ -39,11 +40,12 @@ class Seen(Record):
 
 
 class Approval(Record):
-    """Who agreed to which preview, and when."""
+    """Who agreed to which preview, and when; ``delta`` is what it said all prices move by, per currency."""
 
     actor_id: str
     at_utc: datetime
     seen: Seen
+    delta: tuple[Money, ...] = ()
 
 
 class Proposal(Record):

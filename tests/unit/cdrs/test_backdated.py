@@ -8,7 +8,7 @@ import pytest
 
 from roamclear.billing import proof
 from roamclear.billing import service as billing
-from roamclear.cdrs import adjustments, backdating
+from roamclear.cdrs import adjustments, backdating, impact
 from roamclear.cdrs.jobs import service as jobs
 from roamclear.cdrs.jobs import store as job_store
 from roamclear.cdrs.jobs.model import Result
@@ -202,6 +202,32 @@ def test_what_a_person_credited_stays_credited() -> None:
     assert moved(stage, backdating.job_id(done)) == -640
     assert adjustments.outstanding(stage.ctx, partly) == Money(830 - 100 - 160, "EUR")
     assert adjustments.outstanding(stage.ctx, wholly) == Money(0, "EUR")
+
+
+def test_a_preview_of_very_many_sessions_is_made_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = m.started()
+    mixed(stage)
+    made = propose(stage, "0.31")
+    small = m.looked(stage, made)
+    monkeypatch.setattr(impact, "MOST", 1)
+    monkeypatch.setattr(jobs, "_PIECE", 2)
+    with pytest.raises(Conflict) as told:
+        m.looked(stage, made)
+    assert told.value.details["rule"] == "PREVIEW_LARGE"
+    viewer = b.actor("FINANCE_APPROVER")
+    ordered = backdating.order_preview(stage.ctx, viewer, b.ISSUER, b.CONTRACT, made.proposal_id)
+    with pytest.raises(Conflict, match="being made"):
+        m.looked(stage, made, ordered.until_utc)
+    m.finished(stage, ordered.job_id)
+    shown = m.looked(stage, made, ordered.until_utc)
+    assert shown == small.model_copy(update={"as_of_utc": ordered.until_utc})
+    done = m.agreed(stage, made, shown, BOTH)
+    assert moved(stage, backdating.job_id(done)) == -800
+    effect = job_store.job(stage.ctx.db, b.ISSUER, backdating.job_id(done))
+    assert effect is not None
+    assert effect.expected == (Money(-800, "EUR"),)
+    with pytest.raises(Conflict):
+        backdating.order_preview(stage.ctx, viewer, b.ISSUER, b.CONTRACT, made.proposal_id)
 
 
 # ---- who decides, and on what --------------------------------------------------------------------------------------

@@ -8,15 +8,17 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from roamclear.cdrs.impact import Impact, Outcome
 from roamclear.cdrs.selection import Filter
 from roamclear.kernel.money import Money
 from roamclear.kernel.record import Record
 
 
 class JobKind(StrEnum):
-    """By a filter of a person (row 29), or because a back-dated version came in force (row 31)."""
+    """By a filter of a person (row 29), the preview of a back-dated version, or its effect (row 31)."""
 
     RERATE = "RERATE"
+    PREVIEW = "PREVIEW"
     BACKDATED = "BACKDATED"
 
 
@@ -34,11 +36,15 @@ class Result(StrEnum):
     ADJUSTED = "ADJUSTED"
     RETRIED = "RETRIED"
     UNCHANGED = "UNCHANGED"
+    LOOKED = "LOOKED"
     REFUSED = "REFUSED"
 
 
 class Item(Record):
-    """One CDR of a job; ``row`` is the correction that was made beside it, where it was locked."""
+    """One CDR of a job; ``row`` is the correction that was made beside it, where it was locked.
+
+    ``outcome`` is what a preview saw.
+    """
 
     issuer_id: str
     job_id: str
@@ -48,6 +54,7 @@ class Item(Record):
     before: Money | None = None
     after: Money | None = None
     row: str | None = None
+    outcome: Outcome | None = None
     at_utc: datetime
 
 
@@ -63,6 +70,7 @@ class ResultSum(Record):
 class Job(Record):
     """``until_utc`` bounds the sessions that are meant by when they became known; without it, all that still come.
 
+    ``expected`` is what the approved preview said all prices move by; ``impact`` is what a preview came to.
     ``cursor`` is where the walk stands; ``passes`` counts whole walks, ``postponed`` what this one must see again.
     """
 
@@ -76,6 +84,9 @@ class Job(Record):
     made_at_utc: datetime
     until_utc: datetime | None = None
     version: int | None = None
+    proposal_id: str | None = None
+    expected: tuple[Money, ...] = ()
+    impact: Impact | None = None
     cursor: str = ""
     pass_began_utc: datetime
     passes: int = 0
@@ -90,6 +101,8 @@ def sums_of(items: Iterable[Item]) -> tuple[ResultSum, ...]:
     groups: dict[tuple[str, str], list[int]] = {}
     for item in items:
         delta = 0
+        if item.outcome is not None:
+            continue
         if item.after is not None:
             delta = item.after.amount_minor - (item.before.amount_minor if item.before else 0)
         priced = item.after or item.before

@@ -17,6 +17,8 @@ from roamclear.cdrs.jobs import store as job_store
 from roamclear.cdrs.jobs.model import Item, Job, JobKind, JobState, Result, sums_of
 from roamclear.cdrs.model import Adjusted, Billing, Original, Session
 from roamclear.cdrs.selection import Filter
+from roamclear.contracts import backdated
+from roamclear.contracts.proposals import as_version
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
 from roamclear.kernel.context import Context
@@ -130,11 +132,7 @@ def advance(ctx: Context, issuer_id: str, job_id: str) -> Job:
     postponed = known.postponed
     if piece is not None:
         done = job_store.done(ctx.db, issuer_id, job_id, piece[1])
-        book = Book(ctx, issuer_id)
-        found = store.sessions(ctx.db, issuer_id, [ref for ref in piece[1] if ref not in done])
-        for session in found.values():
-            if selection.fits(known.filter, session):
-                postponed += not _work(ctx, known, book, session)
+        postponed += _piece(ctx, known, [ref for ref in piece[1] if ref not in done])
     made = _after(ctx, known, piece[0] if piece else None, began, postponed)
     try:
         follow = [] if made.state is JobState.DONE or not made.cursor else [job_store.step_fact(made, ctx.now())]
@@ -154,13 +152,35 @@ def _due(ctx: Context, known: Job) -> bool:
 def _after(ctx: Context, known: Job, cursor: str | None, began: datetime, postponed: int) -> Job:
     if cursor is not None:
         return known.model_copy(update={"cursor": cursor, "pass_began_utc": began, "postponed": postponed})
-    settled = known.kind is JobKind.RERATE or began >= known.made_at_utc + _SETTLE
+    settled = known.kind is not JobKind.BACKDATED or began >= known.made_at_utc + _SETTLE
     over = settled and postponed == 0
     update = {"cursor": "", "pass_began_utc": began, "passes": known.passes + 1, "postponed": 0}
     if over:
-        items = job_store.items(ctx.db, known.issuer_id, known.job_id)
+        items = list(job_store.items(ctx.db, known.issuer_id, known.job_id))
         update |= {"state": JobState.DONE, "done_at_utc": ctx.now(), "results": sums_of(items)}
+        if known.kind is JobKind.PREVIEW and known.until_utc is not None:
+            update["impact"] = impact.summed([i.outcome for i in items if i.outcome], known.until_utc)
     return known.model_copy(update=update)
+
+
+def _piece(ctx: Context, known: Job, refs: list[str]) -> int:
+    """Work some sessions; returns how many must be looked at again in the next pass."""
+    if known.kind is JobKind.PREVIEW:
+        _look(ctx, known, refs)
+        return 0
+    book = Book(ctx, known.issuer_id)
+    found = store.sessions(ctx.db, known.issuer_id, refs).values()
+    return sum(not _work(ctx, known, book, each) for each in found if selection.fits(known.filter, each))
+
+
+def _look(ctx: Context, known: Job, refs: list[str]) -> None:
+    """Row 31 before anybody decides: note what a proposed version would do with each session."""
+    proposal = backdated.proposal(ctx, known.issuer_id, known.filter.contract_id or "", known.proposal_id or "")
+    proposed = as_version(proposal)
+    book = Book(ctx, known.issuer_id, proposed)
+    for each in impact.outcomes(ctx, known.issuer_id, book, refs, known.filter):
+        if impact.meant(each, proposed.version):
+            _put(ctx, _item(ctx, known, each.cdr_ref, Result.LOOKED, outcome=each))
 
 
 # ---- one session ---------------------------------------------------------------------------------------------------
@@ -236,7 +256,7 @@ def _follow(ctx: Context, known: Job, book: Book, session: Session) -> bool:
 
 def _adjust(ctx: Context, known: Job, book: Book, session: Session, billed: Session) -> bool:
     sums = _sums(ctx, billed)
-    priced = processing.price_under(ctx, billed, _body(ctx, billed), book.match(billed))
+    priced, _ = book.price(billed, _body(ctx, billed))
     lines = impact.difference(ctx, billed, sums, priced)
     before = impact.price_now(ctx, billed, sums)
     try:
@@ -267,8 +287,12 @@ def _reprice(ctx: Context, known: Job, session: Session, of: Session | None = No
 
 
 def _keep(ctx: Context, known: Job, session: Session, result: Result, **told: object) -> None:
+    _put(ctx, _item(ctx, known, session.cdr_ref, result, **told))
+
+
+def _put(ctx: Context, made: Item) -> None:
     try:
-        ctx.db.write(job_store.item_put(_item(ctx, known, session.cdr_ref, result, **told)))
+        ctx.db.write(job_store.item_put(made))
     except ConditionFailed:
         pass  # another worker told it
 
