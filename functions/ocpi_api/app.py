@@ -27,7 +27,8 @@ _ALLOWED = tuple(
     (re.compile(rule), verbs)
     for rule, verbs in (
         (rf"/ocpi(/versions|{_ID})?", "GET"),
-        (rf"/ocpi{_ID}/conformance", "GET"),
+        (rf"/ocpi{_ID}/conformance(/samples)?", "GET"),
+        (rf"/ocpi{_ID}/conformance/certificate", "GET, POST"),
         (rf"/ocpi{_ID}/credentials", "GET, POST, PUT, DELETE"),
         (rf"/ocpi{_ID}/cdrs", "GET, POST"),
         (rf"/ocpi{_ID}/cdrs{_ID}{_ID}{_ID}", "GET"),

@@ -1,4 +1,4 @@
-"""Refused messages, nightly pulls, and the invoice records of partners that bill themselves."""
+"""Refused messages, nightly pulls, and the invoice records of partners that bill themselves; certificates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.finance_api.http import Request, answer
 from roamclear.kernel.errors import InvalidInput
-from roamclear.ocpi import claims, reports
+from roamclear.ocpi import certificates, claims, reports
 
 router = APIGatewayHttpRouter()
 
@@ -50,6 +50,14 @@ def get_received_record(party: str, record_id: str) -> Response[str]:
     request = Request(router)
     actor = request.actor
     return answer(claims.report(request.ctx, actor, request.issuer_of(actor), unquote(party), unquote(record_id)))
+
+
+@router.get("/certificates")
+def list_certificates() -> Response[str]:
+    """The conformance certificates of partners, the latest first, each with a link to its paper."""
+    request = Request(router)
+    actor = request.actor
+    return answer({"items": certificates.listed(request.ctx, actor, request.issuer_of(actor))})
 
 
 def _day(request: Request, name: str, default: date) -> date:

@@ -72,6 +72,14 @@ def rule_results(charge: ChargeRecord, received_at: datetime) -> dict[str, list[
     return rules.by_rule(charge, rules.Thresholds(), received_at=received_at)
 
 
+def rule_book() -> dict[str, Any]:
+    """The plausibility checks by name with what each asks, and the usual thresholds."""
+    from roamclear.cdrs import rules
+
+    asks = {rule.__name__.lstrip("_"): (rule.__doc__ or "").splitlines()[0] for rule in rules.RULES}
+    return {"checks": asks, "thresholds": rules.Thresholds().dump()}
+
+
 def original(ctx: Context, issuer_id: str, cdr_ref: str) -> Original | None:
     """The body of a CDR as it came, or None."""
     return store.original(ctx.db, issuer_id, cdr_ref)

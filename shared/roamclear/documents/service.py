@@ -4,6 +4,7 @@ Heavy libraries (fpdf2, lxml, xlsxwriter, segno, Babel) are loaded by the functi
 this.
 """
 
+from roamclear.documents.certificate import render_certificate
 from roamclear.documents.checks import missing, national_currency
 from roamclear.documents.cii import write_cii
 from roamclear.documents.pdf import issuer_of, recipient_of, render_invoice
@@ -22,6 +23,7 @@ __all__ = [
     "missing",
     "national_currency",
     "recipient_of",
+    "render_certificate",
     "render_invoice",
     "render_statement",
     "schema_problems",

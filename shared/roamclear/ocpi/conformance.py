@@ -13,15 +13,16 @@ from roamclear.cdrs.model import Receipt
 from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Conflict
 from roamclear.kernel.time import format_instant
 from roamclear.ocpi import store
+from roamclear.ocpi.certificates import rule_set
 from roamclear.ocpi.model import BenchMessage, Code, Differs, IngestEntry, Message, Pushed, Refused
+from roamclear.ocpi.samples import CASES, samples
 from roamclear.partners.model import Credential
 from roamclear.rating.model import ChargeRecord
 
 Json = dict[str, Any]
-#: What a partner should have tried before it goes to production.
-CASES = ("NEW", "REPEAT", "CONFLICT", "CREDIT", "BAD_FIELD", "FOREIGN_PARTY", "NOT_JSON", "TOO_LARGE")
 _MOST = 50
 _MOST_FINDINGS = 20
 _GRAVITY = ("REJECT", "HOLD", "WARN")
@@ -52,6 +53,8 @@ def note(
         case=case_of(outcome, record),
         http_status=status,
         ocpi_code=code,
+        ocpi_version=message.version,
+        rule_set=rule_set(),
         rules={name: tuple(listed) for name, listed in found.items()},
     )
     store.save_bench(ctx, made)
@@ -96,6 +99,16 @@ def report(ctx: Context, credential: Credential) -> Json:
         "missing": [name for name in CASES if name not in tried],
         "messages": messages[:_MOST],
     }
+
+
+def sample_messages(ctx: Context, credential: Credential, version: str) -> list[Json]:
+    """Messages for a sandbox to send, one per case, with the answers to expect; an eMSP sends none."""
+    authorise(credential.actor(), Right.CDR_PUSH, credential.issuer_id)
+    if not credential.sandbox:
+        raise Conflict("samples are for sandbox tokens", rule="NOT_A_SANDBOX")
+    if not credential.cpo_parties:
+        raise Conflict("this token speaks for no CPO and sends no CDRs", rule="NOT_A_CPO")
+    return samples(credential, version, ctx.now())
 
 
 def _refused(entry: IngestEntry) -> Json:

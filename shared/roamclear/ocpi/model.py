@@ -115,7 +115,32 @@ class BenchMessage(Record):
     case: str
     http_status: int
     ocpi_code: int
+    ocpi_version: str = ""
+    rule_set: str = ""
     rules: dict[str, tuple[dict[str, str], ...]]
+
+
+class Certificate(Record):
+    """What a sandbox credential has shown to pass: ``rules`` are (name, what it asks), ``sha256`` is of its content.
+
+    ``pdf_key`` is set once the paper is drawn; nothing else ever changes.
+    """
+
+    issuer_id: str
+    credential_id: str
+    partner_id: str
+    party: str
+    ocpi_version: str
+    rule_set: str
+    rules: tuple[tuple[str, str], ...]
+    issued_at_utc: datetime
+    sha256: str
+    pdf_key: str | None = None
+
+    @property
+    def certificate_id(self) -> str:
+        """Its name: there is one per credential, version and set of rules."""
+        return f"{self.credential_id}-{self.ocpi_version}-{self.rule_set}"
 
 
 class PullReport(Record):

@@ -13,7 +13,15 @@ from roamclear.kernel.context import Context, Database, Row
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.time import parse_instant, sort_instant
 from roamclear.kernel.writes import ABSENT, Key, Put, Table, Update, When
-from roamclear.ocpi.model import ROW_LIMIT_BYTES, BenchMessage, IngestEntry, InvoiceRecord, PullReport, StoredObject
+from roamclear.ocpi.model import (
+    ROW_LIMIT_BYTES,
+    BenchMessage,
+    Certificate,
+    IngestEntry,
+    InvoiceRecord,
+    PullReport,
+    StoredObject,
+)
 
 _SANDBOX_DAYS = 30
 
@@ -82,6 +90,34 @@ def bench_cases(db: Database, issuer_id: str, credential_id: str) -> dict[str, i
     """How often a sandbox credential tried which case."""
     row = db.get(Table.INTAKE, keys.bench_cases(issuer_id, credential_id)) or {}
     return {name.removeprefix("c:"): int(count) for name, count in sorted(row.items()) if name.startswith("c:")}
+
+
+def certificate(db: Database, issuer_id: str, credential_id: str, version: str, rule_set: str) -> Certificate | None:
+    """A certificate or None."""
+    row = db.get(Table.INTAKE, keys.certificate(issuer_id, credential_id, version, rule_set))
+    return Certificate.load(row) if row else None
+
+
+def certificates(db: Database, issuer_id: str, credential_id: str | None = None) -> Iterator[Certificate]:
+    """The certificates of an issuer's partners, or of one credential."""
+    prefix = f"{credential_id}#" if credential_id else None
+    for row in db.rows(Table.INTAKE, keys.certificates(issuer_id), prefix=prefix):
+        yield Certificate.load(row)
+
+
+def certificate_put(made: Certificate) -> Put:
+    """A certificate, once."""
+    return Put(Table.INTAKE, _certificate_key(made), made.dump())
+
+
+def certificate_drawn(known: Certificate, key: str) -> Update:
+    """Where its paper lies."""
+    there = (When("sha256", "=", known.sha256),)
+    return Update(Table.INTAKE, _certificate_key(known), put={"pdf_key": key}, when=there)
+
+
+def _certificate_key(one: Certificate) -> Key:
+    return keys.certificate(one.issuer_id, one.credential_id, one.ocpi_version, one.rule_set)
 
 
 def sandbox_original(db: Database, issuer_id: str, cdr_ref: str) -> Original | None:
