@@ -23,6 +23,7 @@ from roamclear.billing import store as billing_store
 from roamclear.billing.model import LOCKED_STATES, Document, Run, RunRequest, RunState
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Original, Receipt, Session
+from roamclear.contracts.fees import Fee, FeeKind
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.disputes import service as disputes
 from roamclear.documents.checks import missing
@@ -56,6 +57,10 @@ RESTING = (Billing.ON_HOLD, Billing.NOT_RATED, Billing.REJECTED, Billing.EXPIRED
 def fault(row: dict[str, Any], error: Exception) -> None:
     """Whatever production would park is a fault of the code here."""
     raise AssertionError(f"{row['pk']} {row['sk']} was parked") from error
+
+
+#: Fees of the contracts with VAT.
+FEES = {"PER_SESSION": "0.10", "PERCENT": "3"}
 
 
 def price(contract_id: str, kwh: str) -> int:
@@ -127,6 +132,10 @@ class World:
             if vat:
                 changes |= {"unanswered_policy": "BILL", "on_cpo_silence": "REJECT"}
                 changes["vat"] = VatTreatment(category=VatCategory.STANDARD, rate_percent=Decimal(vat))
+                changes["fees"] = tuple(
+                    Fee(code=kind, name=kind, kind=FeeKind(kind), price=Decimal(agreed), vat=changes["vat"])
+                    for kind, agreed in FEES.items()
+                )
             b.found_contract(self.ctx, contract_id, **changes)
         b.found_own_account(self.ctx, evses=(ASSIGNED,))
         evses.register_location(self.ctx, b.ISSUER, b.PARTY, b.location(UNASSIGNED, number=2))
@@ -459,7 +468,8 @@ class World:
             vat = CONTRACTS[document.contract_id][3]
             tax = int((Decimal(document.net.amount_minor) * vat / 100).quantize(Decimal(1), ROUND_HALF_UP))
             assert document.tax.amount_minor == tax
-            assert document.net.amount_minor == sum(net for _, _, net in self.locked[run.run_id].values())
+            sessions = sum(net for _, _, net in self.locked[run.run_id].values())
+            assert document.net.amount_minor == sessions + self._fees(run)
         assert set(self.papers) == {d.number for d in documents}, "a document is gone"
         assert len({d.run_id for d in documents}) == len(documents), "a run has two documents"
         series: dict[str, list[Document]] = defaultdict(list)
@@ -468,6 +478,16 @@ class World:
         for members in series.values():
             assert [int(d.number.rsplit("-", 1)[1]) for d in members] == list(range(1, len(members) + 1))
             assert all(a.issue_date <= c.issue_date for a, c in pairwise(members))
+
+    def _fees(self, run: Run) -> int:
+        """The model's own fees of a locked run: a price per session, which a credit takes off again, and a share."""
+        if not CONTRACTS[run.contract_id][3]:
+            return 0
+        members = self.locked[run.run_id]
+        number = sum(-1 if self.sent[ref].credit_of else 1 for ref in members)
+        net = sum(net for _, _, net in members.values())
+        share = (Decimal(net) * Decimal(FEES["PERCENT"]) / 100).quantize(Decimal(1), ROUND_HALF_UP)
+        return number * int(Decimal(FEES["PER_SESSION"]) * 100) + int(share)
 
     # ---- the end -----------------------------------------------------------------------------------------------
     def settle_all(self) -> None:
@@ -534,6 +554,9 @@ class World:
             assert sent.contract_id is not None
             original = self.sent[sent.credit_of] if sent.credit_of else sent
             expected[sent.contract_id] += -original.net if sent.credit_of else original.net
+        for run in self.runs():
+            if run.run_id in self.locked:
+                expected[run.contract_id] += self._fees(run)
         found: Counter[str] = Counter()
         for document in self.documents():
             found[document.contract_id] += document.net.amount_minor
