@@ -278,3 +278,18 @@ def test_findings_are_kept_on_the_version_and_a_draft_says_what_it_lacks(stage: 
     assert [f.code for f in kept.findings] == ["VAT_IMPLAUSIBLE", "WINDOW_BEYOND_VIDA"]
     draft = b.found_contract(stage.ctx, "C-2", direction="REVERSE", party_ids=("FRABC",))
     assert (draft.status, draft.missing) == ("DRAFT", ("terms.self_billing",))
+
+
+def test_the_night_tells_what_is_doubtful_and_closes_what_was_put_right(stage: Stage) -> None:
+    start(stage, vat=GERMAN)
+
+    def tell(_: Any, error: Exception) -> None:
+        raise error
+
+    for _ in range(2):
+        facts.nightly(stage.ctx, tell)
+    (found,) = opened(stage, ExceptionType.CONTRACT_FINDING)
+    assert (found.subject, found.details["field"]) == ("C-RON#VAT_IMPLAUSIBLE", "terms.vat")
+    publish(stage, date(2026, 10, 1))
+    facts.nightly(stage.ctx, tell)
+    assert opened(stage, ExceptionType.CONTRACT_FINDING) == []

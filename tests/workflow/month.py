@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from infra.local.stack import LaptopStack
@@ -27,6 +27,9 @@ from roamclear.billing import service as billing
 from roamclear.billing.model import Run, RunState
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
+from roamclear.contracts import vat_proofs
+from roamclear.contracts.vat import VatProof
+from roamclear.identity.model import Role
 from roamclear.journal import service as journal
 from roamclear.kernel.clock import ManualClock
 from roamclear.kernel.context import Context
@@ -208,8 +211,11 @@ def _seed(month: Month) -> None:
 
 
 def _start(month: Month) -> None:
-    """The hourly schedule fires twice at once, and once more."""
+    """The hourly schedule fires twice at once, and once more; both VAT ids were checked that day."""
     month.at(datetime(2026, 10, 31, 23, 5, tzinfo=UTC))
+    for vat_id in (b.issuer().vat_id, b.terms().counterparty.vat_id):
+        proof = VatProof(vat_id=vat_id or "", valid=True, checked_on=date(2026, 11, 1), request_id="WAPI-1")
+        vat_proofs.record(month.ctx, b.actor(Role.FINANCE), b.ISSUER, "C-PLAIN", proof)
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda _: month.stack.invoke("start_close", {"reason": "schedule"}), range(2)))
     month.until(lambda: month.parked("OPENS") == len(CONTRACTS), "every run waits for its opening")

@@ -15,6 +15,21 @@ from roamclear.identity.issuer import Issuer
 VIDA_WINDOW_DAYS = 7
 #: Longer terms between businesses must be agreed expressly and not be grossly unfair (Directive 2011/7/EU).
 USUAL_TERMS_DAYS = 60
+#: Everything ``findings`` may tell, by its code.
+CODES = (
+    "VAT_BASIS_IMPLAUSIBLE",
+    "VAT_NOT_COVERED",
+    "VAT_IMPLAUSIBLE",
+    "VAT_RATE_UNUSUAL",
+    "VAT_ID_OF_ANOTHER_STATE",
+    "ART_199A_ENDS",
+    "CERTIFICATE_ENDS",
+    "WINDOW_BEYOND_VIDA",
+    "TERMS_BEYOND_60_DAYS",
+    "SELF_BILLING_ENDS",
+    "EINVOICE_CHANNEL_MISSING",
+    "EINVOICE_CHANNEL_DUE",
+)
 _TAXED = frozenset({VatCategory.STANDARD, VatCategory.REVERSE_CHARGE})
 
 

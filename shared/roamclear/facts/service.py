@@ -10,6 +10,7 @@ from roamclear.billing import service as billing
 from roamclear.cdrs import backdating
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.jobs import service as jobs
+from roamclear.contracts import review as contract_review
 from roamclear.contracts import service as contracts
 from roamclear.deliveries import service as deliveries
 from roamclear.disputes import service as disputes
@@ -252,6 +253,10 @@ def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
             limit = contracts.terms_now(ctx, row["issuer_id"], head.contract_id).hold_expiry_days
         done["expired"] += cdrs.expire(ctx, row["issuer_id"], row.get("contract_id"), limit)
 
+    def look(_: Context, row: Row) -> None:
+        if head := row.get("head"):
+            contract_review.tell(ctx, head)
+
     def compare(_: Context, row: Row) -> None:
         record_claims.check_all(ctx, row["issuer_id"])
 
@@ -261,6 +266,6 @@ def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
         for head in (None, *contracts.heads(ctx, issuer_id)):
             name = head.contract_id if head else None
             row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#NIGHTLY", "contract_id": name, "head": head}
-            for what, work in (("RETRY", retry), ("EXPIRE", expire)):
+            for what, work in (("RETRY", retry), ("EXPIRE", expire), ("REVIEW", look)):
                 isolated(ctx, {**row, "sk": f"{what}#{name or '-'}", "replayed": True}, work, tell)
     return done

@@ -18,6 +18,7 @@ _RECURRING = frozenset(
         ExceptionType.AMBIGUOUS_CONTRACT,
         ExceptionType.VAT_MISSING,
         ExceptionType.VAT_PROOF_OLD,
+        ExceptionType.CONTRACT_FINDING,
         ExceptionType.PROCESSING_FAILED,
         ExceptionType.WINDOW_NOTICE_FAILED,
         ExceptionType.RATE_MISSING,

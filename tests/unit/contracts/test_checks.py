@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from roamclear.contracts import checks
 from roamclear.contracts.checks import findings, missing
 from roamclear.identity.issuer import Address, Issuer
 from tests.support import builders as b
@@ -83,6 +86,12 @@ def test_a_domestic_contract_in_a_mandate_country_needs_a_channel(
     assert ("terms.delivery_channel" in missing(by_mail, issuer_in(seller), day)) is needed
     connected = b.terms(counterparty=buyer_in(buyer), delivery_channel="ACCESS_POINT")
     assert missing(connected, issuer_in(seller), day) == []
+
+
+def test_every_code_that_is_told_is_listed() -> None:
+    folder = Path(checks.__file__).parent
+    text = (folder / "checks.py").read_text() + (folder / "taxcheck.py").read_text()
+    assert sorted(set(re.findall(r'code="([A-Z_0-9]+)"', text))) == sorted(checks.CODES)
 
 
 def test_a_duty_within_a_year_is_told_before_it_holds() -> None:
