@@ -135,13 +135,13 @@ def buyer(partner: Counterparty) -> doc.Party:
     )
 
 
-def branding(issuer: Issuer, logo: bytes | None = None) -> doc.Branding:
-    """How the issuer's documents look."""
+def branding(issuer: Issuer) -> doc.Branding:
+    """How the issuer's documents look; whoever draws puts in the bytes of the logo."""
     return doc.Branding(
         primary=issuer.brand.primary,
         accent=issuer.brand.accent,
         footer_lines=issuer.brand.footer[:4],
-        logo=logo,
+        logo_key=issuer.brand.logo_key,
         typeface=doc.Typeface(issuer.brand.typeface),
     )
 

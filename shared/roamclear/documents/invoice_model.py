@@ -242,9 +242,15 @@ class Branding(Record):
 
     primary: str = Field(default="#1F3A5F", pattern=r"^#[0-9A-Fa-f]{6}$")
     accent: str = Field(default="#2E9E6B", pattern=r"^#[0-9A-Fa-f]{6}$")
+    logo_key: str | None = Field(default=None, description="where the logo lies; its bytes are put in for drawing")
     logo: bytes | None = Field(default=None, max_length=1_000_000, description="PNG, JPEG or SVG")
     footer_lines: tuple[str, ...] = Field(default=(), max_length=4)
     typeface: Typeface = Typeface.SANS
+
+    def with_logo(self, logo: bytes | None) -> Branding:
+        """The same look with the bytes of its logo; one that is too large is left out."""
+        fits = logo is not None and len(logo) <= 1_000_000
+        return self.model_copy(update={"logo": logo if fits else None})
 
 
 class InvoiceDocument(Record):

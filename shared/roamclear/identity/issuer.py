@@ -37,6 +37,22 @@ class Brand(Record):
     contact_email: str = ""
 
 
+class LogoProposal(Record):
+    """A logo on its way: FILE_AWAITED, PROPOSED, then APPROVED or WITHDRAWN. ``key`` lies in the documents bucket."""
+
+    issuer_id: str
+    proposal_id: str
+    made_by: str
+    made_at_utc: datetime
+    content_type: str
+    state: str = "FILE_AWAITED"
+    key: str | None = None
+    sha256: str | None = None
+    proposed_at_utc: datetime | None = None
+    decided_by: str | None = None
+    decided_at_utc: datetime | None = None
+
+
 class Issuer(Record):
     """The legal entity; its IBAN is the one printed on invoices and named in camt files."""
 

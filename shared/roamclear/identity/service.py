@@ -62,6 +62,8 @@ def save_issuer(ctx: Context, by: Actor, made: Issuer) -> Issuer:
         known = store.issuer(ctx.db, made.issuer_id)
         if known is not None and known.iban != made.iban:
             raise Conflict("the IBAN of an issuer is changed by two persons", rule="MAKER_NOT_CHECKER")
+        if (known.brand.logo_key if known else None) != made.brand.logo_key:
+            raise Conflict("the logo of an issuer is changed by two persons", rule="MAKER_NOT_CHECKER")
         dated = made.model_copy(update={"created_at_utc": known.created_at_utc if known else ctx.now()})
         log = audit.entry(
             ctx,

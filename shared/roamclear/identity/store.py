@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roamclear.aws import keys
-from roamclear.identity.issuer import Issuer
+from roamclear.identity.issuer import Issuer, LogoProposal
 from roamclear.identity.model import Actor
 from roamclear.kernel.context import Database
 from roamclear.kernel.writes import ABSENT, Put, Table, When
@@ -36,8 +36,20 @@ def issuer_writes(made: Issuer, known: Issuer | None) -> list[Put]:
         {"issuer_id": made.issuer_id},
         when=ABSENT if not known else (),
     )
-    when = (When("iban", "=", known.iban),) if known else ABSENT
+    when = (When("iban", "=", known.iban), When("brand", "=", known.brand.dump())) if known else ABSENT
     return [Put(Table.CLEARING, keys.issuer(made.issuer_id), made.dump(), when=when), listed]
+
+
+def logo_put(made: LogoProposal, *, over: LogoProposal | None = None) -> Put:
+    """A proposal once, or its next state over the one that was read."""
+    when = (When("state", "=", over.state),) if over else ABSENT
+    return Put(Table.CLEARING, keys.logo_proposal(made.issuer_id, made.proposal_id), made.dump(), when=when)
+
+
+def logo_proposal(db: Database, issuer_id: str, proposal_id: str) -> LogoProposal | None:
+    """One proposal or None."""
+    row = db.get(Table.CLEARING, keys.logo_proposal(issuer_id, proposal_id))
+    return LogoProposal.load(row) if row else None
 
 
 def issuer_ids(db: Database) -> Iterator[str]:

@@ -26,6 +26,7 @@ _NEEDED: dict[MailKind, tuple[str, ...]] = {
     MailKind.DISPUTE_EXPIRED: ("dispute",),
     MailKind.DISPUTE_WITHDRAWN: ("dispute",),
     MailKind.DISPUTE_ESCALATED: ("dispute",),
+    MailKind.LOGO_PROPOSED: ("closes_at_utc",),
 }
 
 

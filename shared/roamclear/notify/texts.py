@@ -100,7 +100,7 @@ def body_rows(kind: MailKind, language: MailLanguage, facts: MailFacts) -> Itera
         yield phrase("row.disputed", language), f"{facts.disputed}"
     if facts.opens_at_utc is not None:
         yield phrase("row.opens", language), f"{instant_text(facts.opens_at_utc, facts.zone, language)} ({facts.zone})"
-    if facts.closes_at_utc is not None:
+    if facts.closes_at_utc is not None and kind is not MailKind.LOGO_PROPOSED:
         text = f"{deadline_text(facts.closes_at_utc, facts.zone, language)} ({facts.zone})"
         yield phrase("row.closes", language), text
     if facts.due_date is not None:

@@ -77,6 +77,22 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
         "Voici votre relevé de versement {number} pour {period}, session par session.",
         "Hierbij uw uitbetalingsoverzicht {number} voor {period}, sessie voor sessie.",
     ),
+    "LOGO_PROPOSED.subject": (
+        "A new logo was proposed for your documents",
+        "Ein neues Logo für Ihre Belege wurde vorgeschlagen",
+        "Un nouveau logo a été proposé pour vos documents",
+        "Er is een nieuw logo voor uw documenten voorgesteld",
+    ),
+    "LOGO_PROPOSED.text": (
+        "A new logo was proposed for the documents and mails of {partner}. From {closes} ({zone}) on a second person "
+        "may approve it. If you do not expect this, tell your administrator before then.",
+        "Für die Belege und E-Mails von {partner} wurde ein neues Logo vorgeschlagen. Ab {closes} ({zone}) kann eine "
+        "zweite Person es freigeben. Wenn Sie das nicht erwarten, melden Sie sich vorher bei Ihrer Administration.",
+        "Un nouveau logo a été proposé pour les documents et courriels de {partner}. À partir du {closes} ({zone}), "
+        "une seconde personne peut l'approuver. Si vous ne l'attendez pas, prévenez votre administrateur avant.",
+        "Voor de documenten en e-mails van {partner} is een nieuw logo voorgesteld. Vanaf {closes} ({zone}) kan een "
+        "tweede persoon het goedkeuren. Verwacht u dit niet, meld het dan vóór die tijd bij uw beheerder.",
+    ),
     "row.sessions": ("Sessions", "Ladevorgänge", "Sessions", "Sessies"),
     "row.amount": ("Amount", "Betrag", "Montant", "Bedrag"),
     "row.opens": ("Open since", "Offen seit", "Ouvert depuis", "Open sinds"),
@@ -86,6 +102,7 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
     "row.due": ("Due date", "Fällig am", "Échéance", "Vervaldatum"),
     "row.payout": ("Payout date", "Auszahlungstag", "Date de versement", "Uitbetalingsdatum"),
     "row.reference": ("Payment reference", "Verwendungszweck", "Référence", "Betalingskenmerk"),
+    "button.LOGO_PROPOSED": ("See the logo", "Logo ansehen", "Voir le logo", "Logo bekijken"),
     "button.WINDOW_OPENED": ("Review the sessions", "Ladevorgänge prüfen", "Contrôler les sessions", "Controleren"),
     "button.WINDOW_CLOSING": ("Review the sessions", "Ladevorgänge prüfen", "Contrôler les sessions", "Controleren"),
     "button.WINDOW_CLOSED": ("See the list", "Liste ansehen", "Voir la liste", "Lijst bekijken"),

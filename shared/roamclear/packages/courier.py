@@ -59,7 +59,7 @@ def send_copy(ctx: Context, request: CopyRequest) -> dict[str, int]:
     header = billing.document(ctx, request.issuer_id, request.number)
     run = billing.run(ctx, request.issuer_id, header.run_id)
     model = billing.document_model(ctx, header)
-    pdf = render_invoice(model, Path(ctx.fonts_dir), xml=write_cii(model), purpose=Purpose.COPY)
+    pdf = render_invoice(service.branded(ctx, model), Path(ctx.fonts_dir), xml=write_cii(model), purpose=Purpose.COPY)
     name = f"{header.number}-COPY.pdf"
     key = ctx.objects.put("documents", f"{header.issuer_id}/{header.run_id}/copies/{name}", pdf, "application/pdf").key
     link = links.make(ctx, header.issuer_id, "documents", key, name)

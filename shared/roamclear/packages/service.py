@@ -15,6 +15,7 @@ from roamclear.documents.model import InvoiceDocument
 from roamclear.documents.pdf import render_invoice
 from roamclear.documents.schema import invoice_problems
 from roamclear.documents.ubl import write_ubl
+from roamclear.identity import logo
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
@@ -35,10 +36,16 @@ def proof(ctx: Context) -> Callable[[InvoiceDocument], list[str]]:
     def prove(document: InvoiceDocument) -> list[str]:
         faults = missing(document) or invoice_problems(document, Path(ctx.schemas_dir))
         if not faults:
-            render_invoice(document, Path(ctx.fonts_dir), xml=write_cii(document))
+            render_invoice(branded(ctx, document), Path(ctx.fonts_dir), xml=write_cii(document))
         return faults
 
     return prove
+
+
+def branded(ctx: Context, document: InvoiceDocument) -> InvoiceDocument:
+    """The document with the bytes of its issuer's logo, for drawing."""
+    found = logo.content(ctx, document.branding.logo_key)
+    return document.model_copy(update={"branding": document.branding.with_logo(found)})
 
 
 def render_documents(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
@@ -49,7 +56,7 @@ def render_documents(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
         header = billing.document(ctx, issuer_id, number)
         model = billing.document_model(ctx, header)
         xml = write_cii(model)
-        pdf = render_invoice(model, Path(ctx.fonts_dir), xml=xml)
+        pdf = render_invoice(branded(ctx, model), Path(ctx.fonts_dir), xml=xml)
         keys.append(ctx.objects.put("documents", f"{_folder(header)}.pdf", pdf, "application/pdf").key)
         keys.append(ctx.objects.put("documents", f"{_folder(header)}.xml", xml, "application/xml").key)
         ubl = write_ubl(model)
