@@ -9,7 +9,6 @@ from decimal import Decimal
 from roamclear.billing.model import Run
 from roamclear.contracts.fees import FeeCharge, FeeKind
 from roamclear.documents import model as doc
-from roamclear.documents.texts import amount_text, number_text, percent_text
 from roamclear.documents.words import word
 from roamclear.kernel.money import HALF_UP, Money
 
@@ -47,10 +46,20 @@ def _details(charge: FeeCharge, language: doc.Language) -> Iterator[str]:
         yield word("fee.minimum", language)
     if charge.kind is FeeKind.PERCENT and charge.counted is not None:
         counted = Money.from_decimal(charge.counted, charge.net.currency, rounding=HALF_UP)
-        text = f"{amount_text(counted, language)} {counted.currency}"
-        share = percent_text(charge.percent, language) if charge.percent is not None else word("fee.tiers", language)
+        text = f"{_local(counted.to_decimal(), language)} {counted.currency}"
+        share = word("fee.tiers", language) if charge.percent is None else f"{_plain(charge.percent, language)}\u00a0%"
         yield word("fee.percent", language).format(share=share, amount=text)
     elif charge.minimum and charge.counted is not None:
-        yield f"{number_text(charge.counted, language)} {word(f'fee.{charge.kind}', language)}"
+        yield f"{_plain(charge.counted, language)} {word(f'fee.{charge.kind}', language)}"
     elif charge.counted is not None and charge.unit_price is None:
         yield word("fee.tiers", language)
+
+
+def _plain(value: Decimal, language: doc.Language) -> str:
+    return _local(value.normalize(), language)
+
+
+def _local(value: Decimal, language: doc.Language) -> str:
+    """Digits with the point of the language; the library that knows more is not loaded where documents are modelled."""
+    text = format(value, "f")
+    return text if language is doc.Language.EN else text.replace(".", ",")
