@@ -47,6 +47,7 @@ def play(desk: Desk, month: Month, planned: list[Planned]) -> None:
     """From the end of the month to the mailed invoices."""
     desk.chapter("3  Month close: window, disputes, lock, invoices, mails")
     _start(desk, month)
+    _prove(desk, month)
     _open(desk, month)
     _read(desk, month)
     disputed = _dispute(desk, month)
@@ -71,6 +72,18 @@ def _start(desk: Desk, month: Month) -> None:
     listed = desk.stack.boto("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
     desk.expect(len(listed) == len(people.EMSPS), "one Step Functions execution per contract runs", listed)
     desk.note(f"{len(started)} executions of the month close wait out the grace")
+
+
+def _prove(desk: Desk, month: Month) -> None:
+    """Finance records what VIES answered for both VAT ids of the contract under reverse charge."""
+    issuer = desk.api("FINANCE", "GET", "/v1/issuer")
+    path = f"/v1/contracts/{RONDE.contract_id}"
+    for vat_id in (issuer["vat_id"], RONDE.terms["counterparty"]["vat_id"]):
+        proof = {"vat_id": vat_id, "valid": True, "checked_on": month.end.isoformat(), "request_id": "WAPI-DEMO-1"}
+        desk.api("FINANCE", "POST", f"{path}/vat-proofs", proof, status=201)
+    known = desk.api("FINANCE", "GET", f"{path}/review")["vat_ids"]
+    states = {each["state"] for each in known}
+    desk.expect(states == {"VALID"}, "both VAT ids of a reverse charge are proved before its documents", known)
 
 
 def _swept(desk: Desk, month: Month, *states: str) -> bool:
