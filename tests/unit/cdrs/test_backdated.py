@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from roamclear.billing import proof
 from roamclear.billing import service as billing
@@ -19,6 +23,8 @@ from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.contracts.proposals import Proposal, ProposalState
 from roamclear.disputes import service as disputes
 from roamclear.disputes.model import Claim, Reason
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
 from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
 from roamclear.kernel.money import Money
 from tests.support import builders as b
@@ -150,6 +156,7 @@ def test_a_member_whose_price_rises_leaves_its_run_and_what_is_disputed_is_told(
     left = m.session(stage, rises)
     assert (left.run_id, left.left_run_id, left.billing) == (None, run.run_id, Billing.VERIFIED)
     assert m.session(stage, disputed).net == Money(830, "EUR")
+    assert journal.is_open(stage.ctx, b.ISSUER, ExceptionType.PRICE_VARIANCE, f"{disputed}#V2")
 
 
 def test_what_is_locking_is_corrected_beside_the_lock_afterwards() -> None:
@@ -183,6 +190,51 @@ def test_a_worker_may_die_at_any_write(after: bool) -> None:
     assert len(items) == 5
     jobs.advance(stage.ctx, b.ISSUER, backdating.job_id(done))
     assert m.billed_minor(stage) - before == -800
+
+
+def test_workers_at_the_same_moment_do_it_once() -> None:
+    stage = m.started()
+    mixed(stage)
+    before = m.billed_minor(stage)
+    done = put_in_force(stage, "0.31")
+    backdating.follow(stage.ctx, b.ISSUER, b.CONTRACT, done.proposal_id)
+    args = (stage.ctx, b.ISSUER, backdating.job_id(done))
+    workers = [threading.Thread(target=jobs.advance, args=args) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert moved(stage, backdating.job_id(done)) == -800
+    assert m.billed_minor(stage) - before == -800
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    prices=st.lists(st.integers(10, 79), min_size=1, max_size=3, unique=True),
+    energies=st.lists(st.integers(1, 400), min_size=1, max_size=4),
+    days=st.lists(st.integers(1, 31), min_size=4, max_size=4),
+    locked=st.booleans(),
+)
+def test_any_row_of_versions_moves_what_its_previews_say(
+    prices: list[int], energies: list[int], days: list[int], locked: bool
+) -> None:
+    stage = m.started()
+    for n, tenths in enumerate(energies, start=1):
+        start = datetime.fromisoformat("2026-10-03T10:00:00+00:00") + timedelta(days=5 * n)
+        m.push(stage, b.cdr(n, start=start, kwh=Decimal(tenths) / 10, total=Decimal(tenths) / 10))
+    run = m.opened(stage)
+    if locked:
+        m.issued(stage, run)
+    m.drain(stage)
+    for cents, day in zip(prices, days, strict=False):
+        before = m.billed_minor(stage)
+        made = propose(stage, f"0.{cents}", date(2026, 10, day))
+        shown = m.looked(stage, made)
+        done = m.agreed(stage, made, shown, BOTH)
+        expected = sum(each.amount_minor for each in shown.delta)
+        assert moved(stage, backdating.job_id(done)) == expected
+        assert m.billed_minor(stage) - before == expected
+    assert all(e.holds for e in proof.equations(stage.ctx, b.ISSUER))
 
 
 def test_what_a_person_credited_stays_credited() -> None:

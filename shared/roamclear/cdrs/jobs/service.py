@@ -21,8 +21,11 @@ from roamclear.contracts import backdated
 from roamclear.contracts.proposals import as_version
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, ConditionFailed, Conflict, Locked, NotFound
+from roamclear.kernel.money import Money
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Table
 
@@ -30,8 +33,8 @@ from roamclear.kernel.writes import Table
 _PIECE = 50
 #: Rows of one answer.
 _PAGE = 500
-#: Pieces that one call of the sweep does of one job.
-_PIECES = 20
+#: How long one call of the sweep works on jobs; it has other things to do.
+_SWEEP = timedelta(seconds=60)
 #: A session that was priced by the old version while the new one came in force is written by then.
 _SETTLE = timedelta(minutes=5)
 _FIXED = (Billing.LOCKED, Billing.INVOICED)
@@ -109,12 +112,11 @@ def jobs(ctx: Context, actor: Actor, issuer_id: str) -> list[Job]:
 def sweep_jobs(ctx: Context, issuer_id: str) -> int:
     """Go on with every job that is not done; returns how many pieces were worked."""
     worked = 0
+    until = ctx.now() + _SWEEP
     for job_id in job_store.running(ctx.db, issuer_id):
-        for _ in range(_PIECES):
-            found = job_store.job(ctx.db, issuer_id, job_id)
-            if found is None or not _due(ctx, found):
-                break
-            advance(ctx, issuer_id, job_id)
+        known = job_store.job(ctx.db, issuer_id, job_id)
+        while known is not None and _due(ctx, known) and ctx.now() < until:
+            known = advance(ctx, issuer_id, job_id)
             worked += 1
     return worked
 
@@ -240,7 +242,7 @@ def _follow(ctx: Context, known: Job, book: Book, session: Session) -> bool:
         return True  # the fact of the version's publication processes what waits
     if look.action is Action.REFUSED:
         if look.reason not in impact.NOT_BILLED:
-            _keep(ctx, known, session, Result.REFUSED, reason=look.reason, before=look.before, after=look.before)
+            _refuse(ctx, known, session, look.reason or "", look.before)
         return True
     if look.action is Action.NONE:
         _keep(ctx, known, session, Result.UNCHANGED, before=look.before, after=look.before)
@@ -266,10 +268,26 @@ def _adjust(ctx: Context, known: Job, book: Book, session: Session, billed: Sess
     except Conflict as refused:
         if isinstance(refused, ConditionFailed):
             raise
-        _keep(ctx, known, session, Result.REFUSED, reason=refused.code, before=before, after=before)
+        _refuse(ctx, known, session, refused.code, before)
         return True
     _keep(ctx, known, session, Result.ADJUSTED, before=before, after=priced.net, row=made.cdr_ref)
     return True
+
+
+def _refuse(ctx: Context, known: Job, session: Session, reason: str, price: Money | None) -> None:
+    """A session that keeps a price its version does not give needs a person: one row of the journal."""
+    journal.raise_once(
+        ctx,
+        known.issuer_id,
+        ExceptionType.PRICE_VARIANCE,
+        f"{session.cdr_ref}#V{known.version}",
+        f"{reason}: version {known.version} of the contract could not be applied to a session of past days",
+        partner=session.emsp_party,
+        received=price,
+        next_action="decide what it costs: rate it anew, or credit a part",
+        details={"cdr_ref": session.cdr_ref, "job_id": known.job_id},
+    )
+    _keep(ctx, known, session, Result.REFUSED, reason=reason, before=price, after=price)
 
 
 def _reprice(ctx: Context, known: Job, session: Session, of: Session | None = None) -> None:
