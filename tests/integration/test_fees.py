@@ -257,3 +257,11 @@ def test_the_partner_sees_the_fees_of_the_open_window_as_they_are_now(stage: Sta
     }
     stage.clock.set(month.CLOSES + timedelta(seconds=61))
     assert billing.lock(stage.ctx, b.ISSUER, run.run_id).fees == now
+
+
+def test_fees_speak_the_language_of_the_document(stage: Stage) -> None:
+    run = closed(stage, fees=EVERY, language="DE")
+    model = billing.document_model(stage.ctx, billing.document(stage.ctx, b.ISSUER, run.numbers[0]))
+    told = {line.name: line.description for line in model.lines if line.section.kind == "FEES"}
+    assert told["Fee SHARE"] == "2,5\u00a0% von 24,90 EUR"
+    assert told["Fee FAST"] == "Mindestgebühr · 3 Ladevorgänge"
