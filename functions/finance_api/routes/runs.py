@@ -15,7 +15,8 @@ from roamclear.billing import service as billing
 from roamclear.billing.model import Document
 from roamclear.deliveries import service as deliveries
 from roamclear.kernel.errors import InvalidInput, NotFound
-from roamclear.packages import resend
+from roamclear.kernel.time import format_instant, parse_instant
+from roamclear.packages import exporting, resend
 
 router = APIGatewayHttpRouter()
 #: A link of the console lives an hour (product.md row 64).
@@ -58,6 +59,19 @@ def get_members(run_id: str) -> Response[str]:
     left, fees = list(billing.left(request.ctx, run)), billing.fees_now(request.ctx, run)
     told = {"run": run, "items": members, "left": left, "fees": fees}
     return answer(told, without=request.withheld(actor, issuer_id))
+
+
+@router.get("/runs/<run_id>/export")
+def export_run(run_id: str) -> Response[str]:
+    """The list of a run as a file; 202 while it is drawn: ask again, with the ``as_of`` of the answer or without."""
+    request = Request(router)
+    actor = request.actor
+    kind, named = request.query("format", ""), request.query("as_of")
+    as_of = parse_instant(named, field="as_of") if named is not None else None
+    found = exporting.export(request.ctx, actor, request.issuer_of(actor), run_id, kind=str(kind), as_of=as_of)
+    files = [{"name": name, "link": link} for name, link in found.files]
+    told = {"files": files, "as_of": format_instant(found.as_of) if found.as_of else None}
+    return answer(told, HTTPStatus.OK if files else HTTPStatus.ACCEPTED)
 
 
 @router.post("/runs/<run_id>/review")

@@ -1,0 +1,32 @@
+"""Draws the lists of open windows that were asked for, and every hour what an event lost."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_plus
+
+from roamclear.aws.compose import context as compose
+from roamclear.aws.observe import logger
+from roamclear.kernel.context import Context
+from roamclear.packages import window
+from roamclear.packages.exporting import wanted
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """An "Object Created" event of the inbox, an S3 notification, or a schedule, which lists the inbox."""
+    ctx = compose()
+    drawn = [key for asked in _keys(ctx, event) for key in window.draw(ctx, asked)]
+    logger.info("lists of windows", extra={"files": len(drawn)})
+    return {"keys": drawn}
+
+
+def _keys(ctx: Context, event: dict[str, Any]) -> list[str]:
+    """The requests named by the event, or all that wait. Only S3 notifications encode their keys."""
+    if "Records" in event:
+        named = [unquote_plus(record["s3"]["object"]["key"]) for record in event["Records"]]
+    elif event.get("detail-type") == "Object Created":
+        named = [event["detail"]["object"]["key"]]
+    else:
+        return window.waiting(ctx)
+    return [key for key in named if wanted(key) is not None]
