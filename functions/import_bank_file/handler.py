@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote_plus
 
+from roamclear.aws import inbox
 from roamclear.aws.compose import context as compose
 from roamclear.aws.observe import logger
 from roamclear.mode import service as mode
@@ -20,17 +20,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     ctx = compose()
     mode.require_normal(ctx)
     found = importing.import_inbox(
-        ctx, _keys(event), time_left=lambda: context.get_remaining_time_in_millis() > RESERVE_MS
+        ctx, inbox.named(event), time_left=lambda: context.get_remaining_time_in_millis() > RESERVE_MS
     )
     done = [{"file": one.sha256[:16], "state": one.state.value, "booked": one.booked} for one in found]
     logger.info("bank files", extra={"files": done})
     return {"files": done}
-
-
-def _keys(event: dict[str, Any]) -> list[str] | None:
-    """The object named by the event; None asks for the whole inbox. Only S3 notifications encode their keys."""
-    if "Records" in event:
-        return [unquote_plus(record["s3"]["object"]["key"]) for record in event["Records"]]
-    if event.get("detail-type") == "Object Created":
-        return [event["detail"]["object"]["key"]]
-    return None

@@ -28,7 +28,7 @@ class Buckets(Construct):
             # Invoices and their attachments: kept ten years in production, whatever anyone does.
             "documents": self._bucket("documents", lock=True, rules=[self._to_cheaper()]),
             # Bank files come by event (and are listed hourly, rules.md 10); the originals stay.
-            "inbox": self._bucket("inbox", lock=False, rules=[self._to_cheaper()], events=True),
+            "inbox": self._bucket("inbox", lock=False, rules=[self._to_cheaper(), self._posted_once()], events=True),
             # Payment and accounting files.
             "exports": self._bucket("exports", lock=False, rules=[self._to_cheaper()]),
             # What changed in the tables, for the way forward after a restore; forgotten when the restore window is over.
@@ -66,6 +66,16 @@ class Buckets(Construct):
         )
         acknowledge(bucket, S1="It holds the access logs of the others; logging itself would never end.")
         return bucket
+
+    @staticmethod
+    def _posted_once() -> s3.LifecycleRule:
+        # What was taken of files for disputes lies in the exports; what was refused is nobody's.
+        return s3.LifecycleRule(
+            id="forget-posted",
+            prefix="disputes/",
+            expiration=Duration.days(30),
+            noncurrent_version_expiration=Duration.days(1),
+        )
 
     @staticmethod
     def _to_cheaper() -> s3.LifecycleRule:

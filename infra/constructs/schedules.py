@@ -98,6 +98,7 @@ FOLDERS: dict[str, str] = {
     "compare_sessions": "compare/",
     "export_window": "windows/",
     "import_cdr_file": "cdrs/",
+    "take_dispute_file": "disputes/",
 }
 #: Which keys of the inbox reach which function; every key reaches exactly one.
 INBOX: dict[str, list[object]] = {
