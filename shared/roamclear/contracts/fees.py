@@ -144,19 +144,19 @@ def charge(fee: Fee, usage: Usage, period: Span, version: int, *, any_session: b
     Args:
         any_session: whether the run has locked any session at all (in the fee's scope or not).
     """
-    if not any_session and not fee.without_sessions:
+    covered = period.covered_first < period.covered_end
+    if not any_session and not (fee.without_sessions and covered):
         return None
     currency = usage.net.currency
     counted = _counted(fee, usage)
     net = _monthly(fee.price, period, currency) if counted is None else amount(fee, counted, currency)
     least = Money.from_decimal(fee.minimum, currency, rounding=HALF_UP) if fee.minimum is not None else None
-    raised = least is not None and net < least and (counted is not None or period.covered_first < period.covered_end)
+    raised = least is not None and net < least and (counted is not None or covered)
     if raised and least is not None:
         net = least
     if not net:
         return None
     quantity, unit_price = (_sign(net), None) if raised else _shown(fee, counted, net, period)
-    covered = period.covered_first < period.covered_end
     return FeeCharge(
         code=fee.code,
         name=fee.name,

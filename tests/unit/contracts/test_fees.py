@@ -117,6 +117,8 @@ def test_a_month_is_cut_by_days_where_the_contract_covers_a_part() -> None:
     over = span(date(2026, 10, 1), date(2026, 11, 1), 1, date(2026, 1, 1), date(2026, 9, 1))
     minimum = fee("MONTHLY", "31.00", minimum=Decimal(5))
     assert come_to(minimum, usage(), over) is None
+    lasting = fee("PER_SESSION", "0.35", minimum=Decimal(5), without_sessions=True)
+    assert come_to(lasting, usage(), over, any_session=False) is None
     quarter = span(date(2026, 10, 1), date(2027, 1, 1), 3, date(2026, 1, 1), None)
     whole = due(fee("MONTHLY", "31.00"), usage(), quarter)
     assert (whole.net, whole.quantity) == (Money(9300, "EUR"), 3)
