@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote_plus
 
+from roamclear.aws import inbox
 from roamclear.aws.compose import context as compose
 from roamclear.aws.observe import logger
 from roamclear.kernel.context import Context
@@ -22,11 +22,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _keys(ctx: Context, event: dict[str, Any]) -> list[str]:
-    """The requests named by the event, or all that wait. Only S3 notifications encode their keys."""
-    if "Records" in event:
-        named = [unquote_plus(record["s3"]["object"]["key"]) for record in event["Records"]]
-    elif event.get("detail-type") == "Object Created":
-        named = [event["detail"]["object"]["key"]]
-    else:
+    """The requests named by the event, or all that wait."""
+    named = inbox.named(event)
+    if named is None:
         return window.waiting(ctx)
     return [key for key in named if wanted(key) is not None]

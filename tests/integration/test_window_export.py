@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -145,6 +145,7 @@ def test_who_may_and_what_is_refused(memory: Stage) -> None:
             window.draw(memory.ctx, strange)
     early = fresh()
     month.start(early)
+    early.clock.set(datetime(2026, 10, 31, 23, 5, tzinfo=UTC))
     billing.prepare(early.ctx, month.REQUEST)
     with pytest.raises(Conflict, match="not open yet"):
         ask(early)
