@@ -13,15 +13,20 @@ from roamclear.documents.words import word
 from roamclear.kernel.money import HALF_UP, Money
 
 
-def lines(charges: Iterable[FeeCharge], language: doc.Language, sign: int) -> Iterator[doc.Line]:
-    """One line per fee, under its own name and with its own VAT."""
+def lines(run: Run, charges: Iterable[FeeCharge], language: doc.Language, sign: int) -> Iterator[doc.Line]:
+    """One line per fee, under its own name and with its own VAT.
+
+    A line's period lies inside that of the invoice (PEPPOL-EN16931-R110, R111), so an earlier one stands in words.
+    """
     for charge in charges:
         quantity = charge.quantity * sign
+        own = run.first <= charge.first and charge.end <= run.end
+        days = [] if own else [f"{charge.first} – {charge.end - timedelta(days=1)}"]
         yield doc.Line(
             section=doc.Section(kind=doc.SectionKind.FEES),
             component=doc.Component.SERVICE,
             name=charge.name,
-            description=" · ".join(_details(charge, language)) or None,
+            description=" · ".join([*days, *_details(charge, language)]) or None,
             quantity=Decimal(format(quantity.normalize(), "f")),
             unit=doc.Unit.KWH if charge.kind is FeeKind.PER_KWH and not charge.minimum else doc.Unit.PIECE,
             net=charge.net if sign > 0 else -charge.net,
@@ -29,8 +34,8 @@ def lines(charges: Iterable[FeeCharge], language: doc.Language, sign: int) -> It
             contract_version=str(charge.contract_version),
             vat_category=doc.VatCategory(charge.vat_category),
             vat_rate=charge.vat_rate,
-            period_start=charge.first,
-            period_end=charge.end - timedelta(days=1),
+            period_start=charge.first if own else None,
+            period_end=charge.end - timedelta(days=1) if own else None,
         )
 
 

@@ -54,7 +54,7 @@ def invoice(
     found = list(rows)
     sign = -1 if type_code == "381" else 1
     language = doc.Language(terms.terms.language)
-    charged = tuple(fee_lines.lines(fees, language, sign))
+    charged = tuple(fee_lines.lines(run, fees, language, sign))
     lines = (*_lines(run, found, sign), *charged) or _lines(run, found, sign, free=True)
     vat = vat_breakdown(lines, run.currency, reasons)
     return doc.InvoiceDocument(
