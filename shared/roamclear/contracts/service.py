@@ -47,16 +47,7 @@ def publish(
         known = store.find(ctx.db, issuer_id, contract_id)
         expect(known, if_match)
         if known is not None:
-            if absent and known.status == "ACTIVE":
-                raise InvalidInput(f"a contract in use needs {absent[0]}", field=absent[0])
-            latest = store.version(ctx.db, issuer_id, contract_id, known.version)
-            if known.status == "ACTIVE" and valid_from < local_date(ctx.now(), known.zone):
-                raise Conflict("a version of past days is proposed and approved by two persons", rule="BACK_DATED")
-            calendar = (terms.zone, terms.frequency, terms.cycle_start)
-            if calendar != (known.zone, known.frequency, known.cycle_start):
-                raise Conflict("zone, frequency and cycle of a contract are fixed", rule="FIXED_CALENDAR")
-            if latest is not None and latest.terms.currency != terms.currency:
-                raise Conflict("the currency of a contract is fixed; make another contract", rule="FIXED_CURRENCY")
+            _follows(ctx, known, valid_from, terms, absent)
         number = known.version + 1 if known else 1
         made = ContractVersion(
             issuer_id=issuer_id,
@@ -97,6 +88,19 @@ def publish(
         return head
 
     return again_on_race(attempt)
+
+
+def _follows(ctx: Context, known: Contract, valid_from: date, terms: Terms, absent: list[str]) -> None:
+    """Refuse a version that does not follow from what a contract is already."""
+    if absent and known.status == "ACTIVE":
+        raise InvalidInput(f"a contract in use needs {absent[0]}", field=absent[0])
+    if known.status == "ACTIVE" and valid_from < local_date(ctx.now(), known.zone):
+        raise Conflict("a version of past days is proposed and approved by two persons", rule="BACK_DATED")
+    if (terms.zone, terms.frequency, terms.cycle_start) != (known.zone, known.frequency, known.cycle_start):
+        raise Conflict("zone, frequency and cycle of a contract are fixed", rule="FIXED_CALENDAR")
+    latest = store.version(ctx.db, known.issuer_id, known.contract_id, known.version)
+    if latest is not None and latest.terms.currency != terms.currency:
+        raise Conflict("the currency of a contract is fixed; make another contract", rule="FIXED_CURRENCY")
 
 
 def expect(known: Contract | None, if_match: int | None) -> None:
