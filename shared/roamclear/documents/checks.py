@@ -8,11 +8,13 @@ for a refusal is an expected outcome.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import ROUND_HALF_UP
 
 from roamclear.documents.invoice_model import (
     DocumentType,
     InvoiceDocument,
     Line,
+    NationalTax,
     Party,
     VatCategory,
     VatTotal,
@@ -72,6 +74,12 @@ def _head(document: InvoiceDocument) -> Iterator[str]:
             yield f"national_tax: the VAT is missing in {national} (Art. 230)"
         elif document.national_tax.tax.currency != national:
             yield f"national_tax: is not in {national} (Art. 230)"
+        elif document.national_tax.tax != _at_rate(document.totals.tax, document.national_tax):
+            yield "national_tax.tax: is not the VAT at the stated rate (Art. 230)"
+
+
+def _at_rate(tax: Money, stated: NationalTax) -> Money:
+    return Money.from_decimal(tax.to_decimal() * stated.rate, stated.tax.currency, rounding=ROUND_HALF_UP)
 
 
 def _party(role: str, party: Party) -> Iterator[str]:

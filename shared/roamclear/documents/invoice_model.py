@@ -211,8 +211,8 @@ class Totals(Record):
 class NationalTax(Record):
     """VAT in the currency of the seller's state where the invoice uses another one (Art. 230, BT-6, BT-111)."""
 
-    tax: Money
-    rate: Decimal
+    tax: Money = Field(description="the document's VAT times ``rate``, rounded half-up once")
+    rate: Decimal = Field(gt=0, description="units of the national currency per unit of the document's")
     rate_date: date
     source: str = "ECB"
 

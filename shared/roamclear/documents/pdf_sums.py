@@ -58,6 +58,7 @@ def _vat_summary(canvas: Canvas, document: InvoiceDocument, top: int) -> int:
         tax = document.national_tax
         canvas.pen(7, ink=GREY)
         text = word("national_tax", language).format(
+            base=document.currency,
             currency=tax.tax.currency,
             tax=money_text(tax.tax, language),
             rate=number_text(tax.rate, language, least=4),

@@ -148,10 +148,10 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
     "credited": ("Amount credited", "Gutgeschriebener Betrag", "Montant crédité", "Gecrediteerd bedrag"),
     "paid_out": ("Amount payable to you", "Auszahlungsbetrag", "Montant à vous verser", "Aan u te betalen"),
     "national_tax": (
-        "VAT in {currency}: {tax} (rate {rate}, {source}, {date})",
-        "Umsatzsteuer in {currency}: {tax} (Kurs {rate}, {source}, {date})",
-        "TVA en {currency} : {tax} (taux {rate}, {source}, {date})",
-        "Btw in {currency}: {tax} (koers {rate}, {source}, {date})",
+        "VAT in {currency}: {tax} (rate 1 {base} = {rate} {currency}, {source}, {date})",
+        "Umsatzsteuer in {currency}: {tax} (Kurs 1 {base} = {rate} {currency}, {source}, {date})",
+        "TVA en {currency} : {tax} (taux 1 {base} = {rate} {currency}, {source}, {date})",
+        "Btw in {currency}: {tax} (koers 1 {base} = {rate} {currency}, {source}, {date})",
     ),
     # payment
     "payment": ("Payment", "Zahlung", "Paiement", "Betaling"),

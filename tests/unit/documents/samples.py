@@ -319,7 +319,7 @@ def fees() -> InvoiceDocument:
 def zloty() -> InvoiceDocument:
     """Invoiced in PLN by a German seller: the VAT also in EUR."""
     lines = (energy("812.4", "2.19", currency="PLN"),)
-    tax = NationalTax(tax=Money(7870, "EUR"), rate=Decimal("4.2970"), rate_date=date(2026, 11, 6))
+    tax = NationalTax(tax=Money(7867, "EUR"), rate=Decimal("0.23272050"), rate_date=date(2026, 11, 6))
     return document(lines, currency="PLN", national_tax=tax)
 
 

@@ -123,6 +123,12 @@ CASES: dict[str, tuple[InvoiceDocument, str]] = {
         ),
         "national_tax: is not in EUR",
     ),
+    "VAT at another rate": (
+        samples.zloty().model_copy(
+            update={"national_tax": NationalTax(tax=Money(1, "EUR"), rate=Decimal("0.23"), rate_date=date(2026, 1, 1))}
+        ),
+        "national_tax.tax: is not the VAT at the stated rate",
+    ),
 }  # fmt: skip
 
 
