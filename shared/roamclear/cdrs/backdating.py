@@ -14,7 +14,7 @@ from roamclear.cdrs.jobs import service as jobs
 from roamclear.cdrs.jobs import store as job_store
 from roamclear.cdrs.jobs.model import Job, JobKind
 from roamclear.cdrs.selection import Filter
-from roamclear.contracts import backdated, matching
+from roamclear.contracts import backdated
 from roamclear.contracts import service as contracts
 from roamclear.contracts.proposals import Proposal, ProposalState, Seen, as_version
 from roamclear.identity.model import Actor, Right
@@ -137,7 +137,7 @@ def _impact(ctx: Context, found: Proposal, as_of: datetime) -> Impact:
 def _span(ctx: Context, found: Proposal) -> Filter:
     """Sessions that start from the version's first day until the day on which a later version takes over."""
     head = contracts.head(ctx, found.issuer_id, found.contract_id)
-    starts = [v.valid_from for v in matching.versions(ctx, found.issuer_id, found.contract_id)]
+    starts = [v.valid_from for v in contracts.versions(ctx, found.issuer_id, found.contract_id)]
     later = min((day for day in starts if day > found.valid_from), default=None)
     return Filter(
         contract_id=found.contract_id,

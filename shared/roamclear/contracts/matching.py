@@ -20,8 +20,3 @@ def candidates(ctx: Context, issuer_id: str, emsp_party: str) -> list[tuple[Cont
 def parties(ctx: Context, issuer_id: str, contract_id: str) -> list[str]:
     """Every eMSP party that any version of a contract ever covered, in order."""
     return sorted({party for v in store.versions(ctx.db, issuer_id, contract_id) for party in v.terms.party_ids})
-
-
-def versions(ctx: Context, issuer_id: str, contract_id: str) -> list[ContractVersion]:
-    """Every version of a contract, oldest first."""
-    return store.versions(ctx.db, issuer_id, contract_id)

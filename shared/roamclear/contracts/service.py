@@ -75,15 +75,11 @@ def publish(
             suspended_at_utc=known.suspended_at_utc if known else None,
             changed=known.changed + 1 if known else 0,
         )
+        details = {"version": number, "valid_from": valid_from, "terms": terms}
         log = audit.entry(
-            ctx,
-            issuer_id=issuer_id,
-            kind="CONTRACT",
-            object_id=contract_id,
-            actor_id=actor.actor_id,
-            action="VERSION_PUBLISHED",
-            details={"version": number, "valid_from": valid_from, "terms": terms},
-        )
+            ctx, issuer_id=issuer_id, kind="CONTRACT", object_id=contract_id, actor_id=actor.actor_id,
+            action="VERSION_PUBLISHED", details=details,
+        )  # fmt: skip
         ctx.db.transact([*store.publish_writes(head, made, known), log])
         return head
 
