@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from roamclear.aws import inbox
 from roamclear.aws.compose import context as compose
 from roamclear.aws.observe import logger
 from roamclear.kernel.context import Context
+from roamclear.kernel.retry import each
 from roamclear.packages import window
 from roamclear.packages.exporting import wanted
 
@@ -16,7 +18,7 @@ from roamclear.packages.exporting import wanted
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """An "Object Created" event of the inbox, an S3 notification, or a schedule, which lists the inbox."""
     ctx = compose()
-    drawn = [key for asked in _keys(ctx, event) for key in window.draw(ctx, asked)]
+    drawn = [key for keys in each(_keys(ctx, event), partial(window.draw, ctx)) for key in keys]
     logger.info("lists of windows", extra={"files": len(drawn)})
     return {"keys": drawn}
 

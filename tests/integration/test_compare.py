@@ -192,6 +192,33 @@ def test_a_crash_between_the_files_and_the_row_is_repaired_by_the_next_try(memor
     assert len(lines(memory, known)) == 12
 
 
+def test_a_file_that_fails_does_not_stop_the_others(memory: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(function, "compose", lambda: memory.ctx)
+    keys = []
+    for body in (text(), text() + "\n"):
+        known, _ = compare.ask(memory.ctx, b.emsp_user(), b.ISSUER, compare.Request(run_id=RUN, text=body))
+        keys.append(compare.file_key(known))
+    first, get = min(keys), memory.ctx.objects.get
+
+    def failing(bucket: str, key: str) -> bytes | None:
+        if key == first:
+            raise Unavailable("the inbox did not give an object")
+        return get(bucket, key)
+
+    memory.ctx.objects.get = failing  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        function.handler({"reason": "schedule"}, Invocation("compare_sessions"))
+    memory.ctx.objects.get = get  # type: ignore[method-assign]
+    assert working.waiting(memory.ctx) == [first]
+    assert len(function.handler({"reason": "schedule"}, Invocation("compare_sessions"))["comparisons"]) == 1
+
+
+def test_the_member_of_another_currency_is_compared_in_that_of_the_contract(memory: Stage) -> None:
+    session = cdrs.session(memory.ctx, b.ISSUER, "DEVWK*CDR-000001")
+    assert session is not None
+    assert working.of(session.model_copy(update={"currency": "CHF"})).currency == "EUR"
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [("nothing here", "no row names"), ("cdr id;kwh\n1;2.5\n2;2,5\n", "decimal comma and others")],

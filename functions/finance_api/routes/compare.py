@@ -15,6 +15,8 @@ from roamclear.compare.model import Comparison, Match
 from roamclear.kernel.errors import InvalidInput
 
 router = APIGatewayHttpRouter()
+#: Where a result is kept and who asked for it is nobody else's business.
+_HIDDEN = frozenset({"folder", "asked_by"})
 
 
 class DisputeBody(BaseModel):
@@ -46,7 +48,8 @@ def list_comparisons() -> Response[str]:
     run_id = request.query("run")
     if run_id is None:
         raise InvalidInput("name the run", field="run")
-    return answer({"items": compare.comparisons(request.ctx, actor, request.issuer_of(actor), run_id)})
+    found = compare.comparisons(request.ctx, actor, request.issuer_of(actor), run_id)
+    return answer({"items": found}, without=_HIDDEN)
 
 
 @router.get("/compare/<comparison_id>")
@@ -90,6 +93,5 @@ def post_disputes(comparison_id: str) -> Response[str]:
 
 
 def _told(request: Request, known: Comparison) -> dict[str, Any]:
-    hidden = {"folder", "asked_by"}
-    shown = {key: value for key, value in known.dump().items() if key not in hidden}
+    shown = {key: value for key, value in known.dump().items() if key not in _HIDDEN}
     return shown | {"files": compare.links(request.ctx, known)}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
@@ -70,7 +71,7 @@ class Options(Record):
 
     zone: str | None = Field(None, max_length=64)
     day_first: bool = True
-    columns: dict[str, str] = Field(default_factory=dict, max_length=10)
+    columns: dict[str, Annotated[str, Field(max_length=100)]] = Field(default_factory=dict, max_length=10)
     tolerance: Tolerance = Field(default_factory=Tolerance)
 
     @field_validator("zone")

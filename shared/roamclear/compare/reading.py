@@ -38,6 +38,7 @@ _DAYS = re.compile(
 )
 _BLANKS = re.compile(r"[\s\u00a0\u202f]+")
 _FAR = Decimal(10) ** 10
+_PLACES = Decimal("0.000001")
 
 
 class List:
@@ -167,7 +168,7 @@ class _Reader:
             session_id=_text(values.get("session_id")),
             evse=self.evses(_text(values.get("evse_id"))),
             starts=self._starts(values),
-            energy_kwh=energy,
+            energy_kwh=_micro(energy),
             amount_minor=self._minor(amount, currency),
             currency=currency if amount is not None else "",
             faults=tuple(self.faults),
@@ -200,6 +201,13 @@ class _Reader:
         except InvalidInput as error:
             self.faults.append(f"{key}: {error.message}")
             return None
+
+
+def _micro(energy: Decimal | None) -> Decimal | None:
+    """At most six places: sums of both sides stay exact."""
+    if energy is None:
+        return None
+    return energy.quantize(_PLACES, rounding=HALF_UP) if energy != energy.quantize(_PLACES) else energy
 
 
 def _rounded(amount: Decimal, currency: str) -> int:

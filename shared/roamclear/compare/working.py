@@ -136,7 +136,8 @@ def of(session: Session) -> Ours:
         start=(session.start_utc - _EPOCH) // timedelta(seconds=1),
         energy_kwh=session.energy_kwh,
         amount_minor=session.net.amount_minor if session.net else 0,
-        currency=session.currency,
+        # Priced in the contract's currency, whatever the CDR's own is.
+        currency=session.net.currency if session.net else session.currency,
         disputed=session.dispute is not DisputeState.NONE,
     )
 

@@ -145,7 +145,7 @@ def write_xlsx(title: str, titles: Sequence[str], rows: Iterable[Sequence[Cell]]
 
     target = io.BytesIO()
     safe_ways = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    book: Any = xlsxwriter.Workbook(target, {"in_memory": True, **safe_ways})
+    book: Any = xlsxwriter.Workbook(target, {"constant_memory": True, **safe_ways})
     book.set_properties({"title": title, "created": created.astimezone(UTC).replace(tzinfo=None)})
     sheet = book.add_worksheet(title)
     bold, moment = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})

@@ -1,13 +1,14 @@
-"""Trying a use case again when it lost a race that a fresh read settles."""
+"""Trying a use case again when it lost a race that a fresh read settles, and going on after one that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from roamclear.kernel.errors import Busy, ConditionFailed
 from roamclear.kernel.writes import Table
 
+Item = TypeVar("Item")
 T = TypeVar("T")
 
 
@@ -24,3 +25,17 @@ def again_on_race(attempt: Callable[[], T], *, tries: int = 12, tables: tuple[Ta
             if error.table not in tables:
                 raise
     raise Busy("an object is changed by too many at once")
+
+
+def each(items: Iterable[Item], work: Callable[[Item], T]) -> list[T]:
+    """The work on every item; one that fails never stops the others, but fails the call at its end."""
+    done: list[T] = []
+    failed: Exception | None = None
+    for item in items:
+        try:
+            done.append(work(item))
+        except Exception as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return done

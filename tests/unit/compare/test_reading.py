@@ -85,6 +85,11 @@ def test_the_decimal_mark_is_that_of_the_column() -> None:
         read("cdr id;kwh\n1;12.5\n2;12,5\n")
 
 
+def test_energy_keeps_six_places() -> None:
+    rows = read("cdr id;kwh\n1;20,12345678901234567\n2;1E2\n3;20\n")
+    assert [r.energy_kwh for r in rows] == [Decimal("20.123457"), None, Decimal(20)]
+
+
 def test_what_cannot_be_read_is_named_and_the_row_stays() -> None:
     rows = read("cdr id;start;kwh;net;currency\n1;yesterday;much;1e5;EUR\n2;;;5;Euro\n;;;;\nTotal;;;;\n;;;12,00;EUR\n")
     assert rows[0].faults == (
