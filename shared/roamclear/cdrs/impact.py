@@ -26,6 +26,8 @@ RETROACTIVE = "RETROACTIVE"
 #: How many sessions one answer of the API can price.
 MOST = 2_000
 _CHUNK = 100
+#: Names of one list of sums (runs, accounts); what comes after them is told together.
+_MOST_NAMES = 500
 _FIXED = (Billing.LOCKED, Billing.INVOICED)
 _OPEN = (Billing.VERIFIED, Billing.IN_WINDOW)
 #: Why a session costs nothing anyway: no price of it can be changed backwards.
@@ -236,7 +238,8 @@ def _sums(named: Iterable[tuple[str, Outcome]]) -> tuple[Sum, ...]:
     for name, each in named:
         if each.before is not None and each.after is not None:
             pair = (each.before.amount_minor, each.after.amount_minor)
-            groups.setdefault((name, each.after.currency), []).append(pair)
+            shown = name if len(groups) < _MOST_NAMES or (name, each.after.currency) in groups else "OTHERS"
+            groups.setdefault((shown, each.after.currency), []).append(pair)
     made = []
     for (name, currency), pairs in sorted(groups.items()):
         before, after = Money(sum(b for b, _ in pairs), currency), Money(sum(a for _, a in pairs), currency)

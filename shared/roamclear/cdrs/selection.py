@@ -6,7 +6,7 @@ Wide filters do not combine in the table (rules.md 11): a contract or an EVSE le
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 
 from pydantic import Field, field_validator, model_validator
@@ -22,6 +22,8 @@ from roamclear.kernel.time import sort_instant
 _VISIBLE, _WAITING, _EVSE = "V", "W", "E"
 #: Lower than every character of a key: what begins with a position and goes on is not passed over.
 _NEXT = " "
+#: A partner's clock may be ahead of ours, so that a session is visible before it starts.
+_SKEW = timedelta(hours=1)
 
 
 class Filter(Record):
@@ -99,10 +101,11 @@ def _listed(
     ctx: Context, issuer_id: str, wanted: Filter, part: tuple[str, str], after: str, until: datetime
 ) -> Iterator[tuple[str, str]]:
     kind, name = part
-    since = sort_instant(wanted.start_from_utc) if wanted.start_from_utc else "0"
     if kind == _VISIBLE:
-        # Nothing is visible before it started, so the start bounds this index too.
-        return store.visible_between(ctx.db, issuer_id, name, max(since, after), sort_instant(until))
+        # What starts later is visible later, so the start bounds this index too.
+        earliest = sort_instant(wanted.start_from_utc - _SKEW) if wanted.start_from_utc else "0"
+        return store.visible_between(ctx.db, issuer_id, name, max(earliest, after), sort_instant(until))
+    since = sort_instant(wanted.start_from_utc) if wanted.start_from_utc else "0"
     if kind == _EVSE:
         last = sort_instant(wanted.start_until_utc or until)
         return store.at_evse_between(ctx.db, issuer_id, wanted.evse_id or "", max(since, after), last)

@@ -17,7 +17,7 @@ from roamclear.cdrs.jobs import service as jobs
 from roamclear.cdrs.jobs import store as job_store
 from roamclear.cdrs.jobs.model import Result
 from roamclear.cdrs.model import Billing
-from roamclear.contracts import backdated
+from roamclear.contracts import backdated, matching
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.contracts.proposals import Proposal, ProposalState
@@ -141,6 +141,20 @@ def test_sessions_that_arrive_between_approval_and_effect_are_priced_right() -> 
     assert m.session(stage, late).net == Money(670, "EUR")
     assert moved(stage, backdating.job_id(done)) == -800
     assert m.session(stage, late).rating_version == 1
+
+
+def test_what_was_being_priced_at_that_moment_is_met_by_a_later_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = m.started()
+    m.push(stage, b.cdr(1))
+    done = put_in_force(stage, "0.31")
+    m.drain(stage)
+    real = matching.candidates
+    monkeypatch.setattr(matching, "candidates", lambda *args: [(head, versions[:1]) for head, versions in real(*args)])
+    slow = m.push(stage, b.cdr(2))
+    monkeypatch.undo()
+    assert m.session(stage, slow).net == Money(830, "EUR")
+    assert moved(stage, backdating.job_id(done)) == -320
+    assert m.session(stage, slow).net == Money(670, "EUR")
 
 
 def test_a_member_whose_price_rises_leaves_its_run_and_what_is_disputed_is_told() -> None:
