@@ -6,22 +6,19 @@ import hashlib
 from datetime import timedelta
 from typing import Any
 
-from roamclear.billing import store
 from roamclear.billing.model import Document, Run
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Terms
-from roamclear.deliveries import service as deliveries
-from roamclear.deliveries.model import Mail
+from roamclear.deliveries import sending
+from roamclear.deliveries.sending import mail_brand
 from roamclear.identity import service as identity
-from roamclear.identity.issuer import Issuer
-from roamclear.journal import service as journal
-from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Unavailable
 from roamclear.kernel.time import local_date
 from roamclear.mode import service as mode
-from roamclear.notify.model import Attachment, MailBrand, MailFacts, MailKind, MailLanguage
+from roamclear.notify.model import Attachment, MailFacts, MailKind, MailLanguage, MailMessage
 from roamclear.notify.service import compose
+
+__all__ = ["copy_of", "mail_brand", "package", "window_closed", "window_closing", "window_opened"]
 
 
 def window_opened(ctx: Context, run: Run, contacts: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -85,60 +82,23 @@ def _package(header: Document, attachments: tuple[Attachment, ...]) -> dict[str,
 
 
 def _once(ctx: Context, run: Run, kind: MailKind, key: str, facts: dict[str, Any]) -> tuple[str, ...]:
-    """Hand a mail over unless its business key was handed over before.
-
-    A crash between the hand-over and its record sends the same bytes with the same Message-ID again: receivers drop
-    the second one.
-    """
-    known = store.delivered(ctx.db, run.issuer_id, key)
-    if known is not None:
-        return tuple(known["message_ids"])
-    mode.require_normal(ctx)
-    issuer = identity.issuer(ctx, run.issuer_id)
-    today = local_date(ctx.now(), run.zone)
-    terms = contracts.terms_at(ctx, run.issuer_id, run.contract_id, today).terms  # decision 0019
-    mail = compose(kind, MailLanguage(terms.language), mail_brand(ctx, issuer), _facts(ctx, run, terms, key, facts))
-    try:
-        message_id = ctx.mailer.send(mail.raw, sender=mail.sender, recipients=mail.recipients)
-    except Unavailable:
-        journal.raise_once(
-            ctx,
-            run.issuer_id,
-            ExceptionType.DELIVERY_FAILED,
-            key,
-            "a mail was not taken by the mail service; it is tried again",
-            severity="HIGH",
-            partner=run.contract_id,
-        )
-        return ()
-    record = {"message_ids": [message_id], "kind": kind.value, "attached": list(mail.attached)}
-    handed_over = Mail(
-        issuer_id=run.issuer_id,
-        message_id=message_id,
-        business_key=key,
-        kind=kind.value,
+    """Hand a mail over unless its business key was handed over before; no ids where it was not taken."""
+    return sending.once(
+        ctx,
+        run.issuer_id,
+        key,
+        lambda: _written(ctx, run, kind, key, facts),
         subject=facts.get("document_number") or run.run_id,
         partner=run.contract_id,
-        recipients=mail.recipients,
-        at_utc=ctx.now(),
     )
-    ctx.db.transact([store.delivery_put(run.issuer_id, key, record), *deliveries.mailed(handed_over)])
-    journal.resolve(
-        ctx, run.issuer_id, ExceptionType.DELIVERY_FAILED, key, by="system:mail", reason="the mail was taken"
-    )
-    return (message_id,)
 
 
-def mail_brand(ctx: Context, issuer: Issuer) -> MailBrand:
-    """In whose name and colours an issuer's mails go out."""
-    return MailBrand(
-        name=issuer.brand.name,
-        sender=ctx.mail_sender,
-        reply_to=issuer.brand.contact_email or None,
-        primary=issuer.brand.primary,
-        accent=issuer.brand.accent,
-        footer_lines=issuer.brand.footer[:6],
-    )
+def _written(ctx: Context, run: Run, kind: MailKind, key: str, facts: dict[str, Any]) -> MailMessage:
+    mode.require_normal(ctx)
+    brand = mail_brand(ctx, identity.issuer(ctx, run.issuer_id))
+    today = local_date(ctx.now(), run.zone)
+    terms = contracts.terms_at(ctx, run.issuer_id, run.contract_id, today).terms  # decision 0019
+    return compose(kind, MailLanguage(terms.language), brand, _facts(ctx, run, terms, key, facts))
 
 
 def _facts(ctx: Context, run: Run, terms: Terms, key: str, facts: dict[str, Any]) -> MailFacts:

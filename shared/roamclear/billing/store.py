@@ -304,14 +304,3 @@ def document_fact(made: Document, at: datetime, name: str, note: str) -> Put:
     """What a credit note did to a document, for the higher rooms and webhooks."""
     payload = {"number": made.number, "contract_id": made.contract_id, "note": note, "open": made.open_amount}
     return outbox.fact(made.issuer_id, at, name, made.number, payload)
-
-
-# ---- deliveries ----------------------------------------------------------------------------------------------------
-def delivered(db: Database, issuer_id: str, business_key: str) -> Row | None:
-    """The record of a mail that was handed over, or None."""
-    return db.get(Table.CLEARING, keys.delivery(issuer_id, business_key))
-
-
-def delivery_put(issuer_id: str, business_key: str, item: Row) -> Put:
-    """Record a mail that was handed over."""
-    return Put(Table.CLEARING, keys.delivery(issuer_id, business_key), {"issuer_id": issuer_id, **item}, when=())

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from roamclear.deliveries import service, store
 from roamclear.deliveries.model import Mail
+from roamclear.identity.issuer import Issuer
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Unavailable
-from roamclear.notify.model import MailMessage
+from roamclear.notify.model import MailBrand, MailMessage
 
 
 def once(
@@ -46,3 +47,15 @@ def once(
     ctx.db.transact([store.handed_over_put(issuer_id, key, record), *service.mailed(made)])
     journal.resolve(ctx, issuer_id, kind, key, by="system:mail", reason="the mail was taken")
     return (message_id,)
+
+
+def mail_brand(ctx: Context, issuer: Issuer) -> MailBrand:
+    """In whose name and colours an issuer's mails go out."""
+    return MailBrand(
+        name=issuer.brand.name,
+        sender=ctx.mail_sender,
+        reply_to=issuer.brand.contact_email or None,
+        primary=issuer.brand.primary,
+        accent=issuer.brand.accent,
+        footer_lines=issuer.brand.footer[:6],
+    )

@@ -21,7 +21,7 @@ from roamclear.kernel.money import Money
 from roamclear.kernel.record import Record
 from roamclear.kernel.time import local_date
 from roamclear.mode import service as mode
-from roamclear.notify.model import DisputeFacts, MailBrand, MailFacts, MailKind, MailLanguage, MailMessage
+from roamclear.notify.model import DisputeFacts, MailFacts, MailKind, MailLanguage, MailMessage
 from roamclear.notify.service import compose
 
 _BOTH = (Side.CPO, Side.EMSP)
@@ -158,12 +158,5 @@ def _written(
         partner_name=told.name,
         **facts,
     )
-    brand = MailBrand(
-        name=issuer.brand.name,
-        sender=ctx.mail_sender,
-        reply_to=issuer.brand.contact_email or None,
-        primary=issuer.brand.primary,
-        accent=issuer.brand.accent,
-        footer_lines=issuer.brand.footer[:6],
-    )
+    brand = sending.mail_brand(ctx, issuer)
     return compose(kind, MailLanguage(told.language), brand, made)
