@@ -23,6 +23,7 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionRow, ExceptionType
 from roamclear.kernel.errors import Forbidden, InvalidInput, NotFound, Unavailable
 from roamclear.links import service as links
+from roamclear.mode import service as mode
 from roamclear.packages import access_point, courier, resend
 from roamclear.packages import service as packages
 from tests.integration import test_close as month
@@ -128,6 +129,14 @@ def test_a_mail_service_that_refuses_is_told_and_tried_again(sent: Stage) -> Non
     object.__setattr__(sent.ctx, "mailer", mailer)
     assert courier.work(sent.ctx)["copies"] == 1
     assert failures(sent) == []
+
+
+def test_a_stage_in_recovery_sends_no_copy(sent: Stage) -> None:
+    resend.ask(sent.ctx, b.actor("FINANCE"), b.ISSUER, NUMBER)
+    mode.enter(sent.ctx, "a test")
+    assert courier.work(sent.ctx)["copies"] == 0
+    mode.lift(sent.ctx)
+    assert courier.work(sent.ctx)["copies"] == 1
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from roamclear.journal.model import ExceptionType
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, InvalidInput, NotFound, RoamclearError
+from roamclear.mode import service as mode
 from roamclear.packages import store
 from roamclear.packages.model import ReadFile, Reported, StatusFile
 
@@ -38,6 +39,7 @@ def submit(ctx: Context, terms: Terms, header: Document, model: InvoiceDocument)
     """Leave a document for the access point where the contract says so; again leaves the same bytes."""
     if terms.delivery_channel is not DeliveryChannel.ACCESS_POINT:
         return False
+    mode.require_normal(ctx)
     name = f"{OUT}/{header.issuer_id}/{header.number}"
     ubl = ctx.objects.put("exports", f"{name}.ubl.xml", write_ubl(model), "application/xml")
     sender, receiver = issuer_of(model), recipient_of(model)

@@ -13,6 +13,7 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Unavailable
+from roamclear.mode import service as mode
 from roamclear.notify.model import MailFacts, MailKind, MailLanguage
 from roamclear.notify.service import compose
 
@@ -31,6 +32,7 @@ def _tell(ctx: Context, made: LogoProposal) -> None:
     told = any(line.what is What.MAILED for line in deliveries.log(ctx, made.issuer_id, subject))
     if told or not issuer.brand.contact_email or made.proposed_at_utc is None:
         return
+    mode.require_normal(ctx)
     day = made.proposed_at_utc.date()
     facts = MailFacts(
         business_key=f"{made.issuer_id}#{subject}",

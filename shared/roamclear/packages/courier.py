@@ -17,6 +17,7 @@ from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Unavailable
 from roamclear.links import service as links
+from roamclear.mode import service as mode
 from roamclear.notify.model import Attachment
 from roamclear.packages import access_point, service, store
 from roamclear.packages.model import CopyRequest
@@ -26,9 +27,11 @@ def work(ctx: Context, *, only: str | None = None) -> dict[str, int]:
     """Send the copies that wait and read the status files, of every issuer or of one; how many of each.
 
     What fails is told to the journal, stops nothing else, and is tried again; the call then fails at its end, so that
-    the alarm of its function goes off.
+    the alarm of its function goes off. A stage in RECOVERY sends nothing; what waits goes on waiting.
     """
     done = {"copies": 0, "taken": 0, "quarantined": 0}
+    if mode.recovering(ctx):
+        return done
     failed: list[Exception] = []
     for issuer_id in [identity.issuer(ctx, only).issuer_id] if only else identity.issuer_ids(ctx):
         for name, part in _parts(ctx, issuer_id):

@@ -93,10 +93,10 @@ def send(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
         Unavailable: the mail service did not take a mail; the step runs again.
     """
     run = billing.run(ctx, issuer_id, run_id)
-    terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version).terms
     sent: list[str] = []
     for number in run.numbers:
         header = billing.document(ctx, issuer_id, number)
+        terms = contracts.terms_at(ctx, issuer_id, run.contract_id, header.issue_date).terms  # decision 0019
         access_point.submit(ctx, terms, header, billing.document_model(ctx, header))
         ids = mails.package(ctx, run, header, attachments(ctx, header))
         if not ids:
@@ -136,9 +136,9 @@ def _mark_sent(ctx: Context, header: Document) -> None:
         if known.sent_at_utc is not None:
             return
         state = DocumentState.SENT if known.state is DocumentState.ISSUED else known.state
-        _, write = billing.replace_document(known, state=state, sent_at_utc=ctx.now())
+        made, write = billing.replace_document(known, state=state, sent_at_utc=ctx.now())
         try:
-            ctx.db.write(write)
+            ctx.db.transact([write, billing.document_fact(made, ctx.now(), "invoice.sent")])
             return
         except ConditionFailed:
             continue  # a payment came in meanwhile
