@@ -7,12 +7,14 @@ import email.policy
 import io
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from roamclear.audit import service as audit
 from roamclear.billing import service as billing
 from roamclear.billing.model import Run
 from roamclear.cdrs import service as cdrs
@@ -322,6 +324,31 @@ def test_answers_in_bulk_each_with_its_result(window: tuple[Stage, Run, list[str
         ("NOT_FOUND", None),
     ]
     assert [o.code for o in disputes.review_many(stage.ctx, AGENT, b.ISSUER, [made[0].dispute_id])] == ["CONFLICT"]
+
+
+def test_words_of_both_sides_and_an_answer_at_one_moment(window: tuple[Stage, Run, list[str]]) -> None:
+    stage, _, refs = window
+    made = file(stage, refs[0])
+
+    def say(n: int) -> None:
+        disputes.comment(stage.ctx, USER if n % 2 else AGENT, b.ISSUER, made.dispute_id, text=f"word {n}", key=f"k{n}")
+
+    def end(_: int) -> str:
+        try:
+            return disputes.accept(stage.ctx, AGENT, b.ISSUER, made.dispute_id).state.value
+        except Conflict:
+            return "LOST"
+
+    with ThreadPoolExecutor(6) as pool:
+        said = [pool.submit(say, n % 4) for n in range(8)]  # each word by two workers
+        ends = [pool.submit(end, n) for n in range(2)]
+        assert [one.result() for one in said] == [None] * 8
+        assert sorted(one.result() for one in ends) == ["ACCEPTED", "LOST"]
+    told = disputes.side_by_side(stage.ctx, USER, b.ISSUER, made.dispute_id)["thread"]
+    assert [e.number for e in told] == list(range(1, len(told) + 1))
+    assert sorted(e.text for e in told if e.kind == "COMMENT") == [f"word {n}" for n in range(4)]
+    assert find(stage, made).entries == len(told)
+    assert audit.broken_link(stage.ctx, b.ISSUER, "DISPUTE", made.dispute_id) is None
 
 
 # ---- evidence ------------------------------------------------------------------------------------------------------
