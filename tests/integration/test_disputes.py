@@ -272,6 +272,31 @@ def test_many_at_once_each_with_its_result(window: tuple[Stage, Run, list[str]])
         disputes.create_many(stage.ctx, FINANCE, b.ISSUER, rows)
 
 
+def test_a_list_meets_what_changed_since_it_was_read(window: tuple[Stage, Run, list[str]]) -> None:
+    stage, _, refs = window
+    rows = [Claim(cdr_ref=ref, reason=Reason.FRAUD) for ref in [*refs[:3], refs[0]]]
+    transact, met = stage.ctx.db.transact, []
+
+    def slow(actions: Any) -> None:
+        if not met:
+            met.append(True)  # meanwhile another request files the second row
+            disputes.file(stage.ctx, USER, b.ISSUER, rows[1])
+        transact(actions)
+
+    object.__setattr__(stage.ctx.db, "transact", slow)
+    found = disputes.create_many(stage.ctx, USER, b.ISSUER, rows)
+    assert [o.code for o in found] == ["CREATED", "KNOWN", "CREATED", "KNOWN"]
+
+
+def test_a_list_after_the_close_has_the_instant_in_each_row(window: tuple[Stage, Run, list[str]]) -> None:
+    stage, _, refs = window
+    stage.clock.set(CLOSES)
+    found = disputes.create_many(stage.ctx, USER, b.ISSUER, [Claim(cdr_ref=r, reason=Reason.FRAUD) for r in refs[:2]])
+    assert {(o.code, o.message) for o in found} == {
+        ("WINDOW_CLOSED", "the control window closed at 2026-11-08T23:00:00Z")
+    }
+
+
 def test_the_queue_is_filtered_and_paged(window: tuple[Stage, Run, list[str]]) -> None:
     stage, _, refs = window
     ctx = stage.ctx

@@ -100,11 +100,17 @@ def locked(ctx: Context, session: Session) -> bool:
     return window is not None and window.state not in ("WINDOW", "LOCKING")
 
 
-def open_window(ctx: Context, session: Session) -> Window:
-    """The open window of a session's run; ``WindowClosed`` with the closing instant once it is over."""
+def open_window(ctx: Context, session: Session, known: dict[str, Window] | None = None) -> Window:
+    """The open window of a session's run; ``WindowClosed`` with the closing instant once it is over.
+
+    ``known`` keeps windows between the rows of a list; the write still asks the run itself.
+    """
     if session.run_id is None or session.net is None:
         raise Conflict("this session is in no control window", billing=session.billing.value)
-    window = store.window(ctx.db, session.issuer_id, session.run_id)
+    windows = {} if known is None else known
+    window = windows.get(session.run_id) or store.window(ctx.db, session.issuer_id, session.run_id)
+    if window is not None:
+        windows[session.run_id] = window
     if window is None or window.closes_at_utc is None:
         raise Conflict("this session is in no control window", billing=session.billing.value)
     if window.state != "WINDOW" or window.closes_at_utc <= ctx.now():

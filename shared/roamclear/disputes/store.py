@@ -79,6 +79,12 @@ def find(db: Database, issuer_id: str, dispute_id: str) -> Dispute | None:
     return Dispute.load(row) if row else None
 
 
+def find_many(db: Database, issuer_id: str, dispute_ids: list[str]) -> dict[str, Dispute]:
+    """Disputes by id; what does not exist is not in the answer."""
+    rows = db.get_many(Table.CLEARING, [keys.dispute(issuer_id, number) for number in dispute_ids])
+    return {made.dispute_id: made for made in map(Dispute.load, rows.values())}
+
+
 def of_contract(db: Database, issuer_id: str, contract_id: str) -> list[Dispute]:
     """All disputes of a contract, oldest first."""
     return list(_read(db, db.rows(Table.CLEARING, keys.disputes_of(issuer_id, contract_id), index="gsi1")))
