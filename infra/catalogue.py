@@ -100,7 +100,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "the JSON API of finance, operations and partners",
         {"identity": WRITE, "intake": READ, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
         {"documents": Objects.BOTH, "inbox": Objects.PUT, "exports": Objects.BOTH, "archive": Objects.READ},
-        frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.COMPLETE_TASK, Extra.WAKE, Extra.URLS}),
+        frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.COMPLETE_TASK, Extra.WAKE, Extra.URLS, Extra.SEAL}),
         memory_mb=1024,
         timeout_s=28,
     ),
@@ -127,6 +127,14 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         memory_mb=2048,
         timeout_s=270,
         documents_layer=True,
+        concurrency=1,
+    ),
+    FunctionSpec(
+        "deliver_webhooks",
+        "calls the receivers of webhooks about what happened",
+        {"identity": READ, "clearing": WRITE},
+        extras=frozenset({Extra.UNSEAL}),
+        timeout_s=120,
         concurrency=1,
     ),
     FunctionSpec(
@@ -324,6 +332,7 @@ SCHEDULES: Mapping[str, str] = {
     "render_payout_statement": "cron(47 * * * ? *)",
     "render_certificate": "cron(52 * * * ? *)",
     "deliver_documents": "rate(5 minutes)",
+    "deliver_webhooks": "rate(1 minute)",
     "nightly_proof": "cron(23 2 * * ? *)",
     "pull_cdrs": "cron(11 1 * * ? *)",
 }

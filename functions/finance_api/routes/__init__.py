@@ -41,4 +41,5 @@ FILES: dict[str, str] = {
     "rates": "rates",
     "runs": "runs",
     "statements": "bank",
+    "webhooks": "webhooks",
 }

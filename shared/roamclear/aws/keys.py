@@ -681,6 +681,32 @@ def accounting_export(issuer_id: str, label: str, profile: str) -> Key:
     return Key(accounting(issuer_id), f"EXPORT#{label}#{profile}")
 
 
+# ---- webhooks ------------------------------------------------------------------------------------------------------
+def webhooks(issuer_id: str) -> str:
+    """Partition of an issuer's subscriptions."""
+    return f"{issuer_id}#WEBHOOKS"
+
+
+def webhook(issuer_id: str, subscription_id: str) -> Key:
+    """One subscription."""
+    return Key(webhooks(issuer_id), subscription_id)
+
+
+def webhook_queue(issuer_id: str, subscription_id: str, at: datetime, event_id: str) -> Key:
+    """An event that waits for its receiver, by the instant it happened at."""
+    return Key(f"{issuer_id}#WEBHOOK#{subscription_id}#QUEUE", f"{sort_instant(at)}#{event_id}")
+
+
+def webhook_log_of(issuer_id: str, subscription_id: str) -> str:
+    """Partition of what a receiver answered."""
+    return f"{issuer_id}#WEBHOOK#{subscription_id}#LOG"
+
+
+def webhook_log(issuer_id: str, subscription_id: str, at: datetime, event_id: str) -> Key:
+    """An event that was answered, or is dead."""
+    return Key(webhook_log_of(issuer_id, subscription_id), f"{sort_instant(at)}#{event_id}")
+
+
 # ---- the stage itself ----------------------------------------------------------------------------------------------
 def stage_mode() -> Key:
     """Whether the stage is in RECOVERY, and its beat."""

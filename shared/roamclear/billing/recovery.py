@@ -67,7 +67,8 @@ def fail(ctx: Context, issuer_id: str, run_id: str, step: str, reason: str) -> R
     Each attempt has its own exception, so a step that fails again after its repair is told again.
     """
     found = _run(ctx, issuer_id, run_id)
-    ctx.db.write(store.run_update(found, tuple(RunState), failed_step=step, failure=reason[:500]))
+    noted = store.run_update(found, tuple(RunState), failed_step=step, failure=reason[:500])
+    ctx.db.transact([noted, store.fact(found, ctx.now(), "run.failed")])
     _tell(ctx, found.issuer_id, execution(run_id, found.resumed), found.contract_id, step)
     return _run(ctx, issuer_id, run_id)
 

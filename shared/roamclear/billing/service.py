@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from roamclear.audit import service as audit
@@ -50,6 +51,7 @@ __all__ = [
     "counted",
     "credit_at_once",
     "document",
+    "document_fact",
     "document_model",
     "documents",
     "documents_of",
@@ -242,6 +244,11 @@ def replace_document(known: Document, **update: object) -> tuple[Document, Put]:
     """The next state of a document and the write that puts it over exactly the one that was read."""
     made = known.model_copy(update=update)
     return made, store.document_replace(made, known)
+
+
+def document_fact(header: Document, at: datetime, name: str) -> Put:
+    """A fact of a document for the transaction of its change."""
+    return store.document_fact(header, at, name)
 
 
 def is_open(header: Document) -> bool:

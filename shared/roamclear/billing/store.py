@@ -300,7 +300,7 @@ def correction_fact(made: Correction, at: datetime, name: str) -> Put:
     return outbox.fact(made.issuer_id, at, name, made.correction_id, payload)
 
 
-def document_fact(made: Document, at: datetime, name: str, note: str) -> Put:
-    """What a credit note did to a document, for the higher rooms and webhooks."""
+def document_fact(made: Document, at: datetime, name: str, note: str | None = None) -> Put:
+    """What happened to a document, for the higher rooms and webhooks; ``note`` is the credit note that did it."""
     payload = {"number": made.number, "contract_id": made.contract_id, "note": note, "open": made.open_amount}
     return outbox.fact(made.issuer_id, at, name, made.number, payload)

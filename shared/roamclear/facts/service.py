@@ -25,6 +25,7 @@ from roamclear.ocpi import reconciliation as invoice_records
 from roamclear.payouts import mails as payout_mails
 from roamclear.payouts import service as payouts
 from roamclear.reconciliation import service as reconciliation
+from roamclear.webhooks import service as webhooks
 
 #: A sweep leaves alone what the stream may still be working on.
 SETTLE = timedelta(minutes=1)
@@ -145,6 +146,7 @@ def answer(ctx: Context, row: Row) -> None:
     consumer = CONSUMERS.get(row["fact"])
     if consumer is not None:
         consumer(ctx, row)
+    webhooks.publish(ctx, row)
     store.acknowledge(ctx.db, row)
 
 

@@ -41,6 +41,7 @@ TABLE: dict[Right, frozenset[Role]] = {
     Right.USER_ADMIN: frozenset({_R.ADMIN}),
     Right.ISSUER_EDIT: frozenset({_R.ADMIN}),
     Right.AUDIT_VIEW: frozenset({_R.ADMIN, _R.FINANCE, _R.FINANCE_APPROVER, _R.VIEWER}),
+    Right.WEBHOOK_EDIT: frozenset({_R.ADMIN, _R.EMSP_USER}),
     Right.ACCOUNTING_EXPORT: frozenset({_R.ADMIN, _R.FINANCE, _R.FINANCE_APPROVER, _R.VIEWER}),
     Right.ACCOUNTING_SETUP: frozenset({_R.FINANCE, _R.FINANCE_APPROVER}),
 }

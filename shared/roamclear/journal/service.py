@@ -90,7 +90,7 @@ def resolve(ctx: Context, issuer_id: str, kind: ExceptionType, subject: str, *, 
         update={"state": "RESOLVED", "resolved_at_utc": ctx.now(), "resolved_by": by, "resolution": reason}
     )
     try:
-        ctx.db.write(store.resolve_update(closed))
+        ctx.db.transact(store.resolve_writes(closed))
     except ConditionFailed:
         return False
     return True

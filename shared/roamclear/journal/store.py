@@ -8,7 +8,7 @@ from roamclear.aws import keys, outbox
 from roamclear.journal.model import ExceptionRow, ExceptionType
 from roamclear.kernel.context import Database
 from roamclear.kernel.time import sort_instant
-from roamclear.kernel.writes import ABSENT, Key, Put, Table, Update, When
+from roamclear.kernel.writes import ABSENT, Action, Key, Put, Table, Update, When
 
 
 def raise_writes(row: ExceptionRow, *, over: ExceptionRow | None = None) -> list[Put]:
@@ -23,8 +23,15 @@ def raise_writes(row: ExceptionRow, *, over: ExceptionRow | None = None) -> list
     ]
 
 
-def resolve_update(row: ExceptionRow) -> Update:
-    """Close an open row."""
+def resolve_writes(row: ExceptionRow) -> list[Action]:
+    """Close an open row, with its fact."""
+    at = row.resolved_at_utc or row.raised_at_utc
+    subject = f"{row.kind.value}#{row.subject}"
+    told = outbox.fact(row.issuer_id, at, "exception.resolved", subject, {"kind": row.kind.value})
+    return [_resolve_update(row), told]
+
+
+def _resolve_update(row: ExceptionRow) -> Update:
     columns = {
         "state": row.state,
         "resolved_at_utc": sort_instant(row.resolved_at_utc) if row.resolved_at_utc else None,

@@ -26,13 +26,22 @@ class SignedWebhook(Record):
 
 
 def sign(
-    *, event_id: str, kind: str, at: datetime, tenant: str, subject: Mapping[str, Any], version: int, secret: bytes
+    *,
+    event_id: str,
+    kind: str,
+    at: datetime,
+    tenant: str,
+    subject: Mapping[str, Any],
+    version: int,
+    secret: bytes,
+    occurred: datetime | None = None,
 ) -> SignedWebhook:
     """The envelope ``id, type, time, tenant, object, version`` with its signature headers.
 
-    ``at`` is the instant of sending; a retry signs anew under the same id, by which receivers drop repeats.
+    ``at`` is the instant of sending, ``occurred`` that of the event; a retry signs anew under the same id, by which
+    receivers drop repeats.
     """
-    envelope = {"id": event_id, "type": kind, "time": format_instant(at), "tenant": tenant}
+    envelope = {"id": event_id, "type": kind, "time": format_instant(occurred or at), "tenant": tenant}
     body = dumps({**envelope, "object": dict(subject), "version": version}, sort_keys=True).encode()
     stamp = str(unix_seconds(at))
     headers = {

@@ -60,20 +60,32 @@ def get_json(url: str, authorization: str, *, allow_loopback: bool = False) -> A
 def get(url: str, authorization: str, *, allow_loopback: bool = False, max_url: int = MAX_URL) -> Answered:
     """GET whatever stands at an address; ``InvalidInput`` and ``Unavailable`` as with ``get_json``."""
     target = check(url, allow_loopback=allow_loopback, max_url=max_url)
+    headers = {"Authorization": authorization, "Accept": "application/json"}
+    status, answered = _exchange(target, "GET", None, headers)
+    if status != 200:
+        raise Unavailable(f"the partner answered with HTTP {status}")
+    return answered
+
+
+def post(url: str, body: bytes, headers: dict[str, str], *, allow_loopback: bool = False) -> None:
+    """POST a body; any 2xx takes it, everything else, redirects too, is ``Unavailable``."""
+    status, _ = _exchange(check(url, allow_loopback=allow_loopback), "POST", body, headers)
+    if not 200 <= status <= 299:
+        raise Unavailable(f"the receiver answered with HTTP {status}")
+
+
+def _exchange(target: Target, method: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, Answered]:
     connection = _connection(target)
     watchdog = threading.Timer(TIMEOUT_S, _cut, (connection,))
     watchdog.daemon = True
     watchdog.start()
     try:
-        headers = {"Authorization": authorization, "Accept": "application/json", "User-Agent": "roamclear"}
-        connection.request("GET", target.path, headers=headers)
+        connection.request(method, target.path, body=body, headers={**headers, "User-Agent": "roamclear"})
         answer = connection.getresponse()
-        body = answer.read(LIMIT_BYTES + 1)
-        if answer.status != 200:
-            raise Unavailable(f"the partner answered with HTTP {answer.status}")
-        if len(body) > LIMIT_BYTES:
+        content = answer.read(LIMIT_BYTES + 1)
+        if len(content) > LIMIT_BYTES:
             raise Unavailable(f"the partner's answer has more than {LIMIT_BYTES} bytes")
-        return Answered(body, {name.lower(): value for name, value in answer.getheaders()})
+        return answer.status, Answered(content, {name.lower(): value for name, value in answer.getheaders()})
     except (OSError, http.client.HTTPException, AttributeError) as error:
         raise Unavailable("the partner did not answer in time") from error
     finally:

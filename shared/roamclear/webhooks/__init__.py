@@ -1,0 +1,1 @@
+"""Telling other systems what happened: subscriptions, deliveries, retries (product.md row 129, J.4)."""

@@ -1,0 +1,129 @@
+"""Calling receivers: at least once, in order per object, later and later where nobody answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from roamclear.identity import service as identity
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import ConditionFailed, InvalidInput, Unavailable
+from roamclear.mode import service as mode
+from roamclear.notify.webhook import MAX_BODY_BYTES, sign
+from roamclear.ocpi import outgoing
+from roamclear.webhooks import store
+from roamclear.webhooks.model import Delivery, DeliveryState, HookState, Subscription
+from roamclear.webhooks.service import bound_to
+
+#: Facts of one object may be told by two workers; what happened earlier has arrived by then.
+_SETTLE = timedelta(seconds=5)
+_BACK_OFF = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 180, 360, 720))
+_GIVE_UP = timedelta(days=3)
+#: A receiver that is down costs a round at most this many waits of ten seconds.
+_MOST_FAULTS = 3
+_MOST_CALLS = 200
+
+
+def deliver_due(ctx: Context, *, time_left: Callable[[], bool] = lambda: True) -> dict[str, int]:
+    """Call every active subscription about what is due.
+
+    A failed call holds back the later events of the same object, and of no other.
+    """
+    mode.require_normal(ctx)
+    done = {"delivered": 0, "failed": 0, "dead": 0}
+    for issuer_id in identity.issuer_ids(ctx):
+        for known in store.subscriptions(ctx.db, issuer_id):
+            if known.state is HookState.ACTIVE and time_left():
+                _round(ctx, known, done, time_left)
+    return done
+
+
+def _round(ctx: Context, known: Subscription, done: dict[str, int], time_left: Callable[[], bool]) -> None:
+    secret = ctx.sealer.unseal(known.secret_sealed, bound_to(known.issuer_id, known.subscription_id)).encode()
+    held: set[str] = set()
+    faults = calls = 0
+    for each in store.waiting(ctx.db, known.issuer_id, known.subscription_id, ctx.now() - _SETTLE):
+        if faults >= _MOST_FAULTS or calls >= _MOST_CALLS or not time_left():
+            return
+        # Facts of one object may carry a number behind its name.
+        about = each.subject.split("#")[0]
+        if about in held or (each.next_at_utc is not None and each.next_at_utc > ctx.now()):
+            held.add(about)
+            continue
+        calls += 1
+        answer = _call(ctx, known, each, secret)
+        if answer is None:
+            done["delivered"] += _ended(ctx, each, DeliveryState.DELIVERED, "2xx")
+            continue
+        faults += 1
+        held.add(about)
+        done["failed"] += 1
+        if ctx.now() - each.occurred_at_utc > _GIVE_UP:
+            done["dead"] += _ended(ctx, each, DeliveryState.DEAD, answer)
+            _pause(ctx, known, answer)
+            return
+        wait = _BACK_OFF[min(each.attempts, len(_BACK_OFF) - 1)]
+        later = {"attempts": each.attempts + 1, "next_at_utc": ctx.now() + wait, "last_answer": answer}
+        _write(ctx, each.model_copy(update=later))
+
+
+def _call(ctx: Context, known: Subscription, each: Delivery, secret: bytes) -> str | None:
+    """None when the receiver took it, else why not."""
+    signed = sign(
+        event_id=each.event_id,
+        kind=each.kind,
+        at=ctx.now(),
+        occurred=each.occurred_at_utc,
+        tenant=known.issuer_id,
+        subject={"id": each.subject, **each.payload},
+        version=1,
+        secret=secret,
+    )
+    if len(signed.body) > MAX_BODY_BYTES:
+        return "the event is larger than a webhook may be"
+    try:
+        outgoing.post(known.url, signed.body, signed.headers, allow_loopback=ctx.stage == "local")
+    except (Unavailable, InvalidInput) as error:
+        return error.message[:200]
+    return None
+
+
+def _ended(ctx: Context, each: Delivery, state: DeliveryState, answer: str) -> int:
+    update = {
+        "state": state,
+        "attempts": each.attempts + 1,
+        "last_answer": answer,
+        "delivered_at_utc": ctx.now() if state is DeliveryState.DELIVERED else None,
+    }
+    try:
+        ctx.db.transact(store.ended(each.model_copy(update=update)))
+    except ConditionFailed:
+        return 0  # another worker was faster
+    return 1
+
+
+def _write(ctx: Context, made: Delivery) -> None:
+    try:
+        ctx.db.write(store.tried(made))
+    except ConditionFailed:
+        return  # another worker delivered it meanwhile
+
+
+def _pause(ctx: Context, known: Subscription, answer: str) -> None:
+    """Three days without an answer: a person looks, and nothing that happens meanwhile is lost."""
+    made = known.model_copy(update={"state": HookState.PAUSED, "paused_because": answer})
+    try:
+        ctx.db.write(store.subscription_put(made, known))
+    except ConditionFailed:
+        return  # a person changed it
+    journal.raise_once(
+        ctx,
+        known.issuer_id,
+        ExceptionType.DELIVERY_FAILED,
+        f"{known.subscription_id}#{ctx.now():%Y-%m-%d}",
+        f"a webhook was not answered for three days and is paused: {answer}",
+        partner=known.contract_id,
+        next_action="have the receiver repaired, take the subscription up again, replay what is dead",
+    )
