@@ -23,6 +23,8 @@ from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.contracts.proposals import Proposal, ProposalState
 from roamclear.disputes import service as disputes
 from roamclear.disputes.model import Claim, Reason
+from roamclear.documents.checks import missing
+from roamclear.facts import proof as whole_proof
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
@@ -88,6 +90,28 @@ def test_the_preview_equals_what_follows_to_the_cent() -> None:
     fresh = m.session(stage, refs["november-21"])
     assert (fresh.net, fresh.contract_version, fresh.rating_version) == (Money(670, "EUR"), 2, 2)
     assert all(e.holds for e in proof.equations(stage.ctx, b.ISSUER))
+
+
+def test_the_next_month_bills_the_corrections_and_the_proof_holds() -> None:
+    stage = m.started()
+    mixed(stage)
+    done = put_in_force(stage, "0.31")
+    m.finished(stage, backdating.job_id(done))
+    stage.clock.set(datetime.fromisoformat("2026-11-30T23:05:00+00:00"))
+    request = m.OCTOBER.model_copy(update={"period": "2026-11"})
+    run = billing.prepare(stage.ctx, request)
+    stage.clock.set(datetime.fromisoformat("2026-12-01T23:00:00+00:00"))
+    run = billing.open_window(stage.ctx, b.ISSUER, run.run_id)
+    sections = [section for _, section in billing.members(stage.ctx, run)]
+    assert sections.count("ADJUSTMENT") == 3
+    stage.clock.set(datetime.fromisoformat("2026-12-08T23:01:01+00:00"))
+    billing.lock(stage.ctx, b.ISSUER, run.run_id)
+    run = billing.issue(stage.ctx, b.ISSUER, run.run_id, missing)
+    header = billing.document(stage.ctx, b.ISSUER, run.numbers[0])
+    assert header.net == Money(2 * 670 - 3 * 160, "EUR")
+    assert missing(billing.document_model(stage.ctx, header)) == []
+    m.drain(stage)
+    assert [e.name for e in whole_proof.equations(stage.ctx, b.ISSUER, whole_proof.PARTS) if not e.holds] == []
 
 
 def test_the_lines_of_an_adjustment_name_the_old_and_the_new_price_only() -> None:
