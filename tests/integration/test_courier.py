@@ -24,11 +24,12 @@ from roamclear.journal.model import ExceptionRow, ExceptionType
 from roamclear.kernel.errors import Forbidden, InvalidInput, NotFound, Unavailable
 from roamclear.links import service as links
 from roamclear.mode import service as mode
-from roamclear.packages import access_point, courier, resend
+from roamclear.packages import access_point, courier, resend, store
 from roamclear.packages import service as packages
 from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support.api import Api, environment
+from tests.support.crashing import Fuse, mortal, survives
 from tests.support.fonts import fonts_dir
 from tests.support.handlers import call, on, sample
 from tests.support.memory_stage import fresh
@@ -102,6 +103,28 @@ def test_the_same_request_is_one_copy_and_a_double_click_too(sent: Stage) -> Non
     assert courier.work(sent.ctx)["copies"] == 0
     assert len(sent.mail.sent) == before + 2
     assert sent.mail.sent[-1].recipients == ("finance@ronde.example",)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_copy_outlives_a_crash_at_every_effect(after: bool) -> None:
+    place, died = 0, True
+    stage = issue(fresh())
+    while died:
+        name = f"ask-{place}"
+        resend.ask(stage.ctx, b.actor("FINANCE"), b.ISSUER, NUMBER, request_id=name)
+        before = len(stage.mail.sent)
+        with survives() as dead:
+            courier.work(mortal(stage.ctx, Fuse(left=place, after=after)))
+        died, place = bool(dead), place + 1
+        courier.work(stage.ctx)
+        assert store.waiting(stage.ctx.db, b.ISSUER) == []
+        mails = {email.message_from_bytes(m.raw, policy=SMTP)["Message-ID"] for m in stage.mail.sent[before:]}
+        assert len(mails) == 1, "what was handed over twice is the same mail"
+        copy = store.find(stage.ctx.db, b.ISSUER, NUMBER, name)
+        assert copy is not None
+        assert copy.state == "SENT"
+    assert place > 4
+    assert failures(stage) == []
 
 
 def test_a_copy_to_another_contact_closes_what_came_back(sent: Stage) -> None:
@@ -195,6 +218,22 @@ def test_statuses_are_logged_once_in_the_order_of_their_instants(submitted: Stag
     log = [line.what for line in deliveries.log(submitted.ctx, b.ISSUER, NUMBER)]
     assert log[-2:] == [What.ACCEPTED, What.DELIVERED]
     assert failures(submitted) == []
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_status_outlives_a_crash_at_every_effect(after: bool) -> None:
+    place, died = 0, True
+    while died:
+        stage = issue(fresh(), delivery_channel="ACCESS_POINT")
+        report(stage, "a", status="REJECTED", reason="not registered")
+        with survives() as dead:
+            courier.work(mortal(stage.ctx, Fuse(left=place, after=after)))
+        died, place = bool(dead), place + 1
+        courier.work(stage.ctx)
+        assert [line.what for line in deliveries.log(stage.ctx, b.ISSUER, NUMBER)].count(What.REJECTED) == 1
+        assert len(failures(stage)) == 1
+        assert courier.work(stage.ctx)["taken"] == 0
+    assert place > 2
 
 
 def test_a_rejection_is_an_exception_with_its_reason(submitted: Stage) -> None:

@@ -16,6 +16,7 @@ from roamclear.journal import service as journal
 from roamclear.kernel.errors import Conflict
 from tests.integration.test_close import CLOSES, OPENS, open_run, push, start
 from tests.support import builders as b
+from tests.support.crashing import Fuse, mortal, survives
 from tests.support.handlers import call, on, sample
 from tests.support.memory_stage import fresh
 from tests.support.moto_stack import Stage
@@ -78,6 +79,31 @@ def test_a_notice_that_reached_nobody_is_taken_back(told: tuple[Stage, Run]) -> 
     assert "WINDOW_NOTICE_FAILED" not in kinds(stage)
     stage.clock.set(renewed.closes_at_utc + timedelta(seconds=61))
     assert billing.lock_outcome(stage.ctx, b.ISSUER, run.run_id)["outcome"] == "LOCKED"
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_report_outlives_a_crash_at_every_effect(after: bool) -> None:
+    place, died = 0, True
+    while died:
+        stage = fresh()
+        start(stage)
+        push(stage, b.cdr(1))
+        run = open_run(stage)
+        sweep(stage)
+        gone = bounce(run.notice_ids[0], "finance@ronde.example")
+        with survives() as dead:
+            ctx = mortal(stage.ctx, Fuse(left=place, after=after))
+            deliveries.take(ctx, gone)
+            stage.clock.advance(timedelta(minutes=2))
+            facts.sweep(ctx, lambda row, error: None)
+        died, place = bool(dead), place + 1
+        deliveries.take(stage.ctx, gone)
+        sweep(stage)
+        assert read(stage, run).notice_ids == ()
+        assert kinds(stage) == ["DELIVERY_FAILED", "WINDOW_NOTICE_FAILED"]
+        told = [e.what for e in deliveries.log(stage.ctx, b.ISSUER, run.run_id)]
+        assert sorted(told) == [What.BOUNCED, What.MAILED]
+    assert place > 4
 
 
 def test_the_next_notice_may_come_back_too(told: tuple[Stage, Run]) -> None:

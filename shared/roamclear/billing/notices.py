@@ -48,18 +48,21 @@ def announce(ctx: Context, run: Run) -> Run:
 def bounced(ctx: Context, issuer_id: str, run_id: str, message_id: str) -> None:
     """Take back a notice that reached nobody: the lock waits for another contact or other proof (rules.md 6)."""
 
-    def attempt() -> bool:
+    def attempt() -> None:
         run = store.run(ctx.db, issuer_id, run_id)
-        stands = run is not None and run.state is RunState.WINDOW and message_id in run.notice_ids
-        if run is None or not stands or not deliveries.failed(ctx, message_id):
-            return False
+        if run is None or run.state is not RunState.WINDOW or message_id not in run.notice_ids:
+            return
         left = tuple(known for known in run.notice_ids if known != message_id)
         update = store.run_update(run, (RunState.WINDOW,), notice_ids=left)
         ctx.db.write(store.while_it_is(update, "notice_ids", run.notice_ids))
-        return not left and run.notice_proof is None
 
-    if again_on_race(attempt, tables=(Table.CLEARING,)):
-        _tell(ctx, _read(ctx, issuer_id, run_id), _CAME_BACK)
+    if not deliveries.failed(ctx, message_id):
+        return
+    again_on_race(attempt, tables=(Table.CLEARING,))
+    run = store.run(ctx.db, issuer_id, run_id)
+    # Asked of the run, not of this call: a crash may lie between taking back and telling.
+    if run is not None and run.state is RunState.WINDOW and not given(run):
+        _tell(ctx, run, _CAME_BACK)
 
 
 def _tell(ctx: Context, run: Run, message: str) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from roamclear.billing import service as billing
-from roamclear.deliveries import service as deliveries
-from roamclear.deliveries.model import Mail
+from roamclear.deliveries import sending
 from roamclear.evses import service as evses
 from roamclear.identity import service as identity
-from roamclear.journal import service as journal
-from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import InvariantBroken, Unavailable
+from roamclear.kernel.errors import InvariantBroken
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Table
 from roamclear.links import service as links
 from roamclear.mode import service as mode
-from roamclear.notify.model import Attachment, MailFacts, MailKind, MailLanguage
+from roamclear.notify.model import Attachment, MailFacts, MailKind, MailLanguage, MailMessage
 from roamclear.notify.service import compose
 from roamclear.payouts import payments, store
 from roamclear.payouts.model import Payout
@@ -41,12 +37,21 @@ def send_statement(ctx: Context, issuer_id: str, payout_id: str) -> bool:
     payout = payments.payout(ctx, issuer_id, payout_id)
     if payout.statement_key is None or payout.mailed_at_utc is not None:
         return False
+    key = f"{payout_id}#STATEMENT"
+    account = payout.account_id
+    if not sending.once(ctx, issuer_id, key, lambda: _written(ctx, payout, key), subject=payout_id, partner=account):
+        return False
+    again_on_race(lambda: _flag(ctx, issuer_id, payout_id), tables=(Table.CLEARING,))
+    return True
+
+
+def _written(ctx: Context, payout: Payout, key: str) -> MailMessage:
     mode.require_normal(ctx)
-    issuer = identity.issuer(ctx, issuer_id)
-    terms = evses.account_version(ctx, issuer_id, payout.account_id, payout.account_version).terms
+    issuer = identity.issuer(ctx, payout.issuer_id)
+    terms = evses.account_version(ctx, payout.issuer_id, payout.account_id, payout.account_version).terms
     attachments = _attachments(ctx, payout)
     facts = MailFacts(
-        business_key=f"{issuer_id}#{payout_id}#STATEMENT",
+        business_key=f"{payout.issuer_id}#{key}",
         recipients=(terms.email,),
         sent_at_utc=ctx.now(),
         partner_name=terms.holder,
@@ -55,35 +60,12 @@ def send_statement(ctx: Context, issuer_id: str, payout_id: str) -> bool:
         zone=issuer.zone,
         sessions=payout.sessions,
         amount=payout.pay,
-        document_number=payout_id,
+        document_number=payout.payout_id,
         link=attachments[0].link,
         attachments=attachments,
     )
-    mail = compose(MailKind.PAYOUT_STATEMENT, MailLanguage(terms.language), billing.mail_brand(ctx, issuer), facts)
-    try:
-        message_id = ctx.mailer.send(mail.raw, sender=mail.sender, recipients=mail.recipients)
-    except Unavailable:
-        journal.raise_once(
-            ctx, issuer_id, ExceptionType.DELIVERY_FAILED, f"{payout_id}#STATEMENT",
-            "a statement was not taken by the mail service; it is tried again", severity="HIGH",
-            partner=payout.account_id,
-        )  # fmt: skip
-        return False
-    handed_over = Mail(
-        issuer_id=issuer_id,
-        message_id=message_id,
-        business_key=f"{payout_id}#STATEMENT",
-        kind=mail.kind.value,
-        subject=payout_id,
-        partner=payout.account_id,
-        recipients=mail.recipients,
-        at_utc=ctx.now(),
-    )
-    ctx.db.transact(deliveries.mailed(handed_over))
-    again_on_race(lambda: _flag(ctx, issuer_id, payout_id), tables=(Table.CLEARING,))
-    subject = f"{payout_id}#STATEMENT"
-    journal.resolve(ctx, issuer_id, ExceptionType.DELIVERY_FAILED, subject, by="system:mail", reason="taken")
-    return True
+    brand = sending.mail_brand(ctx, issuer)
+    return compose(MailKind.PAYOUT_STATEMENT, MailLanguage(terms.language), brand, facts)
 
 
 def _attachments(ctx: Context, payout: Payout) -> tuple[Attachment, ...]:
