@@ -108,6 +108,17 @@ def test_a_paid_invoice_leaves_a_credit_of_the_buyer(stage: Stage) -> None:
     assert [d.number for d in billing.open_documents(stage.ctx, b.ISSUER, b.CONTRACT)] == [NOTE]
 
 
+def test_a_credit_cdr_between_approval_and_credit_leaves_only_the_rest(stage: Stage) -> None:
+    invoiced(stage, sessions=2)
+    made = prepared(stage, amount=euros(1000))
+    corrections.approve(stage.ctx, CHECKER, b.ISSUER, made.correction_id)
+    push(stage, credit_cdr(1))
+    play(stage.ctx, stage)
+    assert document(stage, NOTE).net == euros(-830)
+    assert document(stage, INVOICE).correcting is None
+    proved(stage)
+
+
 # ---- two persons, once ---------------------------------------------------------------------------------------------
 def test_two_persons_and_no_second_correction_meanwhile(stage: Stage) -> None:
     invoiced(stage)

@@ -238,7 +238,9 @@ def _refuse_impossible(ctx: Context, wanted: Correction, header: Document) -> No
     run = store.run(ctx.db, header.issuer_id, header.run_id)
     if run is None or run.state not in INVOICED_STATES:
         raise Conflict("the run of this document is still being issued", run_id=header.run_id)
-    left = crediting.left_of(ctx, header)
+    if wanted.kind is CorrectionKind.CANCEL:
+        return  # where nothing is left of it, its run ends without a document
+    left = crediting.left_of(ctx, header, wanted.cdr_refs)
     if wanted.amount is not None:
         if wanted.amount.currency != header.currency:
             raise InvalidInput(f"the document is in {header.currency}", field="amount")
@@ -250,9 +252,6 @@ def _refuse_impossible(ctx: Context, wanted: Correction, header: Document) -> No
             raise NotFound("no such session on this document", cdr_ref=ref)
         if left[ref][1].amount_minor <= 0:
             raise Conflict("nothing is left to credit of a session", cdr_ref=ref)
-    fees = wanted.kind is CorrectionKind.CANCEL and crediting.fees_of(ctx, header)
-    if not fees and not any(amount for _, amount in left.values()):
-        raise Conflict("nothing is left to credit of this document")
 
 
 def _decided(

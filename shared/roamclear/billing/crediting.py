@@ -6,10 +6,10 @@ set off has one ledger entry per credit note.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from roamclear.audit import service as audit
-from roamclear.billing import store
+from roamclear.billing import chain, store
 from roamclear.billing.charges import fees_net
 from roamclear.billing.correction_runs import name_of, request_of
 from roamclear.billing.model import (
@@ -29,7 +29,7 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, PricedLine, Session
 from roamclear.contracts.fees import FeeCharge
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import ConditionFailed, Conflict, InvariantBroken, NotFound
+from roamclear.kernel.errors import ConditionFailed, InvariantBroken, NotFound
 from roamclear.kernel.money import Money, allocate, total
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import local_midnight
@@ -42,9 +42,14 @@ _RACES = (Table.AUDIT, Table.CLEARING)
 _ROUNDING_MINOR = 10
 
 
-def left_of(ctx: Context, header: Document) -> dict[str, tuple[Session, Money]]:
-    """The sessions of a document with what is still billed of each, by reference."""
-    sessions = [session for session, _, _ in _part(ctx, header).rows]
+def left_of(ctx: Context, header: Document, refs: Sequence[str] = ()) -> dict[str, tuple[Session, Money]]:
+    """The sessions of a document, or those named of it, with what is still billed of each, by reference."""
+    if refs:
+        placed = chain.documents_of(ctx, header.issuer_id, refs)
+        named = [ref for ref in refs if ref in placed and placed[ref].number == header.number]
+        sessions = list(cdrs.sessions(ctx, header.issuer_id, named).values())
+    else:
+        sessions = [session for session, _, _ in _part(ctx, header).rows]
     return {s.cdr_ref: (s, left) for s, left in adjustments.outstanding_each(ctx, header.issuer_id, sessions)}
 
 
@@ -141,7 +146,7 @@ def _of_document(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session
     header = store.document(ctx.db, run.issuer_id, wanted.number)
     if header is None:
         raise NotFound("no such document")
-    left = left_of(ctx, header)
+    left = left_of(ctx, header, wanted.cdr_refs)
     key = wanted.correction_id.lower()
     names = {ref: f"{ref}~{key}" for ref in left}
     known = cdrs.sessions(ctx, run.issuer_id, names.values())
@@ -166,16 +171,17 @@ def _of_document(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session
 def _plan(
     ctx: Context, wanted: Correction, left: dict[str, tuple[Session, Money]], known: dict[str, Session]
 ) -> dict[str, tuple[PricedLine, ...]]:
-    """Which sessions are credited by which lines; an amount is spread over what is left of each (largest remainder)."""
+    """Which sessions are credited by which lines; an amount is spread over what is left of each (largest remainder).
+
+    Where a credit CDR took some of it since the approval, the amount is what is left.
+    """
     if wanted.kind is not CorrectionKind.AMOUNT or wanted.amount is None:
         refs = wanted.cdr_refs or tuple(left)
         plan = {ref: () if ref in known else adjustments.everything(ctx, left[ref][0]) for ref in refs if ref in left}
         return {ref: lines for ref, lines in plan.items() if lines or ref in known}
     done = total((-row.net for row in known.values() if row.net), wanted.amount.currency)
-    rest = wanted.amount - done
     open_ = {ref: amount for ref, (_, amount) in left.items() if ref not in known and amount.amount_minor > 0}
-    if total(open_.values(), rest.currency) < rest:
-        raise Conflict("more would be credited than is left of the document", number=wanted.number)
+    rest = min(wanted.amount - done, total(open_.values(), wanted.amount.currency))
     plan = dict.fromkeys(known, ())
     if rest:
         parts = allocate(rest, [amount.amount_minor for amount in open_.values()])
