@@ -37,11 +37,14 @@ _NOT_IN_DOCUMENT_FIELD = re.compile(r"[^A-Za-z0-9$&%*+/-]")
 
 
 def write_datev(found: Sequence[Booking], chart: Chart, label: str, at: datetime) -> Iterator[tuple[str, bytes]]:
-    """One batch per currency and 99,999 rows: Windows-1252, semicolons, CRLF."""
+    """One batch per currency and 99,999 rows: Windows-1252, semicolons, CRLF.
+
+    A credit note that is set off stays on its debtor's account: no row, for DATEV refuses an account against itself.
+    """
     if chart.datev is None:
         raise InvalidInput("a DATEV batch needs the numbers of consultant and client", field="chart.datev")
     for currency, part in of_currency(found).items() or {"EUR": []}.items():
-        rows = [_row(each, *step) for each in part for step in pairs(each)]
+        rows = [_row(each, *step) for each in part for step in pairs(each) if _number(step[0]) != _number(step[1])]
         for number, begin in enumerate(range(0, max(len(rows), 1), _MOST_ROWS), start=1):
             yield _batch(chart.datev, label, currency, number, rows[begin : begin + _MOST_ROWS], at)
 
@@ -75,10 +78,14 @@ def _row(each: Booking, debit: Side, credit: Side, amount: Money) -> str:
     cells[0] = str(amount.to_decimal()).replace(".", ",")
     cells[1] = '"S"'
     cells[2] = f'"{amount.currency}"'
-    cells[6] = debit.auxiliary or debit.account
-    cells[7] = credit.auxiliary or credit.account
+    cells[6] = _number(debit)
+    cells[7] = _number(credit)
     cells[9] = f"{each.day:%d%m}"
     cells[10] = f'"{_NOT_IN_DOCUMENT_FIELD.sub("-", each.document)[:36]}"'
     cells[13] = f'"{each.text.replace(chr(34), chr(39))[:60]}"'
     cells[113] = "0"
     return ";".join(cells)
+
+
+def _number(side: Side) -> str:
+    return side.auxiliary or side.account

@@ -138,6 +138,17 @@ def test_datev_header_columns_and_rows() -> None:
     assert all(len(row.split(";")) == 125 for row in rows)
 
 
+def test_datev_leaves_out_what_stays_on_one_account() -> None:
+    account = Account.RECEIVABLE.of("C-RON")
+    lines = (debit(account, eur(100), note="VWC-2026-000001"), credit(account, eur(100), note="VW-2026-000001"))
+    set_off = entry(Event.ALLOCATION, subject="VWC-2026-000001", lines=lines)
+    chart, found = booked(entry(), set_off)
+    ((_, content),) = write(Profile.DATEV, found, chart, "2026-11", AT)
+    rows = content.decode("cp1252").split("\r\n")[2:-1]
+    assert len(rows) == 2
+    assert all(row.split(";")[6] != row.split(";")[7] for row in rows)
+
+
 def test_datev_writes_a_batch_per_currency_and_needs_its_numbers() -> None:
     chart, found = booked(entry(), entry(currency="CHF"))
     assert [name for name, _ in write(Profile.DATEV, found, chart, "2026-11", AT)] == [
