@@ -21,6 +21,7 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Session
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import ContractVersion
+from roamclear.contracts.rules import due_date
 from roamclear.contracts.vat import Standing
 from roamclear.documents.model import InvoiceDocument
 from roamclear.identity import service as identity
@@ -102,10 +103,10 @@ def _issue_part(
         amended=chain.amended(ctx, run.issuer_id, (session for session, _, _ in rows), anew=type_code == "384"),
         not_included=len(not_included(ctx, run)),
     )
-    holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
-    faults = proof(papers.numbered(draft, holder, today, rules.due_date(today, terms.terms)))
     draft = national_vat.stated(ctx, run, draft)
     faults = [*faults, *vat_standing.faults(ctx, run, terms.terms, _proofs(ctx, run, issuer, terms, draft))]
+    holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
+    faults = proof(papers.numbered(draft, holder, today, due_date(today, terms.terms)))
     if faults:
         _refuse(ctx, run, faults)
     kept = numbers_json.dumps(draft.dump(), sort_keys=True).encode()
@@ -211,7 +212,7 @@ def _header(
         place=0,
         partner_name=terms.terms.counterparty.legal_name,
         issue_date=issue_date,
-        due_date=rules.due_date(issue_date, terms.terms),
+        due_date=due_date(issue_date, terms.terms),
         period=run.period,
         currency=run.currency,
         net=_signed(totals.net, sign),

@@ -11,6 +11,7 @@ from roamclear.billing.model import Document, Run
 from roamclear.cdrs.model import Rating, Session
 from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion, Counterparty
+from roamclear.contracts.rules import due_date
 from roamclear.documents import model as doc
 from roamclear.documents.totals import totals, vat_breakdown
 from roamclear.identity.issuer import Address, Issuer
@@ -60,7 +61,7 @@ def invoice(
     return doc.InvoiceDocument(
         type_code=doc.DocumentType(type_code),
         issue_date=issue_date,
-        due_date=rules.due_date(issue_date, terms.terms),
+        due_date=due_date(issue_date, terms.terms),
         period_start=run.first,
         period_end=run.end - timedelta(days=1),
         currency=run.currency,

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
 
 from roamclear.cdrs.model import PricedLine, Rating, Session
-from roamclear.contracts.model import Terms
-from roamclear.contracts.payment import due
 from roamclear.kernel.ids import rf_reference
 from roamclear.kernel.money import Money
 
@@ -126,8 +123,3 @@ def reference(number_text: str) -> str:
 def placeholder(prefix: str, type_code: str, year: int) -> str:
     """A number of equal length for the checks before the real one is taken."""
     return number(prefix, type_code, year, 999_999)
-
-
-def due_date(issue: date, terms: Terms) -> date:
-    """When a document of these terms is due (product.md row 84), from its issue date."""
-    return due(issue, terms.payment_rule, days=terms.payment_days, day=terms.payment_day, months=terms.payment_months)

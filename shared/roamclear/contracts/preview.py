@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 
 from roamclear.contracts import rules
 from roamclear.contracts.model import Contract, ContractVersion
-from roamclear.contracts.payment import due
 from roamclear.kernel.record import Record
 from roamclear.kernel.time import local_date, local_midnight, zone
 
@@ -63,8 +62,7 @@ def _preview(period: rules.Period, version: ContractVersion) -> PeriodPreview:
     opens = rules.opening(period, terms.intake_grace_hours)
     closes = rules.closing(opens, terms.window_days, period.zone)
     locks = closes + rules.LOCK_AFTER
-    issue = local_date(locks, period.zone)
-    paid = due(issue, terms.payment_rule, days=terms.payment_days, day=terms.payment_day, months=terms.payment_months)
+    paid = rules.due_date(local_date(locks, period.zone), terms)
     return PeriodPreview(
         label=period.label,
         first=period.first,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from roamclear.contracts.model import Contract, ContractVersion, ContractView, Frequency, Match, Status
-from roamclear.contracts.payment import month_day
+from roamclear.contracts.model import Contract, ContractVersion, ContractView, Frequency, Match, Status, Terms
+from roamclear.contracts.payment import due, month_day
 from roamclear.contracts.vat import VatTreatment, treatment
 from roamclear.kernel.time import add_wall_hours, first_midnight_from, local_date, local_midnight
 
@@ -178,6 +178,11 @@ def vat_filled(
     later = sorted((v for v in known if v.version > version.version), key=lambda v: v.version, reverse=True)
     found = (vat_of(each, country, stop, component) for each in (version, *later))
     return next((treatment for treatment in found if treatment is not None), None)
+
+
+def due_date(issue: date, terms: Terms) -> date:
+    """When a document of these terms is due (product.md row 84), from its issue date."""
+    return due(issue, terms.payment_rule, days=terms.payment_days, day=terms.payment_day, months=terms.payment_months)
 
 
 def match(candidates: Iterable[tuple[Contract, Sequence[ContractVersion]]], emsp_party: str, start: datetime) -> Match:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roamclear.billing.rules import due_date
 from roamclear.contracts.payment import PaymentRule, due
+from roamclear.contracts.rules import due_date
 from tests.support import builders as b
 
 DATES = st.dates(date(2026, 1, 1), date(2030, 12, 31))
