@@ -578,6 +578,8 @@ def test_each_side_is_mailed_what_the_other_says(window: tuple[Stage, Run, list[
     disputes.request_info(ctx, AGENT, b.ISSUER, number, text="which meter?")
     assert told(stage) == [(EMSP, f"Dispute {number}: please answer by 09/11/2026 24:00")]
     disputes.give_info(ctx, USER, b.ISSUER, number, text="meter 4711")
+    disputes.request_info(ctx, AGENT, b.ISSUER, number, text="and which car?")
+    disputes.give_info(ctx, USER, b.ISSUER, number, text="a blue one")  # before the stream came to tell
     disputes.comment(ctx, AGENT, b.ISSUER, number, text="thanks")
     heard = told(stage)
     assert {to for to, _ in heard} == {CPO, EMSP}

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from roamclear.deliveries import sending
-from roamclear.disputes import parts, rules, store
+from roamclear.disputes import parts, store
 from roamclear.disputes.model import Dispute, Entry, Side, State
 from roamclear.identity import service as identity
 from roamclear.identity.issuer import Issuer
@@ -84,13 +84,16 @@ def _mail(
     outcome: State | None = None,
     said: Entry | None = None,
 ) -> None:
+    due = known.info_due_utc if kind is MailKind.DISPUTE_INFO_REQUESTED else known.answer_due_utc
+    if due is None:
+        return  # the question was answered before its mail went out
     told = DisputeFacts(
         number=known.dispute_id,
         cdr_ref=known.cdr_ref,
         claimed=known.claimed,
         accepted=known.accepted if outcome else None,
         outcome=outcome.value if outcome else None,
-        due_at_utc=None if outcome else rules.next_due(known),
+        due_at_utc=None if outcome else due,
         word=(said.text if said else known.text)[:_MOST_TEXT] or None,
     )
     facts = {"dispute": told}
