@@ -95,8 +95,13 @@ def test_a_proposal_is_refused_with_a_reason(api: tuple[Api, Stage]) -> None:
     unreadable = proposal(terms=proposal()["terms"] | {"grid": [{"id": "x"}]})
     reply = call.call("POST", "/v1/backdated-versions", "FINANCE", unreadable)
     assert (reply.status, reply.body["field"]) == (422, "terms.grid.0")
-    emsp = call.call("GET", path, "EMSP_USER", contract_id=b.CONTRACT)
-    assert emsp.status == 403
+    assert call.call("GET", path, "EMSP_USER", contract_id=b.CONTRACT).status == 403
+    for verb in ("approve", "reject"):
+        body = (
+            {"reason": "not agreed"} if verb == "reject" else {"as_of_utc": "2026-11-01T00:00:00Z", "digest": "0" * 64}
+        )
+        assert call.call("POST", f"{path}/{verb}", "EMSP_USER", body, contract_id=b.CONTRACT).status == 403
+        assert call.call("POST", f"{path}/{verb}", "FINANCE_APPROVER", body, contract_id="C-TWO").status == 404
 
 
 def _kept(stage: Stage, proposal_id: str) -> Any:

@@ -85,7 +85,7 @@ def proposal(ctx: Context, issuer_id: str, contract_id: str, wanted: str) -> Pro
 
 
 def proposals(ctx: Context, actor: Actor, issuer_id: str, contract_id: str) -> list[Proposal]:
-    """Every proposal of a contract, the latest first."""
+    """Every proposal of a contract, the latest first, for who may see how things were decided (never the eMSP)."""
     require_contract(authorise(actor, Right.AUDIT_VIEW, issuer_id), contract_id)
     found = [_seen(ctx, each) for each in store.proposals(ctx.db, issuer_id, contract_id)]
     return sorted(found, key=lambda each: sort_instant(each.proposed_at_utc), reverse=True)
@@ -109,7 +109,7 @@ def approve(
         Forbidden: the author decides.
         Conflict: the proposal is decided or has expired.
     """
-    authorise(checker, Right.CONTRACT_APPROVE, issuer_id)
+    require_contract(authorise(checker, Right.CONTRACT_APPROVE, issuer_id), contract_id)
 
     def attempt() -> Proposal:
         known = _undecided(ctx, issuer_id, contract_id, wanted)
@@ -133,6 +133,7 @@ def approve(
 
 def reject(ctx: Context, checker: Actor, issuer_id: str, contract_id: str, wanted: str, reason: str) -> Proposal:
     """Refuse a proposal; its author may withdraw it too."""
+    require_contract(authorise(checker, Right.AUDIT_VIEW, issuer_id), contract_id)
     known = _undecided(ctx, issuer_id, contract_id, wanted)
     right = Right.CONTRACT_EDIT if checker.actor_id == known.author else Right.CONTRACT_APPROVE
     authorise(checker, right, issuer_id)

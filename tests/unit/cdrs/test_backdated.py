@@ -320,6 +320,25 @@ def test_a_preview_of_very_many_sessions_is_made_in_pieces(monkeypatch: pytest.M
         backdating.order_preview(stage.ctx, viewer, b.ISSUER, b.CONTRACT, made.proposal_id)
 
 
+def test_what_was_cancelled_and_billed_again_is_priced_where_it_stands() -> None:
+    stage = m.started()
+    refs = mixed(stage)
+    original = m.session(stage, refs["october-1"])
+    lines = adjustments.everything(stage.ctx, original)
+    gone = adjustments.adjust(
+        stage.ctx, original, key="x1", lines=lines, kind="CANCEL", reason="wrong buyer", author="finance"
+    )
+    again = adjustments.bill_again(stage.ctx, original, gone, key="r1", reason="wrong buyer", author="finance")
+    assert again.net == Money(830, "EUR")
+    made = propose(stage, "0.31")
+    shown = m.looked(stage, made)
+    assert [(a.name, a.sessions) for a in shown.actions] == [("ADJUST", 2), ("RERATE", 3)]
+    done = m.agreed(stage, made, shown, BOTH)
+    assert moved(stage, backdating.job_id(done)) == -800
+    assert m.session(stage, again.cdr_ref).net == Money(670, "EUR")
+    assert adjustments.outstanding(stage.ctx, original) == Money(0, "EUR")
+
+
 # ---- who decides, and on what --------------------------------------------------------------------------------------
 def test_two_persons_who_are_neither_the_author_nor_each_other() -> None:
     stage = m.started()
