@@ -37,6 +37,7 @@ from roamclear.kernel.time import local_date, local_midnight
 from roamclear.kernel.writes import Action, Put, Table
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, credit, debit
+from roamclear.mode import service as mode
 
 _TRIES = 12
 #: Renders a document once with its placeholder and returns what forbids issuing it, by name.
@@ -104,9 +105,9 @@ def _issue_part(
         not_included=len(not_included(ctx, run)),
     )
     draft = national_vat.stated(ctx, run, draft)
-    faults = [*faults, *vat_standing.faults(ctx, run, terms.terms, _proofs(ctx, run, issuer, terms, draft))]
     holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
     faults = proof(papers.numbered(draft, holder, today, due_date(today, terms.terms)))
+    faults = [*faults, *vat_standing.faults(ctx, run, terms.terms, _proofs(ctx, run, issuer, terms, draft))]
     if faults:
         _refuse(ctx, run, faults)
     kept = numbers_json.dumps(draft.dump(), sort_keys=True).encode()
@@ -168,6 +169,7 @@ def _take_number(
             "replaces": tuple(header.number for header in replaced),
         }
     )
+    mode.require_unposted(ctx, run.issuer_id, _event(document), document.number)
     log = audit.entry(
         ctx,
         issuer_id=run.issuer_id,
