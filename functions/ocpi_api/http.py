@@ -17,6 +17,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from roamclear.aws.compose import context
 from roamclear.kernel import errors, numbers_json
 from roamclear.kernel.context import Context
+from roamclear.kernel.ids import party as party_ids
 from roamclear.kernel.time import format_instant, parse_instant
 from roamclear.ocpi.model import VERSIONS, Code, ListPage, ListQuery, Message, Refused
 from roamclear.ocpi.objects import Saved
@@ -78,6 +79,13 @@ class Call:
         host = self.headers.get("host", "localhost")
         return f"{self.headers.get('x-forwarded-proto', 'https')}://{host}"
 
+    @property
+    def receiver(self) -> str:
+        """The party that the routing headers name, folded; 2.1.1 knows none, and half a name is none."""
+        country, party = (self.headers.get(f"ocpi-to-{name}", "") for name in ("country-code", "party-id"))
+        found = party_ids.compact(country, party)
+        return found if self.version != "2.1.1" and party_ids.is_valid(found) else ""
+
     def message(self) -> Message:
         """The body with its ids."""
         return Message(
@@ -86,6 +94,7 @@ class Call:
             correlation_id=self.headers.get("x-correlation-id", ""),
             request_id=self.headers.get("x-request-id", ""),
             path=str(self.event.get("rawPath", "")),
+            to_party=self.receiver,
         )
 
     def query(self) -> ListQuery:

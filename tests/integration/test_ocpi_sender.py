@@ -208,6 +208,27 @@ def test_an_emsp_sees_its_own_only(ctx: Context, emsp: Partner) -> None:
     assert ids(connect(ctx, "NLRON", "EMSP", issuer_id="other").call("GET", "/ocpi/2.2.1/cdrs")) == []
 
 
+def test_one_cdr_by_its_address_in_the_version_of_the_address(ctx: Context, emsp: Partner) -> None:
+    visible(ctx, 1, T0)
+    for path in ("/ocpi/2.2.1/cdrs/DE/VWK/CDR-000001", "/ocpi/2.2.1//cdrs/de/vwk/cdr-000001/"):
+        assert emsp.call("GET", path).data["id"] == "CDR-000001"
+    older = emsp.call("GET", "/ocpi/2.1.1/cdrs/DE/VWK/CDR-000001").data
+    assert (older["auth_id"], "cdr_token" in older) == ("NLRONC00000001", False)
+    newer = emsp.call("GET", "/ocpi/2.3.0/cdrs/DE/VWK/CDR-000001").data
+    assert "before_taxes" in newer["total_cost"]
+    cpo = connect(ctx)
+    assert cpo.call("GET", "/ocpi/2.3.0/cdrs/DE/VWK/CDR-000001").data == newer
+    for stranger in (connect(ctx, "FRXXX", "EMSP"), connect(ctx, "NLRON", "EMSP", sandbox=True)):
+        assert stranger.call("GET", "/ocpi/2.2.1/cdrs/DE/VWK/CDR-000001").status == 404
+
+
+def test_what_is_not_visible_yet_has_no_address_for_the_emsp(ctx: Context, emsp: Partner) -> None:
+    cpo = connect(ctx)
+    place = cpo.push(cdr(1)).headers["Location"]
+    assert cpo.call("GET", place).code == 1000
+    assert emsp.call("GET", place).status == 404
+
+
 def test_a_position_of_another_caller_opens_nothing(ctx: Context, emsp: Partner) -> None:
     for n in range(4):
         visible(ctx, n, T0 + timedelta(hours=n), emsp="NLRON" if n % 2 else "DETNM")

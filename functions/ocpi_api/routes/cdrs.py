@@ -38,7 +38,7 @@ def list_cdrs(version: str) -> Response[str]:
 
 @router.get("/<version>/cdrs/<country>/<party>/<cdr>")
 def get_cdr(version: str, country: str, party: str, cdr: str) -> Response[str]:
-    """A CDR by the address its POST was answered with, unchanged."""
+    """A CDR by the address its POST was answered with, for its CPO and its eMSP."""
     call = Call(router, version)
     credential = call.partner()
-    return answer(call.ctx, ocpi.stored_cdr(call.ctx, credential, part(country), part(party), part(cdr)))
+    return answer(call.ctx, ocpi.stored_cdr(call.ctx, credential, part(country), part(party), part(cdr), version))

@@ -58,7 +58,8 @@ class PayoutState(StrEnum):
 class Original(Record):
     """A CDR body exactly as it came: ``raw`` is zlib of the bytes, ``sha256`` is of the bytes themselves.
 
-    ``content_hash`` is the SHA-256 of the canonical JSON (rules.md 4, "same content").
+    ``content_hash`` is the SHA-256 of the canonical JSON (rules.md 4, "same content"). ``to_party`` is the receiver
+    that the routing headers of the push named (folded), empty where they named none.
     """
 
     issuer_id: str
@@ -73,6 +74,7 @@ class Original(Record):
     content_hash: str
     raw: bytes
     correlation_id: str = ""
+    to_party: str = ""
 
 
 class Receipt(StrEnum):

@@ -12,6 +12,7 @@ from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Match, Terms
 from roamclear.evses import service as evses
 from roamclear.evses.model import Evse
+from roamclear.identity import service as identity
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.ids import contract_id as emaid
@@ -115,6 +116,8 @@ def _assess(
     warnings = [*priced.warnings, *(f.id for f in findings if f.severity == rules.Severity.WARN)]
     reasons += found.holds
     warnings += found.warnings
+    if _is_misrouted(ctx, body, base):
+        reasons.append("RECEIVER_MISMATCH")
     if charge.total_energy_kwh == 0 and not terms.bill_zero_energy:
         reasons.append("ZERO_ENERGY")
     account, payout = None, PayoutState.NONE
@@ -145,6 +148,13 @@ def _assess(
         }
     )
     return made, tuple(dict.fromkeys(warnings))
+
+
+def _is_misrouted(ctx: Context, body: Original, base: Session) -> bool:
+    """The routing headers named a receiver that is neither the owner of the token nor we (ocpi.md 4)."""
+    if not body.to_party or body.to_party == base.emsp_party:
+        return False
+    return body.to_party not in identity.issuer(ctx, body.issuer_id).parties
 
 
 def _billing(reasons: list[str], priced: Priced, *, late: bool) -> Billing:

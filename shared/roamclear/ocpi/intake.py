@@ -13,7 +13,7 @@ from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import InvalidInput, NotFound
+from roamclear.kernel.errors import InvalidInput
 from roamclear.ocpi import rules, store
 from roamclear.ocpi.canonical import content_hash
 from roamclear.ocpi.model import BODY_LIMIT_BYTES, ROW_LIMIT_BYTES, Differs, IngestEntry, Message, Pushed, Refused
@@ -56,22 +56,6 @@ def _received(
         reason = "id: this CDR is known with other content; a CDR never changes (OCPI mod_cdrs)"
         return Differs(reason, "id"), record
     return Pushed(receipt, party, record.id), record
-
-
-def stored_cdr(ctx: Context, credential: Credential, country_code: str, party_id: str, part: str) -> bytes:
-    """The JSON bytes of a CDR as they came, for who may write for its party; else ``NotFound``."""
-    authorise(credential.actor(), Right.CDR_PUSH, credential.issuer_id)
-    party = f"{country_code}{party_id}".upper()
-    if party not in credential.cpo_parties:
-        raise NotFound("no such CDR")
-    ref = rules.cdr_ref(party, rules.id_of_part(part))
-    if credential.sandbox:
-        found = store.sandbox_original(ctx.db, credential.issuer_id, ref)
-    else:
-        found = cdrs.original(ctx, credential.issuer_id, ref)
-    if found is None:
-        raise NotFound("no such CDR")
-    return body_of(found)
 
 
 def body_of(original: Original) -> bytes:
@@ -165,4 +149,5 @@ def _original(
         content_hash=content_hash(obj),
         raw=zlib.compress(raw, _LEVEL),
         correlation_id=message.correlation_id,
+        to_party=message.to_party,
     )

@@ -33,13 +33,14 @@ class Code(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A body with what is needed to keep it: the OCPI version of its path and its ids."""
+    """A body with what is needed to keep it: the OCPI version of its path, its ids, and who it was routed to (folded)."""
 
     version: str
     body: bytes
     correlation_id: str = ""
     request_id: str = ""
     path: str = ""
+    to_party: str = ""
 
 
 @dataclass(frozen=True, slots=True)

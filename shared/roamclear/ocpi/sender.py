@@ -13,8 +13,9 @@ from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
+from roamclear.kernel.errors import NotFound
 from roamclear.kernel.time import parse_instant, sort_instant
-from roamclear.ocpi import counting, store
+from roamclear.ocpi import counting, rules, store
 from roamclear.ocpi.convert import convert
 from roamclear.ocpi.intake import body_of
 from roamclear.ocpi.model import ListPage, ListQuery
@@ -51,6 +52,36 @@ def cdr_page(ctx: Context, credential: Credential, query: ListQuery, version: st
     if last is not None and last != found[-1][0]:
         following = Position(last, counted_to, counted).encode()
     return ListPage(bodies, total, MAX_LIMIT, following)
+
+
+def stored_cdr(
+    ctx: Context, credential: Credential, country_code: str, party_id: str, part: str, version: str
+) -> bytes:
+    """The JSON bytes of a CDR for who may write for its party or is its eMSP; else ``NotFound``.
+
+    As they came in the version they came in, turned into any other version that is asked for.
+    """
+    authorise(credential.actor(), Right.CDR_PULL, credential.issuer_id)
+    party = f"{country_code}{party_id}".upper()
+    ref = rules.cdr_ref(party, rules.id_of_part(part))
+    if credential.sandbox:
+        found = store.sandbox_original(ctx.db, credential.issuer_id, ref)
+        emsp = "" if party in credential.cpo_parties else None
+    else:
+        found = cdrs.original(ctx, credential.issuer_id, ref)
+        emsp = _reader(ctx, credential, party, ref)
+    if found is None or emsp is None:
+        raise NotFound("no such CDR")
+    return body_in(found, version, emsp)
+
+
+def _reader(ctx: Context, credential: Credential, party: str, ref: str) -> str | None:
+    """The eMSP of a CDR that the caller may read (empty where none is known yet), None where it may not."""
+    session = cdrs.session(ctx, credential.issuer_id, ref)
+    if party in credential.cpo_parties:
+        return session.emsp_party if session else ""
+    readable = session is not None and session.available_at_utc is not None
+    return session.emsp_party if session and readable and session.emsp_party in credential.emsp_parties else None
 
 
 def tariff_page(ctx: Context, credential: Credential, query: ListQuery) -> ListPage:

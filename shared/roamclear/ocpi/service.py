@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roamclear.ocpi.intake import body_of, receive_cdr, stored_cdr
+from roamclear.ocpi.intake import body_of, receive_cdr
 from roamclear.ocpi.objects import (
     Address,
     Saved,
@@ -15,7 +15,7 @@ from roamclear.ocpi.objects import (
 )
 from roamclear.ocpi.paging import MAX_LIMIT
 from roamclear.ocpi.rules import cdr_ref, location_url
-from roamclear.ocpi.sender import cdr_page, tariff_page
+from roamclear.ocpi.sender import cdr_page, stored_cdr, tariff_page
 from roamclear.ocpi.versions import details, versions
 
 __all__ = [
