@@ -33,7 +33,7 @@ class Code(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A body with what is needed to keep it: the OCPI version of its path, its ids, and who it was routed to (folded)."""
+    """A body with what is needed to keep it: the OCPI version of its path, its ids, and its receiver (folded)."""
 
     version: str
     body: bytes
