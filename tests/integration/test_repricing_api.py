@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
-from roamclear.cdrs import impact
+from roamclear.cdrs import backdating, impact
+from roamclear.cdrs.jobs import service as jobs
+from roamclear.cdrs.selection import Filter
+from roamclear.contracts import backdated
+from roamclear.kernel.money import Money
 from roamclear.kernel.time import format_instant
 from tests.support import builders as b
 from tests.support.api import Api, environment
@@ -105,8 +109,6 @@ def test_a_proposal_is_refused_with_a_reason(api: tuple[Api, Stage]) -> None:
 
 
 def _kept(stage: Stage, proposal_id: str) -> Any:
-    from roamclear.contracts import backdated
-
     return backdated.proposal(stage.ctx, b.ISSUER, b.CONTRACT, proposal_id)
 
 
@@ -139,3 +141,31 @@ def test_what_was_known_at_an_instant(api: tuple[Api, Stage]) -> None:
     evse = "/v1/evses/DEVWKE001"
     assert len(call.call("GET", evse, "FINANCE", as_of=before).body["history"]) == 1
     assert call.call("GET", evse, "FINANCE", as_of="2026-01-01T00:00:00Z").body["history"] == []
+
+
+def test_preview_effect_and_job_on_the_real_tables(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_PIECE", 2)
+    m.found(stage)
+    for n in (1, 2, 3):
+        m.push(stage, b.cdr(n))
+    m.issued(stage, m.opened(stage))
+    m.push(stage, b.cdr(4, start=m.LOCKS))
+    m.push(stage, b.cdr(5, start=m.LOCKS + timedelta(hours=2), evse="DE*VWK*E777"))
+    author, approver = b.actor("FINANCE"), b.actor("FINANCE_APPROVER")
+    made = backdated.propose(
+        stage.ctx, author, b.ISSUER, b.CONTRACT, valid_from=date(2026, 10, 1), terms=b.terms(grid=m.grid("0.31")),
+        reason="agreed at last",
+    )  # fmt: skip
+    ordered = backdating.order_preview(stage.ctx, approver, b.ISSUER, b.CONTRACT, made.proposal_id)
+    m.finished(stage, ordered.job_id)
+    shown = m.looked(stage, made, ordered.until_utc)
+    assert (shown.sessions, shown.delta, shown.waiting) == (4, (Money(-640, "EUR"),), 1)
+    done = m.agreed(stage, made, shown, ["approver-1", "approver-2"])
+    results = m.finished(stage, backdating.job_id(done)).results
+    assert {(r.result.value, r.sessions, r.delta.amount_minor) for r in results} == {
+        ("ADJUSTED", 3, -480), ("RERATED", 1, -160)
+    }  # fmt: skip
+    jobs.order(stage.ctx, author, b.ISSUER, "J-1", Filter(contract_id=b.CONTRACT), "look at them again")
+    m.finished(stage, "J-1")
+    page = jobs.job(stage.ctx, author, b.ISSUER, "J-1", after="DEVWK*CDR-000003")[1]
+    assert [i.result.value for i in page] == ["UNCHANGED", "RETRIED"]

@@ -32,11 +32,16 @@ OCTOBER = RunRequest(issuer_id=b.ISSUER, contract_id=b.CONTRACT, period="2026-10
 def started(**contract: Any) -> Stage:
     """A stage with an issuer, a contract and an EVSE on 1 October."""
     stage = memory_stage.fresh()
+    found(stage, **contract)
+    return stage
+
+
+def found(stage: Stage, **contract: Any) -> None:
+    """The same on a stage that is there."""
     b.found_issuer(stage.ctx)
     b.found_contract(stage.ctx, **contract)
     b.found_own_account(stage.ctx)
     drain(stage)
-    return stage
 
 
 def push(stage: Stage, raw: dict[str, Any]) -> str:
