@@ -73,6 +73,13 @@ spoilt = st.builds(
     st.lists(st.integers(0, 40), min_size=1, max_size=6),
     nonsense,
 )
+RECORD = {
+    "country_code": "NL", "party_id": "RON", "id": "REC-1", "invoice_id": "SB-1", "cdrs": ["A", "B"],
+    "last_updated": "2026-10-01T00:00:00Z",
+}  # fmt: skip
+spoilt_records = st.builds(
+    changed, st.just(RECORD), st.lists(st.integers(0, 40), min_size=1, max_size=3), nonsense
+) | st.just(RECORD)
 bodies = (
     nonsense.map(lambda v: json.dumps(v))
     | spoilt.map(lambda v: json.dumps(v))
@@ -117,6 +124,12 @@ def test_nonsense_never_becomes_a_5xx() -> None:
             check(cpo, method, f"/ocpi/2.2.1/locations/DE/VWK/LOC1{tail}", json.dumps(body))
 
         @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(st.sampled_from(["POST", "PUT", "PATCH"]), spoilt_records)
+        def spoilt_record(method: str, body: Any) -> None:
+            tail = "" if method == "POST" else "/NL/RON/REC-1"
+            check(emsp, method, f"/ocpi/2.3.0/invoicereconciliation{tail}", json.dumps(body))
+
+        @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
         @given(st.text(max_size=100))
         def any_header(header: str) -> None:
             check(cpo, "GET", "/ocpi/versions", None, authorization=header)
@@ -124,5 +137,7 @@ def test_nonsense_never_becomes_a_5xx() -> None:
         anything()
         spoilt_cdr()
         spoilt_location()
+        spoilt_record()
         any_header()
-        check(sandbox, "GET", "/ocpi/2.2.1/conformance", None)
+        for tail in ("", "/samples", "/certificate"):
+            check(sandbox, "GET", f"/ocpi/2.2.1/conformance{tail}", None)
