@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from roamclear.cdrs import adjustments
 from roamclear.cdrs.model import Billing
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.documents.checks import missing
-from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
+from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound, RoamclearError
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Event
 from tests.integration.test_close import push
@@ -328,3 +329,40 @@ def test_killed_at_any_write_it_ends_the_same(after: bool, at_once: bool) -> Non
             break
         place += 1
     assert place > 10
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_an_amount_that_was_spread_halfway_comes_to_the_same_parts(after: bool) -> None:
+    for place in range(2, 14):
+        with memory_stage.stage() as stage:
+            invoiced(stage, sessions=3)
+            made = prepared(stage, amount=euros(1000))
+            corrections.approve(stage.ctx, CHECKER, b.ISSUER, made.correction_id)
+            with survives():
+                play(mortal(stage.ctx, Fuse(left=place, after=after)), stage)
+            play(stage.ctx, stage)
+            rest = [adjustments.outstanding(stage.ctx, session(stage, ref(n))).amount_minor for n in (1, 2, 3)]
+            assert rest == [496, 497, 497]
+            proved(stage)
+
+
+@pytest.mark.parametrize("wanted", [{"amount": euros(1000)}, {"bill_again": True, "at_once": True}])
+def test_workers_at_once_make_one_credit_note(stage: Stage, wanted: dict[str, Any]) -> None:
+    invoiced(stage)
+    made = prepared(stage, **wanted)
+    corrections.approve(stage.ctx, CHECKER, b.ISSUER, made.correction_id)
+
+    def work() -> None:
+        for _ in range(20):  # as the state machine and the sweep do: what lost a race is tried again
+            try:
+                play(stage.ctx, stage)
+            except RoamclearError:
+                continue
+            return
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: work(), range(3)))
+    play(stage.ctx, stage)
+    assert len(store.documents(stage.ctx.db, b.ISSUER)) == (2 if "amount" in wanted else 3)
+    assert document(stage, INVOICE).correcting is None
+    proved(stage)

@@ -6,9 +6,9 @@ import base64
 import hashlib
 
 from roamclear.billing import store
-from roamclear.billing.model import CorrectionState, Run, RunRequest, RunState
+from roamclear.billing.model import Correction, CorrectionState, Run, RunRequest, RunState
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import ConditionFailed, Conflict, NotFound
+from roamclear.kernel.errors import ConditionFailed, Conflict, InvariantBroken, NotFound
 
 KIND = "CORR"
 
@@ -69,3 +69,11 @@ def create(ctx: Context, request: RunRequest) -> Run:
             raise
         return known
     return made
+
+
+def wanted_of(ctx: Context, run: Run) -> Correction:
+    """The correction that a run carries out."""
+    found = store.correction(ctx.db, run.issuer_id, run.request.period)
+    if found is None:
+        raise InvariantBroken("a correction run without its correction", run_id=run.run_id)
+    return found

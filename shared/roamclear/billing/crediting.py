@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from roamclear.audit import service as audit
 from roamclear.billing import chain, store
 from roamclear.billing.charges import fees_net
-from roamclear.billing.correction_runs import name_of, request_of
+from roamclear.billing.correction_runs import name_of, request_of, wanted_of
 from roamclear.billing.model import (
     Correction,
     CorrectionKind,
@@ -29,7 +29,7 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, PricedLine, Session
 from roamclear.contracts.fees import FeeCharge
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import ConditionFailed, InvariantBroken, NotFound
+from roamclear.kernel.errors import Busy, ConditionFailed, InvariantBroken, NotFound
 from roamclear.kernel.money import Money, allocate, total
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import local_midnight
@@ -38,6 +38,7 @@ from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, credit, debit
 
 _RACES = (Table.AUDIT, Table.CLEARING)
+_TRIES = 8
 #: VAT is rounded once per document, so an invoice and its credit notes may differ by a minor unit per rate.
 _ROUNDING_MINOR = 10
 
@@ -69,7 +70,7 @@ def fill(ctx: Context, run: Run) -> Run:
     """Make the rows of a correction, then close its list; the lock follows. It runs instead of a control window."""
     if run.state is not RunState.GRACE:
         return run
-    wanted = _wanted(ctx, run)
+    wanted = wanted_of(ctx, run)
     made = list(_rows(ctx, run, wanted))
     fees = _fees(ctx, wanted)
     net = Money(sum(s.net.amount_minor for s in made if s.net), run.currency) + fees_net(fees, run.currency)
@@ -146,10 +147,8 @@ def _of_document(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session
     header = store.document(ctx.db, run.issuer_id, wanted.number)
     if header is None:
         raise NotFound("no such document")
-    left = left_of(ctx, header, wanted.cdr_refs)
     key = wanted.correction_id.lower()
-    names = {ref: f"{ref}~{key}" for ref in left}
-    known = cdrs.sessions(ctx, run.issuer_id, names.values())
+    left, names, known = _snapshot(ctx, header, wanted.cdr_refs, key)
     for ref, lines in _plan(ctx, wanted, left, {ref: known[n] for ref, n in names.items() if n in known}).items():
         if names[ref] in known:
             yield known[names[ref]]
@@ -168,25 +167,48 @@ def _of_document(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session
         )
 
 
+def _snapshot(
+    ctx: Context, header: Document, refs: Sequence[str], key: str
+) -> tuple[dict[str, tuple[Session, Money]], dict[str, str], dict[str, Session]]:
+    """What is left, the names of a correction's rows, and the rows that stand, all of one moment.
+
+    Rows never go, so rows that are the same before and after stood while the rest was read.
+    """
+    left = left_of(ctx, header, refs)
+    names = {ref: f"{ref}~{key}" for ref in left}
+    known = cdrs.sessions(ctx, header.issuer_id, names.values())
+    for _ in range(_TRIES):
+        left = left_of(ctx, header, refs)
+        again = cdrs.sessions(ctx, header.issuer_id, names.values())
+        if again.keys() == known.keys():
+            return left, names, again
+        known = again
+    raise Busy("a correction is made by too many at once")
+
+
 def _plan(
     ctx: Context, wanted: Correction, left: dict[str, tuple[Session, Money]], known: dict[str, Session]
 ) -> dict[str, tuple[PricedLine, ...]]:
-    """Which sessions are credited by which lines; an amount is spread over what is left of each (largest remainder).
+    """Which sessions are credited by which lines, those of rows that stand already left empty.
 
-    Where a credit CDR took some of it since the approval, the amount is what is left.
+    An amount is spread over what was left of each session before this correction (largest remainder), so that a second
+    worker and a second try come to the same parts; where a credit CDR took some of it since, it is what is left.
     """
     if wanted.kind is not CorrectionKind.AMOUNT or wanted.amount is None:
         refs = wanted.cdr_refs or tuple(left)
         plan = {ref: () if ref in known else adjustments.everything(ctx, left[ref][0]) for ref in refs if ref in left}
         return {ref: lines for ref, lines in plan.items() if lines or ref in known}
-    done = total((-row.net for row in known.values() if row.net), wanted.amount.currency)
-    open_ = {ref: amount for ref, (_, amount) in left.items() if ref not in known and amount.amount_minor > 0}
-    rest = min(wanted.amount - done, total(open_.values(), wanted.amount.currency))
-    plan = dict.fromkeys(known, ())
-    if rest:
-        parts = allocate(rest, [amount.amount_minor for amount in open_.values()])
-        plan |= {ref: adjustments.amount(part) for ref, part in zip(open_, parts, strict=True) if part}
-    return plan
+    before = {ref: amount - (_net(known.get(ref), amount.currency)) for ref, (_, amount) in left.items()}
+    open_ = {ref: amount for ref, amount in before.items() if amount.amount_minor > 0}
+    whole = min(wanted.amount, total(open_.values(), wanted.amount.currency))
+    if not whole:
+        return {}
+    parts = zip(open_, allocate(whole, [amount.amount_minor for amount in open_.values()]), strict=True)
+    return {ref: () if ref in known else adjustments.amount(part) for ref, part in parts if part or ref in known}
+
+
+def _net(row: Session | None, currency: str) -> Money:
+    return row.net if row is not None and row.net is not None else Money.zero(currency)
 
 
 # ---- once the credit note has its number ---------------------------------------------------------------------------
@@ -200,7 +222,7 @@ def settle(ctx: Context, issuer_id: str, number: str) -> None:
     run = store.run(ctx.db, issuer_id, header.run_id)
     if run is None or run.corrects is None:
         return
-    wanted = _wanted(ctx, run)
+    wanted = wanted_of(ctx, run)
     if wanted.bill_again:
         _bill_again(ctx, run, wanted)
     if wanted.kind is not CorrectionKind.REISSUE:
@@ -372,10 +394,3 @@ def _both(ctx: Context, issuer_id: str, invoice: str, note: str) -> tuple[Docume
     if found[0] is None or found[1] is None:
         raise NotFound("no such document")
     return found[0], found[1]
-
-
-def _wanted(ctx: Context, run: Run) -> Correction:
-    found = store.correction(ctx.db, run.issuer_id, run.request.period)
-    if found is None:
-        raise InvariantBroken("a correction run without its correction", run_id=run.run_id)
-    return found
