@@ -83,7 +83,7 @@ def _groups(
             if key in wanted:
                 there[key].append(o)
                 break
-    return [(there[key], wanted[key]) for key in sorted(there)]
+    return [(found, wanted[key]) for key, found in there.items()]
 
 
 def _of_groups(groups: Iterable[tuple[list[Ours], list[Theirs]]], cost: Cost) -> list[tuple[Ours, Theirs]]:
@@ -202,11 +202,18 @@ def _knots(count: int, reach: list[set[int]]) -> list[tuple[list[int], list[int]
 
 def _near(o: Ours, t: Theirs, tolerance: Tolerance) -> bool:
     """Whether start and energy agree; where no energy is stated the amount must."""
-    if not t.starts or min(abs(at - o.start) for at in t.starts) > tolerance.start_s:
+    if not t.starts or seconds_apart(o, t) > tolerance.start_s:
         return False
     if t.energy_kwh is not None:
         return abs(t.energy_kwh - o.energy_kwh) <= tolerance.energy_kwh
     return t.amount_minor is not None and t.currency == o.currency and amounts_agree(o, t, tolerance)
+
+
+def seconds_apart(o: Ours, t: Theirs) -> int:
+    """Between the starts; of two that a local time may mean the nearer one, none where none is stated."""
+    if len(t.starts) == 1:
+        return abs(t.starts[0] - o.start)
+    return min((abs(at - o.start) for at in t.starts), default=0)
 
 
 def amounts_agree(o: Ours, t: Theirs, tolerance: Tolerance) -> bool:
@@ -216,7 +223,7 @@ def amounts_agree(o: Ours, t: Theirs, tolerance: Tolerance) -> bool:
 
 def _cost(o: Ours, t: Theirs, tolerance: Tolerance) -> int:
     """How unlike two rows are: fields that differ first, then seconds, then energy, then minor units."""
-    seconds = min((abs(at - o.start) for at in t.starts), default=0)
+    seconds = seconds_apart(o, t)
     energy = abs(t.energy_kwh - o.energy_kwh) if t.energy_kwh is not None else Decimal(0)
     minor = abs(t.amount_minor - o.amount_minor) if t.amount_minor is not None else 0
     fields = (seconds > tolerance.start_s) + (energy > tolerance.energy_kwh) + (minor > tolerance.amount_minor)

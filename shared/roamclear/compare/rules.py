@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from roamclear.compare.joining import amounts_agree, folded, join
+from roamclear.compare.joining import amounts_agree, folded, join, seconds_apart
 from roamclear.compare.model import ClassSum, Difference, Join, Match, Ours, Pair, Theirs, Tolerance
 from roamclear.disputes.model import Claim, Reason
 from roamclear.kernel.money import Money
@@ -21,8 +21,8 @@ def compared(ours: Sequence[Ours], theirs: Sequence[Theirs], tolerance: Toleranc
     """Every row of both lists in exactly one pair, by class and then by start."""
     joined, alone_here, alone_there = join(ours, theirs, tolerance)
     pairs = [_judged(o, t, by, tolerance) for o, t, by in joined]
-    twins_here = _twins((o for o, _, _ in joined), alone_here, _names_of_ours)
-    twins_there = _twins((t for _, t, _ in joined), alone_there, _names_of_theirs)
+    twins_here = _twins([o for o, _, _ in joined], alone_here, _NAMES_OF_OURS)
+    twins_there = _twins([t for _, t, _ in joined], alone_there, _NAMES_OF_THEIRS)
     for o in alone_here:
         said = (Difference.DUPLICATE,) if id(o) in twins_here else ()
         pairs.append(Pair(Match.MISSING_THERE, o, None, None, said))
@@ -44,7 +44,7 @@ def _judged(o: Ours, t: Theirs, by: Join, tolerance: Tolerance) -> Pair:
         found.append(Difference.AMOUNT)
     if t.energy_kwh is not None and abs(t.energy_kwh - o.energy_kwh) > tolerance.energy_kwh:
         found.append(Difference.ENERGY)
-    if t.starts and min(abs(at - o.start) for at in t.starts) > tolerance.start_s:
+    if seconds_apart(o, t) > tolerance.start_s:
         found.append(Difference.START)
     if t.evse and o.evse and t.evse != o.evse:
         found.append(Difference.EVSE)
@@ -54,33 +54,26 @@ def _judged(o: Ours, t: Theirs, by: Join, tolerance: Tolerance) -> Pair:
     return Pair(match, o, t, by, tuple(found))
 
 
-def _names_of_ours(o: Ours) -> list[tuple[object, ...]]:
-    named: list[tuple[object, ...]] = [("cdr", folded(o.cdr_id))]
-    if o.session_id:
-        named.append(("session", folded(o.session_id)))
-    if o.evse:
-        named.append(("charge", o.evse, o.start, o.energy_kwh))
-    return named
+#: By what two rows of one list are the same session, each by itself; nothing where it is not stated.
+_NAMES_OF_OURS: tuple[Callable[[Ours], object], ...] = (
+    lambda o: folded(o.cdr_id),
+    lambda o: folded(o.session_id),
+    lambda o: o.evse and (o.evse, o.start, o.energy_kwh),
+)
+_NAMES_OF_THEIRS: tuple[Callable[[Theirs], object], ...] = (
+    lambda t: folded(t.cdr_id),
+    lambda t: folded(t.session_id),
+    lambda t: t.evse and t.starts and t.energy_kwh is not None and (t.evse, t.starts, t.energy_kwh),
+)
 
 
-def _names_of_theirs(t: Theirs) -> list[tuple[object, ...]]:
-    named: list[tuple[object, ...]] = [("cdr", folded(t.cdr_id))] if t.cdr_id else []
-    if t.session_id:
-        named.append(("session", folded(t.session_id)))
-    if t.evse and t.energy_kwh is not None:
-        named += [("charge", t.evse, at, t.energy_kwh) for at in t.starts]
-    return named
-
-
-def _twins(joined: Iterable[R], alone: Iterable[R], names: Callable[[R], list[tuple[object, ...]]]) -> set[int]:
+def _twins(joined: Sequence[R], alone: Sequence[R], names: Iterable[Callable[[R], object]]) -> set[int]:
     """The rows that stand alone and say what a joined row of the same list says already, by ``id``."""
-    asked: dict[tuple[object, ...], list[R]] = {}
-    for row in alone:
-        for name in names(row):
-            asked.setdefault(name, []).append(row)
-    if not asked:
-        return set()
-    return {id(twin) for row in joined for name in names(row) for twin in asked.get(name, ())}
+    found: set[int] = set()
+    for name in names if alone else ():
+        known = {name(row) for row in joined}
+        found.update(id(row) for row in alone if (said := name(row)) and said in known)
+    return found
 
 
 def _start(pair: Pair) -> int:
