@@ -33,6 +33,7 @@ class Change:
 
 def keep(objects: Objects, records: list[dict[str, Any]]) -> str | None:
     """Keep a batch of one table's stream under the hour of its first record; the same batch again changes nothing."""
+    records = [record for record in records if "dynamodb" in record and "eventSourceARN" in record]
     if not records:
         return None
     first = records[0]["dynamodb"]

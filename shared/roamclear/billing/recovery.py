@@ -68,7 +68,10 @@ def fail(ctx: Context, issuer_id: str, run_id: str, step: str, reason: str) -> R
     """
     found = _run(ctx, issuer_id, run_id)
     noted = store.run_update(found, tuple(RunState), failed_step=step, failure=reason[:500])
-    ctx.db.transact([noted, store.fact(found, ctx.now(), "run.failed")])
+    try:
+        ctx.db.transact([noted, store.fact(found, ctx.now(), "run.failed")])
+    except ConditionFailed:
+        ctx.db.write(noted)  # told at this very instant already
     _tell(ctx, found.issuer_id, execution(run_id, found.resumed), found.contract_id, step)
     return _run(ctx, issuer_id, run_id)
 
