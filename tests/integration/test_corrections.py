@@ -120,6 +120,22 @@ def test_a_credit_cdr_between_approval_and_credit_leaves_only_the_rest(stage: St
     proved(stage)
 
 
+def test_where_nothing_is_left_no_document_is_made(stage: Stage) -> None:
+    invoiced(stage, sessions=1)
+    made = prepared(stage, cdr_refs=(ref(1),))
+    corrections.approve(stage.ctx, CHECKER, b.ISSUER, made.correction_id)
+    push(stage, credit_cdr(1))
+    play(stage.ctx, stage)
+    known = corrections.correction(stage.ctx, MAKER, b.ISSUER, made.correction_id)
+    assert (known.state, known.note) == (CorrectionState.ISSUED, None)
+    assert (document(stage, INVOICE).correcting, billing.run(stage.ctx, b.ISSUER, made.run_id).state) == (
+        None,
+        RunState.SETTLED,
+    )
+    assert len(store.documents(stage.ctx.db, b.ISSUER)) == 1
+    proved(stage)
+
+
 # ---- two persons, once ---------------------------------------------------------------------------------------------
 def test_two_persons_and_no_second_correction_meanwhile(stage: Stage) -> None:
     invoiced(stage)

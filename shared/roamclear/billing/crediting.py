@@ -75,13 +75,13 @@ def fill(ctx: Context, run: Run) -> Run:
     fees = _fees(ctx, wanted)
     net = Money(sum(s.net.amount_minor for s in made if s.net), run.currency) + fees_net(fees, run.currency)
     state = RunState.LOCKING if made or fees else RunState.SETTLED
+    if not made and not fees:
+        _conclude(ctx, wanted, None)
     columns = {"state": state, "members": len(made), "proforma": net, "fees": fees, "locking_at_utc": ctx.now()}
     try:
         ctx.db.write(store.run_update(run, (RunState.GRACE,), **columns))
     except ConditionFailed:
         pass  # another worker closed the same list
-    if not made and not fees:
-        _conclude(ctx, wanted, None)
     found = store.run(ctx.db, run.issuer_id, run.run_id)
     if found is None:
         raise NotFound("no such run")
