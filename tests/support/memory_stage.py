@@ -1,8 +1,7 @@
 """The tables and buckets in memory: one lock, so that transactions are serialised, and a hundred times moto's speed.
 
 ``MemoryTables`` obeys the same port as ``aws.db.Tables`` and is compared with it operation by operation
-(tests/stateful/test_memory_tables.py). It is stricter than moto where DynamoDB is: numbers lose their trailing zeros,
-and have at most 38 digits, a transaction touches a row once, an index that holds keys only gives keys only.
+(tests/stateful/test_memory_tables.py). It is stricter than moto where DynamoDB is (``kernel/rows.py``).
 """
 
 from __future__ import annotations
@@ -13,18 +12,15 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
 from roamclear.kernel.clock import ManualClock
 from roamclear.kernel.context import Context, Page, Row, StoredObject, UploadForm
-from roamclear.kernel.errors import ConditionFailed, InvariantBroken
-from roamclear.kernel.writes import Action, Check, Key, Put, Remove, Table, Update, When, Write
+from roamclear.kernel.rows import index_names, projected, require, require_transaction, within, written
+from roamclear.kernel.writes import Action, Check, Key, Table, Update, Write
 from tests.support.fonts import SCHEMAS
-from tests.support.moto_stack import ALL_COLUMNS, MailSink, SealBook, Stage, WorkflowLog
-
-_MOST_DIGITS = 38
+from tests.support.moto_stack import MailSink, SealBook, Stage, WorkflowLog
 
 
 @dataclass
@@ -62,7 +58,7 @@ class MemoryTables:
         with self.lock:
             rows = self._sorted(table, pk, index)
             name = f"{index}sk" if index else "sk"
-            kept = [r for r in rows if _within(r[name], prefix, after, before)]
+            kept = [r for r in rows if within(r[name], prefix, after, before)]
             if not forward:
                 kept.reverse()
             if start is not None:
@@ -70,8 +66,8 @@ class MemoryTables:
                 kept = kept[place + 1 :]
             more = limit is not None and len(kept) >= limit
             kept = kept[:limit]
-            last = {n: kept[-1][n] for n in ("pk", "sk", *_index_names(index))} if more and kept else None
-            return Page([deepcopy(_projected(table, r, index)) for r in kept], last)
+            last = {n: kept[-1][n] for n in ("pk", "sk", *index_names(index))} if more and kept else None
+            return Page([deepcopy(projected(table, r, index)) for r in kept], last)
 
     def rows(
         self,
@@ -108,11 +104,7 @@ class MemoryTables:
 
     def transact(self, actions: Sequence[Action]) -> None:
         """All or nothing, at most 100 actions, each on its own row."""
-        if not 1 <= len(actions) <= 100:
-            raise InvariantBroken("a transaction has 1 to 100 actions", count=len(actions))
-        touched = [(a.table, a.key) for a in actions]
-        if len(set(touched)) != len(touched):
-            raise InvariantBroken("a transaction touches a row once", rows=[k.sk for _, k in touched])
+        require_transaction(actions)
         with self.lock:
             for place, action in enumerate(actions):
                 self._refuse(action, place)
@@ -124,35 +116,20 @@ class MemoryTables:
         if index is None:
             partition = self.tables[table].get(pk, {})
             return [partition[sk] for sk in sorted(partition)]
-        hash_name, range_name = _index_names(index)
+        hash_name, range_name = index_names(index)
         every = (row for partition in self.tables[table].values() for row in partition.values())
         found = [row for row in every if row.get(hash_name) == pk and range_name in row]
         return sorted(found, key=lambda r: (r[range_name], r["pk"], r["sk"]))
 
     def _refuse(self, action: Action, place: int) -> None:
-        current = self.tables[action.table].get(action.key.pk, {}).get(action.key.sk)
-        if not all(_holds(term, current or {}) for term in action.when):
-            raise ConditionFailed(
-                f"{type(action).__name__} of {action.table.value}:{action.key.sk} was refused",
-                index=place,
-                table=action.table.value,
-                current=deepcopy(current),
-            )
+        require(action, self.tables[action.table].get(action.key.pk, {}).get(action.key.sk), place)
 
     def _apply(self, write: Write) -> None:
         partition = self.tables[write.table].setdefault(write.key.pk, {})
-        base = {"pk": write.key.pk, "sk": write.key.sk}
-        if isinstance(write, Remove):
+        row = written(write, partition.get(write.key.sk))
+        if row is None:
             partition.pop(write.key.sk, None)
-        elif isinstance(write, Put):
-            partition[write.key.sk] = base | {n: _kept(v) for n, v in write.item.items() if v is not None}
         else:
-            row = dict(partition.get(write.key.sk, base))
-            row |= {n: _kept(v) for n, v in write.put.items() if v is not None}
-            for name, by in write.add.items():
-                row[name] = row.get(name, 0) + by
-            for name in (*write.remove, *(n for n, v in write.put.items() if v is None)):
-                row.pop(name, None)
             partition[write.key.sk] = row
 
 
@@ -205,63 +182,3 @@ def fresh(now: datetime = datetime(2026, 10, 1, tzinfo=UTC)) -> Stage:
         schemas_dir=str(SCHEMAS),
     )
     return Stage(ctx, clock, mail, workflows, tables, None)  # type: ignore[arg-type]
-
-
-def _index_names(index: str | None) -> tuple[str, ...]:
-    return (f"{index}pk", f"{index}sk") if index else ()
-
-
-def _projected(table: Table, row: Row, index: str | None) -> Row:
-    if index is None or table in ALL_COLUMNS:
-        return row
-    return {name: row[name] for name in ("pk", "sk", *_index_names(index))}
-
-
-def _within(value: str, prefix: str | None, after: str | None, before: str | None) -> bool:
-    if prefix is not None:
-        return value.startswith(prefix)
-    return (after is None or value >= after) and (before is None or value < before)
-
-
-def _holds(term: When, row: Row) -> bool:
-    there = term.attribute in row
-    if term.operator == "exists":
-        return there
-    if term.operator == "absent":
-        return not there
-    if not there:
-        return False
-    value = row[term.attribute]
-    if term.operator == "in":
-        return value in [_kept(v) for v in term.value]
-    wanted = _kept(term.value)
-    if term.operator == "prefix":
-        return bool(str(value).startswith(wanted))
-    if term.operator == "=":
-        return bool(value == wanted)
-    if term.operator == "<>":
-        return bool(value != wanted)
-    if isinstance(value, str) is not isinstance(wanted, str):
-        return False
-    compared = {"<": value < wanted, "<=": value <= wanted, ">": value > wanted, ">=": value >= wanted}
-    return bool(compared[term.operator])
-
-
-def _kept(value: Any) -> Any:
-    """A value as DynamoDB gives it back."""
-    if isinstance(value, bool) or value is None or isinstance(value, str | bytes):
-        return value
-    if isinstance(value, dict):
-        return {k: _kept(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_kept(v) for v in value]
-    if isinstance(value, int | Decimal):
-        number = Decimal(value)
-        if not number.is_finite() or len(number.as_tuple().digits) > _MOST_DIGITS:
-            raise InvariantBroken("a table keeps numbers of at most 38 digits")
-        plain = Decimal(format(number, "f"))
-        text = format(plain, "f")
-        text = text.rstrip("0").rstrip(".") if "." in text else text
-        number = Decimal(text if text not in ("-0", "") else "0")
-        return int(number) if number.as_tuple().exponent == 0 else number
-    raise TypeError(f"{type(value).__name__} is not a value a table keeps")

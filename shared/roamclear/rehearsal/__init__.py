@@ -1,0 +1,1 @@
+"""Closing without closing: previews of runs, and what stands in the way."""

@@ -1,0 +1,109 @@
+"""The other doors of a rehearsal: objects that stay, mails and executions that are only counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+
+from roamclear.kernel.clock import ManualClock
+from roamclear.kernel.context import Context, NoSealer, Objects, Row, StoredObject, UploadForm
+from roamclear.kernel.errors import Conflict, InvariantBroken
+from roamclear.rehearsal.overlay import OverlayTables
+
+#: Bytes of drawn files that one rehearsal may hold.
+MOST_BYTES = 600_000_000
+
+
+@dataclass
+class OverlayObjects:
+    """``Objects`` over others: what is put stays here, what is read falls through."""
+
+    below: Objects
+    kept: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    size: int = 0
+
+    def put(self, bucket: str, key: str, body: bytes, content_type: str) -> StoredObject:
+        """Keep an object here."""
+        self.size += len(body) - len(self.kept.get((bucket, key), b""))
+        if self.size > MOST_BYTES:
+            raise Conflict("the files of this rehearsal are too large; rehearse run by run", bytes=MOST_BYTES)
+        self.kept[bucket, key] = body
+        return StoredObject(bucket, key, len(body), sha256(body).hexdigest())
+
+    def get(self, bucket: str, key: str) -> bytes | None:
+        """The bytes or None."""
+        own = self.kept.get((bucket, key))
+        return own if own is not None else self.below.get(bucket, key)
+
+    def keys(self, bucket: str, prefix: str = "") -> Iterator[str]:
+        """Keys below a prefix, in order."""
+        own = {key for name, key in self.kept if name == bucket and key.startswith(prefix)}
+        yield from sorted(own | set(self.below.keys(bucket, prefix)))
+
+    def link(self, bucket: str, key: str, *, seconds: int, filename: str) -> str:
+        """No address: nobody is to open what is only rehearsed."""
+        raise InvariantBroken("a rehearsal signs no links")
+
+    def upload(self, bucket: str, key: str, *, seconds: int, max_bytes: int, content_type: str) -> UploadForm:
+        """No form: nobody is to post anything."""
+        raise InvariantBroken("a rehearsal takes no files")
+
+
+@dataclass
+class CountingMailer:
+    """``Mailer`` that sends nothing."""
+
+    count: int = 0
+
+    def send(self, raw: bytes, *, sender: str, recipients: Sequence[str]) -> str:
+        """Count a mail; its name is one that no provider gives."""
+        self.count += 1
+        return f"rehearsed-{self.count}"
+
+
+@dataclass
+class CountingWorkflows:
+    """``Workflows`` that starts and wakes nobody."""
+
+    count: int = 0
+
+    def start_close(self, name: str, payload: Row) -> bool:
+        """Count a start."""
+        self.count += 1
+        return True
+
+    def complete(self, task_token: str, output: Row) -> bool:
+        """Count a completion."""
+        self.count += 1
+        return True
+
+    def wake_at(self, name: str, at: datetime) -> None:
+        """Count a wish to be woken."""
+        self.count += 1
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """A context whose doors keep everything to themselves, and the clock that moves it."""
+
+    ctx: Context
+    clock: ManualClock
+    tables: OverlayTables
+    objects: OverlayObjects
+
+
+def shadow(ctx: Context) -> Shadow:
+    """The doors of a rehearsal over the real ones, at the real instant."""
+    clock, tables, objects = ManualClock(ctx.now()), OverlayTables(ctx.db), OverlayObjects(ctx.objects)
+    made = replace(
+        ctx,
+        clock=clock,
+        db=tables,
+        objects=objects,
+        mailer=CountingMailer(),
+        workflows=CountingWorkflows(),
+        sealer=NoSealer(),
+    )
+    return Shadow(made, clock, tables, objects)
