@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, get_type_hints
 
 import pytest
@@ -23,7 +23,8 @@ PLATFORM = {"issuer_listed"}
 def arguments(made: Any) -> dict[str, Any]:
     hints = get_type_hints(made)
     head = Key("voltwerk#INGEST#P", "S")
-    values: dict[Any, Any] = {str: "x", int: 7, datetime: datetime(2026, 11, 1, tzinfo=UTC), Key: head}
+    day = datetime(2026, 11, 1, tzinfo=UTC)
+    values: dict[Any, Any] = {str: "x", int: 7, datetime: day, date: day.date(), Key: head}
     found = {name: values[hints[name]] for name in inspect.signature(made).parameters}
     return found | {name: "voltwerk" for name in ("issuer", "issuer_id") if name in found}
 
