@@ -296,7 +296,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
           extras=frozenset({Extra.WAKE, Extra.COMPLETE_TASK})),
     # A fee for AC or DC sessions alone asks their CDRs which they are.
     _task("open_window", "decides the members and tells the eMSP", tables={"intake": READ},
-          extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS})),
+          extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS}), memory_mb=1024),
     _task("lock_sessions", "locks the run and its members", tables={"intake": READ},
           buckets={"archive": Objects.BOTH}, memory_mb=1024, timeout_s=600),
     _task("issue_invoice", "takes the number, writes the header and posts, in one transaction",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import islice
 
 from roamclear.billing.model import Run
 from roamclear.cdrs import service as cdrs
@@ -20,25 +21,53 @@ _MONTHS = {Frequency.MONTHLY: 1, Frequency.QUARTERLY: 3}
 _CHUNK = 100
 
 
-def fees(ctx: Context, run: Run, sessions: Sequence[Session]) -> tuple[FeeCharge, ...]:
+def fees(ctx: Context, run: Run, sessions: Iterable[Session]) -> tuple[FeeCharge, ...]:
     """What the fees of a run's contract version come to over these sessions, in the order of the contract.
 
     A correction run has the fees that were put on it; nothing is counted there.
     """
-    if run.kind != "CLOSE":
-        return run.fees
-    agreed = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version).terms.fees
-    if not agreed:
-        return ()
-    head = contracts.head(ctx, run.issuer_id, run.contract_id)
-    period = span(run.first, run.end, _MONTHS.get(head.frequency), head.valid_from, head.valid_to)
-    powers = power_types(ctx, run.issuer_id, sessions) if any(fee.power_type for fee in agreed) else {}
-    found = []
-    for fee in agreed:
-        scoped = [s for s in sessions if fee.power_type is None or powers.get(s.cdr_ref) == fee.power_type]
-        counted = usage(scoped, run.currency)
-        found.append(charge(fee, counted, period, run.contract_version, any_session=bool(sessions)))
-    return tuple(made for made in found if made is not None)
+    counted = FeeCount(ctx, run)
+    rest = iter(sessions)
+    while chunk := list(islice(rest, _CHUNK)):
+        counted.add(chunk)
+    return counted.charges()
+
+
+class FeeCount:
+    """What the fees of a run count, added up chunk by chunk: the sessions themselves are not kept."""
+
+    def __init__(self, ctx: Context, run: Run) -> None:
+        self._ctx = ctx
+        self._run = run
+        terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version).terms
+        self._agreed = terms.fees if run.kind == "CLOSE" else ()
+        self._scopes = {fee.power_type: _Count() for fee in self._agreed}
+        self._any = False
+
+    def add(self, sessions: Sequence[Session]) -> None:
+        """Count some more sessions."""
+        self._any = self._any or bool(sessions)
+        scoped = any(power_type is not None for power_type in self._scopes)
+        powers = power_types(self._ctx, self._run.issuer_id, sessions) if scoped else {}
+        for power_type, count in self._scopes.items():
+            for session in sessions:
+                if power_type is None or powers.get(session.cdr_ref) == power_type:
+                    count.add(session)
+
+    def charges(self) -> tuple[FeeCharge, ...]:
+        """What the fees come to over everything that was added."""
+        run = self._run
+        if run.kind != "CLOSE":
+            return run.fees
+        if not self._agreed:
+            return ()
+        head = contracts.head(self._ctx, run.issuer_id, run.contract_id)
+        period = span(run.first, run.end, _MONTHS.get(head.frequency), head.valid_from, head.valid_to)
+        found = []
+        for fee in self._agreed:
+            counted = self._scopes[fee.power_type].usage(run.currency)
+            found.append(charge(fee, counted, period, run.contract_version, any_session=self._any))
+        return tuple(made for made in found if made is not None)
 
 
 def fees_net(charges: Iterable[FeeCharge], currency: str) -> Money:
@@ -46,21 +75,30 @@ def fees_net(charges: Iterable[FeeCharge], currency: str) -> Money:
     return total((c.net for c in charges), currency)
 
 
-def usage(sessions: Iterable[Session], currency: str) -> Usage:
+class _Count:
     """What sessions count for a fee.
 
     A credit CDR takes its session off again; corrections of ours change the net, and kWh where they correct kWh, but
     a session that is billed anew after a cancellation counts anew.
     """
-    number, energy, net, evses = 0, Decimal(0), 0, set[str]()
-    for session in sessions:
+
+    def __init__(self) -> None:
+        self._sessions = 0
+        self._energy = Decimal(0)
+        self._net_minor = 0
+        self._evses = set[str]()
+
+    def add(self, session: Session) -> None:
         counts = _counts(session)
-        number += counts
-        energy += session.energy_kwh
-        net += session.net.amount_minor if session.net else 0
+        self._sessions += counts
+        self._energy += session.energy_kwh
+        self._net_minor += session.net.amount_minor if session.net else 0
         if counts > 0 and session.evse_id:
-            evses.add(session.evse_id)
-    return Usage(sessions=number, energy_kwh=energy, net=Money(net, currency), evses=len(evses))
+            self._evses.add(session.evse_id)
+
+    def usage(self, currency: str) -> Usage:
+        net = Money(self._net_minor, currency)
+        return Usage(sessions=self._sessions, energy_kwh=self._energy, net=net, evses=len(self._evses))
 
 
 def _counts(session: Session) -> int:

@@ -11,6 +11,7 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, Session
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed
+from roamclear.kernel.retry import TimeLeft
 from roamclear.kernel.time import local_midnight
 from roamclear.kernel.writes import Action
 
@@ -18,17 +19,21 @@ from roamclear.kernel.writes import Action
 _CHUNK = 99
 
 
-def gather(ctx: Context, run: Run) -> None:
+def gather(ctx: Context, run: Run, time_left: TimeLeft) -> bool:
     """Make members of what was VERIFIED at the opening: the period's sessions and unbilled earlier ones.
 
     Every step depends on the run being in GRACE still, so that a slow second worker adds nothing to a run that was
-    opened, or settled as empty, meanwhile.
+    opened, or settled as empty, meanwhile. Who joined is on the list of the VERIFIED no more, so the next call goes on
+    where this one ran out of time; False says that it did.
     """
     refs = cdrs.verified_refs(ctx, run.issuer_id, run.contract_id, local_midnight(run.end, run.zone))
     while chunk := list(islice(refs, _CHUNK)):
         found = [s for s in cdrs.sessions(ctx, run.issuer_id, chunk).values() if _joins(run, s)]
         if found and not _join(ctx, run, found):
-            return
+            return True
+        if not time_left():
+            return False
+    return True
 
 
 def _joins(run: Run, session: Session) -> bool:

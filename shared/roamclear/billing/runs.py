@@ -1,4 +1,4 @@
-"""A run from the period's end to its lock (rules.md 6); every step may run twice, at once, or after a crash."""
+"""A run from the period's end to its window (rules.md 6); every step may run twice, at once, or after a crash."""
 
 from __future__ import annotations
 
@@ -7,23 +7,19 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from roamclear.audit import service as audit
-from roamclear.billing import carry, charges, correction_runs, manifest, membership, notices, store
+from roamclear.billing import carry, charges, correction_runs, membership, notices, store, tally
 from roamclear.billing.model import LOCKED_STATES, Run, RunRequest, RunState
 from roamclear.cdrs import service as cdrs
-from roamclear.cdrs.lists import route_sums
-from roamclear.cdrs.model import Billing, DisputeState, Session
+from roamclear.cdrs.model import Session
 from roamclear.contracts import rules as calendar
 from roamclear.contracts import service as contracts
-from roamclear.contracts.fees import FeeCharge
-from roamclear.contracts.model import Contract, ContractVersion
+from roamclear.contracts.model import Contract
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
-from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput, NotFound, RoamclearError
-from roamclear.kernel.money import Money
-from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.retry import TimeLeft, again_on_race, always
 from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import Put
 
@@ -100,7 +96,7 @@ def prepare(ctx: Context, request: RunRequest) -> Run:
     try:
         ctx.db.write(store.run_create(made))
     except ConditionFailed:
-        return _run(ctx, request.issuer_id, request.run_id)
+        return known_run(ctx, request.issuer_id, request.run_id)
     return made
 
 
@@ -115,7 +111,7 @@ def _period(ctx: Context, request: RunRequest, head: Contract) -> calendar.Perio
 # ---- waiting -------------------------------------------------------------------------------------------------------
 def park(ctx: Context, issuer_id: str, run_id: str, gate: str, task_token: str) -> None:
     """Keep a task token until the gate's instant; a one-off schedule and the regular sweep both complete it."""
-    run = _run(ctx, issuer_id, run_id)
+    run = known_run(ctx, issuer_id, run_id)
     if run.kind == correction_runs.KIND:
         ctx.workflows.complete(task_token, {"run_id": run_id, "gate": gate})  # a correction waits for nothing more
         return
@@ -141,38 +137,40 @@ def _park_for_approval(ctx: Context, run: Run, task_token: str) -> None:
     columns = {"state": RunState.AWAITING_APPROVAL, "approval_token": task_token}
     update = store.run_update(run, (RunState.LOCKED, RunState.AWAITING_APPROVAL), **columns)
     try:
-        ctx.db.write(store.only_once(update, "approved_by"))
+        ctx.db.transact([store.only_once(update, "approved_by"), store.fact(run, ctx.now(), "run.awaits_approval")])
     except ConditionFailed:
-        if _run(ctx, run.issuer_id, run.run_id).approved_by is None:
+        if known_run(ctx, run.issuer_id, run.run_id).approved_by is None:
             raise
         ctx.workflows.complete(task_token, {"run_id": run.run_id, "gate": "APPROVED"})
 
 
 # ---- opening -------------------------------------------------------------------------------------------------------
-def open_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
+def open_window(ctx: Context, issuer_id: str, run_id: str, time_left: TimeLeft = always) -> Run:
     """Decide the members once and open the control window; a period without sessions settles at once.
 
-    Members are what was VERIFIED at the opening instant: the period's sessions and unbilled earlier ones.
+    Members are what was VERIFIED at the opening instant: the period's sessions and unbilled earlier ones. Where the
+    time runs out before all of them joined, the run comes back in GRACE and the next call goes on.
     """
-    run = _run(ctx, issuer_id, run_id)
+    run = known_run(ctx, issuer_id, run_id)
     if run.state is not RunState.GRACE:
         return notices.announce(ctx, run)
     if ctx.now() < run.opens_at_utc:
         raise Conflict("the window opens later", opens_at_utc=sort_instant(run.opens_at_utc))
     run = _decide_opening(ctx, run)
-    membership.gather(ctx, run)
-    sessions = list(_current(ctx, run))
-    charged = charges.fees(ctx, run, sessions)
-    net = _net(run, sessions) + charges.fees_net(charged, run.currency)
-    state = RunState.WINDOW if sessions or charged or carry.waiting(ctx, run) else RunState.SETTLED
+    if not membership.gather(ctx, run, time_left):
+        return run
+    found = tally.of(ctx, run, (session for session, _ in members(ctx, run)))
+    charged = found.fees()
+    net = found.net + charges.fees_net(charged, run.currency)
+    state = RunState.WINDOW if found.count or charged or carry.waiting(ctx, run) else RunState.SETTLED
 
     def attempt() -> None:
-        log = _log(ctx, run, "WINDOW_OPENED", {"members": len(sessions), "proforma": net})
+        log = log_entry(ctx, run, "WINDOW_OPENED", {"members": found.count, "proforma": net})
         columns = {
             "state": state,
-            "members": len(sessions),
+            "members": found.count,
             "proforma": net,
-            "routes": route_sums(sessions, run.currency),
+            "routes": found.routes,
             "fees": charged,
             **_resumed_late(ctx, run),
         }
@@ -184,7 +182,7 @@ def open_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
         again_on_race(attempt)
     except ConditionFailed:
         pass  # another worker opened it with the same members
-    return notices.announce(ctx, _run(ctx, issuer_id, run_id))
+    return notices.announce(ctx, known_run(ctx, issuer_id, run_id))
 
 
 def _decide_opening(ctx: Context, run: Run) -> Run:
@@ -200,7 +198,7 @@ def _decide_opening(ctx: Context, run: Run) -> Run:
             ctx.db.write(store.only_once(update, "opened_at_utc"))
         except ConditionFailed:
             pass  # another worker was first; its instant stands
-    return _run(ctx, run.issuer_id, run.run_id)
+    return known_run(ctx, run.issuer_id, run.run_id)
 
 
 def _resumed_late(ctx: Context, run: Run) -> dict[str, object]:
@@ -214,132 +212,10 @@ def _resumed_late(ctx: Context, run: Run) -> dict[str, object]:
     }
 
 
-# ---- lock ----------------------------------------------------------------------------------------------------------
-def lock(ctx: Context, issuer_id: str, run_id: str) -> Run:
-    """Lock the run by ONE conditional write, then flag its members; from that write on nothing lands any more."""
-    run = _run(ctx, issuer_id, run_id)
-    if run.state is RunState.WINDOW:
-        if run.closes_at_utc is None or ctx.now() < run.closes_at_utc + LOCK_AFTER:
-            raise Conflict("the window is still open", run_id=run_id)
-        if not notices.given(run):
-            raise Conflict("the eMSP was not told of the window", rule="WINDOW_NOTICE_FAILED", run_id=run_id)
-        try:
-            ctx.db.write(store.run_update(run, (RunState.WINDOW,), state=RunState.LOCKING, locking_at_utc=ctx.now()))
-        except ConditionFailed:
-            pass  # another worker locked it
-        run = _run(ctx, issuer_id, run_id)
-    if run.state is not RunState.LOCKING:
-        return run
-    terms = contracts.version(ctx, issuer_id, run.contract_id, run.contract_version)
-    for session in _members(ctx, run):
-        if session.run_id == run.run_id and session.billing is Billing.IN_WINDOW:
-            _flag(ctx, run, session, terms)
-    return _locked(ctx, run)
-
-
-def _flag(ctx: Context, run: Run, session: Session, terms: ContractVersion) -> None:
-    policy = terms.terms.unanswered_policy
-    if session.dispute is DisputeState.OPEN and policy != "BILL":
-        dropped = policy == "DROP"
-        _, moved = cdrs.changed(
-            session,
-            billing=Billing.INVALIDATED if dropped else Billing.ON_HOLD,
-            run_id=None,
-            left_run_id=run.run_id,
-            reasons=("DISPUTED",),
-        )
-        journal.raise_once(
-            ctx,
-            run.issuer_id,
-            ExceptionType.UNANSWERED_DISPUTE,
-            f"{run.run_id}#{session.cdr_ref}",
-            f"a dispute was not answered by the close; policy {policy}",
-            partner=run.contract_id,
-            expected=session.net,
-            details={"dispute_id": session.dispute_id or "", "cdr_ref": session.cdr_ref},
-        )
-    else:
-        _, moved = cdrs.changed(session, billing=Billing.LOCKED)
-    try:
-        ctx.db.write(moved)
-    except ConditionFailed:
-        # Only another flagging worker can have written since LOCKING; read again and see that it did.
-        again = cdrs.session(ctx, run.issuer_id, session.cdr_ref)
-        if again is None or again.billing is Billing.IN_WINDOW:
-            raise
-
-
-def _locked(ctx: Context, run: Run) -> Run:
-    """Write the manifest and the totals, and tell the higher rooms."""
-    kept: list[Session] = []
-    left: list[Session] = []
-    disputed = 0
-    for session in _members(ctx, run):
-        disputed += session.dispute is not DisputeState.NONE
-        (kept if session.run_id == run.run_id else left).append(session)
-    charged = charges.fees(ctx, run, kept)
-    root = _manifest(ctx, run, kept, charged)
-    more = bool(kept or charged or carry.waiting(ctx, run))
-
-    def attempt() -> None:
-        columns = {
-            # Nothing left to bill: the run is over, nobody will ask it again.
-            "state": RunState.LOCKED if more else RunState.SETTLED,
-            "locked_at_utc": ctx.now(),
-            "locked": len(kept),
-            "locked_net": _net(run, kept),
-            "routes": route_sums(kept, run.currency),
-            "fees": charged,
-            "left": len(left),
-            "left_net": _net(run, left),
-            "disputed": disputed,
-            "manifest": root,
-        }
-        log = _log(ctx, run, "LOCKED", {k: v for k, v in columns.items() if k != "state"})
-        moved = store.run_update(run, (RunState.LOCKING,), **columns)
-        ctx.db.transact([moved, store.fact(run, ctx.now(), "run.locked"), log])
-
-    try:
-        again_on_race(attempt)
-    except ConditionFailed:
-        pass  # another worker finished the lock
-    return _run(ctx, run.issuer_id, run.run_id)
-
-
-def _net(run: Run, sessions: list[Session]) -> Money:
-    return Money(sum(s.net.amount_minor for s in sessions if s.net), run.currency)
-
-
-def _manifest(ctx: Context, run: Run, kept: list[Session], charged: tuple[FeeCharge, ...]) -> str:
-    """Write the manifest of what is locked under Object Lock; its root goes onto the document."""
-    priced = {s.contract_version for s in kept if s.contract_version is not None}
-    versions = sorted(priced | {fee.contract_version for fee in charged})
-    terms = {
-        v: numbers_json.dumps(contracts.version(ctx, run.issuer_id, run.contract_id, v).terms.dump(), sort_keys=True)
-        for v in versions
-    }
-    fees = [manifest.locked_fee(fee) for fee in charged]
-    made = manifest.make(run.issuer_id, run.run_id, terms, [_locked_entry(s) for s in kept], fees)
-    key = f"{run.issuer_id}/locks/{run.run_id}.json"
-    ctx.objects.put("archive", key, made.to_bytes(), "application/json")
-    return made.root
-
-
-def _locked_entry(session: Session) -> manifest.Locked:
-    return manifest.Locked(
-        cdr_ref=session.cdr_ref,
-        sha256=session.sha256,
-        contract_version=session.contract_version or 0,
-        rating_version=session.rating_version,
-        net_minor=session.net.amount_minor if session.net else 0,
-        currency=session.currency,
-    )
-
-
 # ---- reading -------------------------------------------------------------------------------------------------------
 def locked_sessions(ctx: Context, issuer_id: str, run_id: str) -> Iterator[Session]:
     """The sessions that were locked by a run, in order of their stop."""
-    run = _run(ctx, issuer_id, run_id)
+    run = known_run(ctx, issuer_id, run_id)
     if run.state in LOCKED_STATES:
         yield from _current(ctx, run)
 
@@ -357,7 +233,7 @@ def members(ctx: Context, run: Run) -> Iterator[tuple[Session, str]]:
 
 def left(ctx: Context, run: Run) -> Iterator[Session]:
     """Sessions that were members at the opening and are no more, by hold, invalidation or credit."""
-    for session in _members(ctx, run):
+    for session in all_members(ctx, run):
         if session.run_id != run.run_id:
             yield session
 
@@ -367,7 +243,8 @@ def _current(ctx: Context, run: Run) -> Iterator[Session]:
         yield session
 
 
-def _members(ctx: Context, run: Run) -> Iterator[Session]:
+def all_members(ctx: Context, run: Run) -> Iterator[Session]:
+    """Sessions that were members at the opening, whether they still are or left."""
     rows = store.members(ctx.db, run.issuer_id, run.run_id)
     while chunk := list(islice(rows, _CHUNK)):
         found = cdrs.sessions(ctx, run.issuer_id, [m.cdr_ref for m in chunk])
@@ -378,14 +255,15 @@ def _members(ctx: Context, run: Run) -> Iterator[Session]:
                 yield session
 
 
-def _run(ctx: Context, issuer_id: str, run_id: str) -> Run:
+def known_run(ctx: Context, issuer_id: str, run_id: str) -> Run:
+    """One run, or ``NotFound``."""
     found = store.run(ctx.db, issuer_id, run_id)
     if found is None:
         raise NotFound("no such run")
     return found
 
 
-def _log(ctx: Context, run: Run, action: str, details: dict[str, object]) -> Put:
+def log_entry(ctx: Context, run: Run, action: str, details: dict[str, object]) -> Put:
     return audit.entry(
         ctx,
         issuer_id=run.issuer_id,

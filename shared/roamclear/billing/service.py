@@ -14,6 +14,7 @@ from roamclear.billing.corrections import start as start_correction
 from roamclear.billing.crediting import fill
 from roamclear.billing.crediting import settle as settle_correction
 from roamclear.billing.issue import issue, not_included
+from roamclear.billing.locking import lock
 from roamclear.billing.mails import mail_brand
 from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
 from roamclear.billing.notices import notify_other, record_proof
@@ -23,7 +24,6 @@ from roamclear.billing.recovery import complete_due, fail, not_prepared, resume
 from roamclear.billing.runs import (
     LOCK_AFTER,
     left,
-    lock,
     locked_sessions,
     members,
     park,
@@ -40,7 +40,7 @@ from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, InvariantBroken, NotFound
 from roamclear.kernel.ids import rf_reference
-from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.retry import TimeLeft, again_on_race, always
 from roamclear.kernel.writes import Put
 
 __all__ = [
@@ -94,10 +94,13 @@ def run(ctx: Context, issuer_id: str, run_id: str) -> Run:
     return found
 
 
-def open_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
-    """Decide the members of a run: by opening its control window, or, for a correction, by making its rows."""
+def open_window(ctx: Context, issuer_id: str, run_id: str, time_left: TimeLeft = always) -> Run:
+    """Decide the members of a run: by opening its control window, or, for a correction, by making its rows.
+
+    A run that comes back in GRACE ran out of time: the next call goes on where this one stopped.
+    """
     found = run(ctx, issuer_id, run_id)
-    return fill(ctx, found) if found.corrects is not None else _open_window(ctx, issuer_id, run_id)
+    return fill(ctx, found) if found.corrects is not None else _open_window(ctx, issuer_id, run_id, time_left)
 
 
 def runs(ctx: Context, actor: Actor, issuer_id: str) -> list[Run]:
@@ -134,15 +137,17 @@ def effective(session: Session, of_run: Run | None) -> Billing:
     return Billing.LOCKED if of_run.state in LOCKED_STATES else session.billing
 
 
-def lock_outcome(ctx: Context, issuer_id: str, run_id: str) -> dict[str, Any]:
-    """What the close does after the lock: NOT_YET before the instant, NOTHING_TO_BILL, or LOCKED."""
+def lock_outcome(ctx: Context, issuer_id: str, run_id: str, time_left: TimeLeft = always) -> dict[str, Any]:
+    """What the close does after the lock: NOT_YET before the instant, MORE while members are left, or how it ended."""
     found = run(ctx, issuer_id, run_id)
     if found.state is RunState.WINDOW and found.closes_at_utc and ctx.now() < found.closes_at_utc + LOCK_AFTER:
         return {"outcome": "NOT_YET"}
     if found.state is RunState.WINDOW and not notices.given(found):
         notices.announce(ctx, found)
         return {"outcome": "NOT_YET"}
-    found = lock(ctx, issuer_id, run_id)
+    found = lock(ctx, issuer_id, run_id, time_left)
+    if found.state is RunState.LOCKING:
+        return {"outcome": "MORE"}
     if found.state is RunState.SETTLED:
         return {"outcome": "NOTHING_TO_BILL"}
     terms = contracts.version(ctx, issuer_id, found.contract_id, found.contract_version).terms

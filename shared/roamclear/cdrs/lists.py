@@ -64,15 +64,28 @@ def list_sums(contract_id: str | None, state: Billing, sessions: Iterable[Sessio
 
 def route_sums(sessions: Iterable[Session], currency: str) -> tuple[RouteSum, ...]:
     """Totals per route of sessions of one currency (product.md row 8); their sum is that of the list."""
-    groups: dict[str, list[Session]] = {}
+    sums = RouteSums(currency)
     for session in sessions:
-        groups.setdefault(session.route, []).append(session)
-    return tuple(
-        RouteSum(
-            route=route,
-            count=len(members),
-            energy_kwh=sum((s.energy_kwh for s in members), Decimal(0)),
-            net=Money(sum(s.net.amount_minor for s in members if s.net), currency),
+        sums.add(session)
+    return sums.sums()
+
+
+class RouteSums:
+    """Totals per route, added up session by session."""
+
+    def __init__(self, currency: str) -> None:
+        self._currency = currency
+        self._known: dict[str, tuple[int, Decimal, int]] = {}
+
+    def add(self, session: Session) -> None:
+        """One more session."""
+        count, energy, net = self._known.get(session.route, (0, Decimal(0), 0))
+        own = session.net.amount_minor if session.net else 0
+        self._known[session.route] = count + 1, energy + session.energy_kwh, net + own
+
+    def sums(self) -> tuple[RouteSum, ...]:
+        """The totals so far, by the route's name."""
+        return tuple(
+            RouteSum(route=route, count=count, energy_kwh=energy, net=Money(net, self._currency))
+            for route, (count, energy, net) in sorted(self._known.items())
         )
-        for route, members in sorted(groups.items())
-    )

@@ -10,6 +10,13 @@ from roamclear.kernel.writes import Table
 
 Item = TypeVar("Item")
 T = TypeVar("T")
+#: Whether a step may begin another piece of its work; False asks it to stop where the next call can go on.
+TimeLeft = Callable[[], bool]
+
+
+def always() -> bool:
+    """Time for everything: who calls is not cut off."""
+    return True
 
 
 def again_on_race(attempt: Callable[[], T], *, tries: int = 12, tables: tuple[Table, ...] = (Table.AUDIT,)) -> T:
