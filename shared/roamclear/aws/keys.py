@@ -365,6 +365,21 @@ def comparisons_of(issuer_id: str, run_id: str) -> str:
     return f"{issuer_id}#COMPARISONS#{run_id}"
 
 
+def rehearsal(issuer_id: str, rehearsal_id: str) -> Key:
+    """A rehearsal of closes."""
+    return Key(f"{issuer_id}#REHEARSAL#{rehearsal_id}", "HEAD")
+
+
+def rehearsals_of(issuer_id: str, subject: str) -> str:
+    """Index partition of the rehearsals of a run, a period or of everything (gsi1; sort key = asked at#id)."""
+    return f"{issuer_id}#REHEARSALS#{subject}"
+
+
+def rehearsing(issuer_id: str) -> str:
+    """Index partition of the rehearsals that nobody has done yet (gsi2; sort key = asked at#id)."""
+    return f"{issuer_id}#REHEARSING"
+
+
 def runs(issuer_id: str) -> str:
     """Index partition of all runs (gsi1; sort key = period end#run)."""
     return f"{issuer_id}#RUNS"

@@ -23,6 +23,7 @@ TABLE: dict[Right, frozenset[Role]] = {
     Right.DISPUTE_VIEW: frozenset(_STAFF | {_R.EMSP_USER}),
     Right.RUN_PREPARE: frozenset({_R.FINANCE, _R.SYSTEM}),
     Right.RUN_APPROVE: frozenset({_R.FINANCE_APPROVER}),
+    Right.RUN_REHEARSE: frozenset({_R.FINANCE, _R.FINANCE_APPROVER, _R.EMSP_USER, _R.SYSTEM}),
     Right.RUN_VIEW: frozenset(_STAFF | {_R.EMSP_USER}),
     Right.RUN_COMPARE: frozenset({_R.FINANCE, _R.DISPUTE_AGENT, _R.EMSP_USER, _R.API_PARTNER}),
     Right.DOCUMENT_VIEW: frozenset(_STAFF | {_R.EMSP_USER}),
