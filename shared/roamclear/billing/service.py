@@ -18,7 +18,7 @@ from roamclear.billing.locking import lock
 from roamclear.billing.mails import mail_brand
 from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
 from roamclear.billing.notices import notify_other, record_proof
-from roamclear.billing.papers import final
+from roamclear.billing.papers import final, numbered
 from roamclear.billing.parts import Row, fees_by_place, fees_now, parts
 from roamclear.billing.recovery import complete_due, fail, not_prepared, resume
 from roamclear.billing.runs import (
@@ -34,6 +34,7 @@ from roamclear.billing.runs import open_window as _open_window
 from roamclear.cdrs.model import Billing, Session
 from roamclear.contracts import service as contracts
 from roamclear.documents.model import InvoiceDocument
+from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
 from roamclear.kernel import numbers_json
@@ -56,6 +57,7 @@ __all__ = [
     "documents",
     "documents_of",
     "effective",
+    "every_run",
     "fail",
     "fees_by_place",
     "fees_net",
@@ -63,6 +65,7 @@ __all__ = [
     "finish",
     "issue",
     "left",
+    "let_through",
     "lock",
     "locked_sessions",
     "mail_brand",
@@ -83,6 +86,7 @@ __all__ = [
     "settle_correction",
     "start_correction",
     "start_due",
+    "unnumbered",
 ]
 
 
@@ -111,6 +115,11 @@ def runs(ctx: Context, actor: Actor, issuer_id: str) -> list[Run]:
         for r in store.all_runs(ctx.db, issuer_id)
         if scope.contract_ids is None or r.contract_id in scope.contract_ids
     ]
+
+
+def every_run(ctx: Context, issuer_id: str) -> list[Run]:
+    """All runs of an issuer, by the end of their period, for work that nobody asked for in person."""
+    return store.all_runs(ctx.db, issuer_id)
 
 
 def billed_by(ctx: Context, issuer_id: str) -> dict[str, str]:
@@ -158,14 +167,17 @@ def lock_outcome(ctx: Context, issuer_id: str, run_id: str, time_left: TimeLeft 
 def approve(ctx: Context, actor: Actor, issuer_id: str, run_id: str) -> Run:
     """A second pair of eyes lets a run with approval go on to its documents (product.md row 55)."""
     authorise(actor, Right.RUN_APPROVE, issuer_id)
+    return let_through(ctx, issuer_id, run_id, by=actor.actor_id)
+
+
+def let_through(ctx: Context, issuer_id: str, run_id: str, *, by: str) -> Run:
+    """The approval itself; a rehearsal plays it, whoever else calls this has asked for the right."""
 
     def attempt() -> None:
         found = run(ctx, issuer_id, run_id)
-        log = audit.entry(
-            ctx, issuer_id=issuer_id, kind="RUN", object_id=run_id, actor_id=actor.actor_id, action="APPROVED"
-        )
+        log = audit.entry(ctx, issuer_id=issuer_id, kind="RUN", object_id=run_id, actor_id=by, action="APPROVED")
         states = (RunState.LOCKED, RunState.AWAITING_APPROVAL)
-        ctx.db.transact([store.run_update(found, states, state=RunState.LOCKED, approved_by=actor.actor_id), log])
+        ctx.db.transact([store.run_update(found, states, state=RunState.LOCKED, approved_by=by), log])
 
     again_on_race(attempt)
     found = run(ctx, issuer_id, run_id)
@@ -227,6 +239,13 @@ def document_model(ctx: Context, header: Document) -> InvoiceDocument:
     if kept is None:
         raise InvariantBroken("the model of an issued document is gone", number=header.number)
     return final(InvoiceDocument.load(numbers_json.loads(kept)), header)
+
+
+def unnumbered(ctx: Context, header: Document) -> InvoiceDocument:
+    """A rehearsed document under the number that stands for none, of equal length (rules.md 7)."""
+    prefix = identity.issuer(ctx, header.issuer_id).number_prefix
+    holder = rules.placeholder(prefix, header.type_code, header.issue_date.year)
+    return numbered(document_model(ctx, header), holder, header.issue_date, header.due_date)
 
 
 def open_documents(ctx: Context, issuer_id: str, contract_id: str) -> list[Document]:

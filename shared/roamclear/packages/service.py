@@ -74,14 +74,19 @@ def render_sessions(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
 
 
 def _sessions(ctx: Context, run: Run, header: Document, parts: list[list[billing.Row]]) -> list[str]:
+    listing = listing_of(ctx, run, header, parts)
+    return lists.write(ctx, "documents", f"{header.issuer_id}/{header.run_id}", header.number, listing, lists.FORMATS)
+
+
+def listing_of(ctx: Context, run: Run, header: Document, parts: list[list[billing.Row]]) -> lists.Listing:
+    """The session list of a document."""
     issuer = identity.issuer(ctx, run.issuer_id)
     terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version)
     export = rows.head(issuer, terms, run, header, billing.document_model(ctx, header))
     sessions, adjustments = lists.collect(ctx, run, parts[header.place], terms.terms.basis.value)
     excluded = [rows.excluded_row(s) for s in billing.not_included(ctx, run)] if header.place == 0 else []
     fees = [rows.fee_row(charge) for charge in billing.fees_by_place(ctx, run)[header.place]]
-    listing = lists.Listing(export, sessions, adjustments, excluded, fees)
-    return lists.write(ctx, "documents", f"{header.issuer_id}/{header.run_id}", header.number, listing, lists.FORMATS)
+    return lists.Listing(export, sessions, adjustments, excluded, fees)
 
 
 def send(ctx: Context, issuer_id: str, run_id: str) -> list[str]:

@@ -9,8 +9,8 @@ from hashlib import sha256
 
 from roamclear.kernel.clock import ManualClock
 from roamclear.kernel.context import Context, NoSealer, Objects, Row, StoredObject, UploadForm
-from roamclear.kernel.errors import Conflict, InvariantBroken
-from roamclear.rehearsal.overlay import OverlayTables
+from roamclear.kernel.errors import InvariantBroken
+from roamclear.rehearsal.overlay import OverlayTables, TooLarge
 
 #: Bytes of drawn files that one rehearsal may hold.
 MOST_BYTES = 600_000_000
@@ -28,7 +28,7 @@ class OverlayObjects:
         """Keep an object here."""
         self.size += len(body) - len(self.kept.get((bucket, key), b""))
         if self.size > MOST_BYTES:
-            raise Conflict("the files of this rehearsal are too large; rehearse run by run", bytes=MOST_BYTES)
+            raise TooLarge("the files of this rehearsal are too large; rehearse run by run", bytes=MOST_BYTES)
         self.kept[bucket, key] = body
         return StoredObject(bucket, key, len(body), sha256(body).hexdigest())
 

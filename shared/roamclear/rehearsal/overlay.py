@@ -18,6 +18,13 @@ from roamclear.kernel.errors import Conflict
 from roamclear.kernel.rows import index_names, projected, require, require_transaction, within, written
 from roamclear.kernel.writes import Action, Check, Key, Table, Update, Write
 
+
+class TooLarge(Conflict):
+    """What is to be rehearsed does not fit into one worker."""
+
+    code = "TOO_LARGE"
+
+
 #: Rows one rehearsal may write: two for each session, and what the close of its contracts needs beside them.
 MOST_ROWS = 250_000
 #: Stored rows that are remembered, so that the condition on a row just read asks the store no second time.
@@ -136,7 +143,7 @@ class OverlayTables:
     def _keep(self, write: Write, current: Row | None) -> None:
         place = (write.table, write.key)
         if place not in self.kept and len(self.kept) >= self.most:
-            raise Conflict("a rehearsal of this many sessions is too large; rehearse run by run", rows=self.most)
+            raise TooLarge("a rehearsal of this many sessions is too large; rehearse run by run", rows=self.most)
         made = written(write, current)
         for known, turn in ((self.kept.get(place), set.discard), (made, set.add)):
             for index, pk in _partitions(known):
