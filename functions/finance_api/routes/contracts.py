@@ -25,6 +25,7 @@ from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.time import parse_instant
+from roamclear.status import service as status
 
 router = APIGatewayHttpRouter()
 
@@ -123,6 +124,15 @@ def list_periods(contract_id: str) -> Response[str]:
     if not count.isdecimal() or not 1 <= int(count[:3]) <= MOST_PERIODS:
         raise InvalidInput(f"count is 1 to {MOST_PERIODS}", field="count")
     return answer({"items": next_periods(head, versions, request.ctx.now(), int(count))})
+
+
+@router.get("/contracts/<contract_id>/status")
+def get_status(contract_id: str) -> Response[str]:
+    """How each period stands: waiting, in window, disputed, locked, invoiced, paid, open, gap. ``period``: that one."""
+    request = Request(router)
+    actor = request.actor
+    found = status.status(request.ctx, actor, request.issuer_of(actor), contract_id, request.query("period"))
+    return answer(found)
 
 
 @router.get("/contracts/<contract_id>/diff")
