@@ -111,3 +111,11 @@ def test_wrong_terms_are_named(api: Api) -> None:
     refused = api.call("PUT", PATH, "FINANCE", wrong)
     assert (refused.status, refused.body["field"]) == (422, "terms")
     assert "payment_day" in refused.body["detail"]
+
+
+@pytest.mark.parametrize("rule_id", ["NO_SUCH_RULE", "END_BEFORE_START"])
+def test_a_severity_that_cannot_be_agreed_is_named(api: Api, rule_id: str) -> None:
+    wrong = body("2026-11-01")
+    wrong["terms"] |= {"plausibility": {"severities": {rule_id: "WARN"}}}
+    refused = api.call("PUT", PATH, "FINANCE", wrong)
+    assert (refused.status, refused.body["field"]) == (422, f"terms.plausibility.severities.{rule_id}")

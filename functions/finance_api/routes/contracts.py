@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from functions.finance_api.http import Request, answer
 from roamclear.cdrs.pricing import read_grid
+from roamclear.cdrs.severities import require_changeable
 from roamclear.contracts import lifecycle, rules, vat_proofs
 from roamclear.contracts import service as contracts
 from roamclear.contracts.difference import difference
@@ -41,12 +42,16 @@ class ContractBody(BaseModel):
     terms: Terms
 
 
-def check_grid(terms: Terms) -> None:
-    """A price grid that cannot be read is refused here, by the name of its field, not at the first session."""
+def check_terms(terms: Terms) -> None:
+    """What higher rooms read is refused here, by the name of its field, not at the first session."""
     try:
         read_grid(terms.grid)
     except InvalidInput as error:
         raise InvalidInput(error.message, field=f"terms.{error.field}") from error
+    try:
+        require_changeable(terms.plausibility.severities)
+    except InvalidInput as error:
+        raise InvalidInput(error.message, field=f"terms.plausibility.{error.field}") from error
 
 
 @router.put("/issuer")
@@ -72,7 +77,7 @@ def put_contract(contract_id: str) -> Response[str]:
     request = Request(router)
     actor = request.actor
     body = request.read(ContractBody)
-    check_grid(body.terms)
+    check_terms(body.terms)
     made = contracts.publish(
         request.ctx,
         actor,

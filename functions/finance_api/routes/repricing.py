@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer, parse
-from functions.finance_api.routes.contracts import check_grid
+from functions.finance_api.routes.contracts import check_terms
 from roamclear.cdrs import backdating
 from roamclear.cdrs.jobs import service as jobs
 from roamclear.cdrs.selection import Filter
@@ -111,7 +111,7 @@ def post_backdated() -> Response[str]:
     request = Request(router)
     actor = request.actor
     body = request.read(BackdatedBody)
-    check_grid(body.terms)
+    check_terms(body.terms)
     made = backdated.propose(
         request.ctx,
         actor,

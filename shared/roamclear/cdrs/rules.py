@@ -9,21 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
-from enum import StrEnum
 
+from roamclear.cdrs.severities import Severity, usual
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.ids import contract_id, evse_id
 from roamclear.kernel.record import Record
 from roamclear.rating import service as rating
 from roamclear.rating.model import NOT_APPLICABLE, ChargeRecord
-
-
-class Severity(StrEnum):
-    """REJECT answers 2001 at the wire, HOLD keeps the session out of runs, WARN is shown beside it."""
-
-    REJECT = "REJECT"
-    HOLD = "HOLD"
-    WARN = "WARN"
 
 
 class Finding(Record):
@@ -36,7 +28,7 @@ class Finding(Record):
 
 
 class Thresholds(Record):
-    """What a contract finds plausible; None switches a rule off, ``severities`` overrides severities by rule id."""
+    """What a contract finds plausible; None switches a threshold off, ``off`` rules by id, ``severities`` overrides."""
 
     max_energy_kwh: Decimal | None = Decimal(400)
     wh_suspicion_kwh: Decimal | None = Decimal(1000)
@@ -53,6 +45,7 @@ class Thresholds(Record):
     max_age_days: int | None = 90
     signed_data_countries: tuple[str, ...] = ("DEU",)
     severities: dict[str, Severity] = {}
+    off: tuple[str, ...] = ()
 
 
 class PlugFacts(Record):
@@ -90,15 +83,6 @@ _ENUMS = {
     "token_type": ("AD_HOC_USER", "APP_USER", "EMAID", "OTHER", "RFID"),
 }
 _TIMES = ("TIME", "PARKING_TIME", "RESERVATION_TIME")
-_WARN_IDS = frozenset(
-    """
-    ENERGY_TOO_LOW ENERGY_PERIOD_NEGATIVE ENERGY_ZERO DURATION_TOO_SHORT PERIOD_BEFORE_START PERIOD_AFTER_END
-    PERIODS_UNORDERED TIME_SPAN TIME_IN_SECONDS PARKING_SUM PARKING_EXCEEDS_TIME TARIFF_ID_UNKNOWN INCL_BELOW_EXCL
-    CDR_NOT_PRICED FREE_SESSION NO_TARIFF TARIFF_MISMATCH PERIOD_SPANS_PRICE_CHANGE EVSE_ID_MISSING EVSE_ID_FORM
-    EVSE_OPERATOR_DIFFERS TOKEN_PARTY_MISSING SESSION_ID_MISSING TOO_OLD ID_TOO_LONG CREDIT_REFERENCE_WITHOUT_CREDIT
-    SIGNED_DATA_MISSING LAST_UPDATED_BEFORE_END UNKNOWN_ENUM UNKNOWN_DIMENSION PRICE_PER_KWH_TOO_HIGH READ_WITH_QUIRK
-    """.split()  # noqa: SIM905 - a list of ids reads better as words
-)
 
 
 def check(
@@ -118,22 +102,23 @@ def check(
     case = _Case(charge=charge, limits=thresholds, received_at=received_at, facts=evse_facts or PlugFacts())
     found: dict[tuple[str, str], Finding] = {}
     for rule in RULES:
-        for id_, field, message in rule(case):
-            finding = Finding(id=id_, severity=_severity(id_, thresholds), message=message, field=field)
-            found.setdefault((id_, field), finding)
+        for finding in _findings(rule, case):
+            found.setdefault((finding.id, finding.field), finding)
     return list(found.values())
 
 
 def by_rule(charge: ChargeRecord, thresholds: Thresholds, *, received_at: datetime) -> dict[str, list[Finding]]:
     """Every rule by its name with what it found; a rule that found nothing was passed."""
     case = _Case(charge=charge, limits=thresholds, received_at=received_at, facts=PlugFacts())
-    found: dict[str, list[Finding]] = {}
-    for rule in RULES:
-        found[rule.__name__.lstrip("_")] = [
-            Finding(id=id_, severity=_severity(id_, thresholds), message=message, field=field)
-            for id_, field, message in rule(case)
-        ]
-    return found
+    return {rule.__name__.lstrip("_"): _findings(rule, case) for rule in RULES}
+
+
+def _findings(rule: Callable[[_Case], Iterator[Raised]], case: _Case) -> list[Finding]:
+    return [
+        Finding(id=id_, severity=_severity(id_, case.limits), message=message, field=field)
+        for id_, field, message in rule(case)
+        if id_ not in case.limits.off
+    ]
 
 
 def of_wire(error: InvalidInput) -> Finding:
@@ -144,7 +129,7 @@ def of_wire(error: InvalidInput) -> Finding:
 def _severity(id_: str, thresholds: Thresholds) -> Severity:
     if id_ in thresholds.severities:
         return thresholds.severities[id_]
-    return Severity.WARN if id_ in _WARN_IDS else Severity.HOLD
+    return usual(id_)
 
 
 def _times(case: _Case) -> Iterator[Raised]:
@@ -182,7 +167,8 @@ def _energy(case: _Case) -> Iterator[Raised]:
     if kwh < 0:
         yield "ENERGY_NEGATIVE", "total_energy", "negative energy"
         return
-    if limits.wh_suspicion_kwh is not None and kwh > limits.wh_suspicion_kwh:
+    suspicious = limits.wh_suspicion_kwh is not None and kwh > limits.wh_suspicion_kwh
+    if suspicious and "ENERGY_IN_WH" not in limits.off:
         yield "ENERGY_IN_WH", "total_energy", f"{kwh} kWh: these are probably Wh"
     elif limits.max_energy_kwh is not None and kwh > limits.max_energy_kwh:
         yield "ENERGY_TOO_HIGH", "total_energy", f"more than {limits.max_energy_kwh} kWh"

@@ -8,8 +8,10 @@ from decimal import Decimal
 from roamclear.cdrs import collisions, rules, store, zones
 from roamclear.cdrs.model import Billing, Original, PayoutState, Rating, Session
 from roamclear.cdrs.pricing import Priced, price
+from roamclear.cdrs.severities import Severity
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Match, Terms
+from roamclear.contracts.plausibility import Judgement
 from roamclear.evses import service as evses
 from roamclear.evses.model import Evse
 from roamclear.identity import service as identity
@@ -108,12 +110,14 @@ def _assess(
     """All reasons against VERIFIED, the worst first, and the warnings."""
     assert match.terms is not None
     terms = match.terms.terms
+    # The price is that of the start; what is plausible may be learnt later: a raised threshold frees what waits.
+    judging = match.current.terms if match.current else terms
     findings = rules.check(
-        charge, _thresholds(terms), received_at=body.received_at_utc, evse_facts=_plug(evse, base, terms)
+        charge, thresholds(judging), received_at=body.received_at_utc, evse_facts=_plug(evse, base, judging)
     )
     reasons = list(priced.reasons)
-    reasons += [f.id for f in findings if f.severity == rules.Severity.HOLD]
-    warnings = [*priced.warnings, *(f.id for f in findings if f.severity == rules.Severity.WARN)]
+    reasons += [f.id for f in findings if f.severity == Severity.HOLD]
+    warnings = [*priced.warnings, *(f.id for f in findings if f.severity == Severity.WARN)]
     reasons += found.holds
     warnings += found.warnings
     if _is_misrouted(ctx, body, base):
@@ -169,17 +173,22 @@ def _is_late(body: Original, charge: ChargeRecord, terms: Terms) -> bool:
     return body.received_at_utc > charge.end + timedelta(days=terms.late_limit_days)
 
 
-def _thresholds(terms: Terms) -> rules.Thresholds:
-    return rules.Thresholds(
-        max_energy_kwh=terms.max_energy_kwh,
-        max_duration_h=Decimal(terms.max_duration_hours),
-        signed_data_countries=(),
-    )
+def thresholds(terms: Terms) -> rules.Thresholds:
+    """The thresholds of an agreement, as the rules ask for them (product.md row 10)."""
+    agreed = terms.plausibility
+    off = tuple(sorted(rule_id for rule_id, judged in agreed.severities.items() if judged is Judgement.OFF))
+    severities = {name: Severity(judged) for name, judged in agreed.severities.items() if name not in off}
+    same = {name: getattr(agreed, name) for name in rules.Thresholds.model_fields.keys() & type(agreed).model_fields}
+    own = {"max_energy_kwh": terms.max_energy_kwh, "max_duration_h": Decimal(terms.max_duration_hours)}
+    return rules.Thresholds(**same | own | {"severities": severities, "off": off})
 
 
 def _plug(evse: Evse | None, base: Session, terms: Terms) -> rules.PlugFacts:
     return rules.PlugFacts(
-        max_power_kw=evse.output_kw if evse else None, time_zone=base.zone, contract_currency=terms.currency
+        max_power_kw=evse.output_kw if evse else None,
+        time_zone=base.zone,
+        contract_currency=terms.currency,
+        operators=terms.plausibility.operators,
     )
 
 

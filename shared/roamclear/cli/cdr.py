@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from roamclear.cdrs import rules
+from roamclear.cdrs.severities import Severity
 from roamclear.cli.files import read_object
 from roamclear.kernel import numbers_json
 from roamclear.kernel.clock import SystemClock
@@ -49,5 +50,5 @@ def describe(raw: Mapping[str, Any], version: str, at: datetime, facts: rules.Pl
     except InvalidInput as error:
         findings = [rules.of_wire(error)]
     seen = {finding.severity for finding in findings}
-    gravest = next((s.value for s in rules.Severity if s in seen), "OK")
+    gravest = next((s.value for s in Severity if s in seen), "OK")
     return {"version": version, "result": gravest, "findings": [finding.dump() for finding in findings]}

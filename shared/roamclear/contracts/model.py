@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from roamclear.contracts import fees as fee_rules
 from roamclear.contracts.fees import MOST_FEES, Fee
 from roamclear.contracts.payment import PaymentRule
+from roamclear.contracts.plausibility import Plausibility
 from roamclear.contracts.vat import ResellerCertificate, VatBasis, VatCategory, VatRule, VatTreatment, faults
 from roamclear.identity.issuer import Address
 from roamclear.kernel.ids import party, vat_id
@@ -171,6 +172,7 @@ class Terms(Record):
     zero_invoices: bool = False
     max_energy_kwh: Decimal = Decimal(1000)
     max_duration_hours: int = 720
+    plausibility: Plausibility = Plausibility()
 
     @field_validator("party_ids")
     @classmethod
@@ -261,8 +263,12 @@ class ContractView(Contract):
 
 
 class Match(Record):
-    """Which contract a session belongs to: exactly one, or the reason why not."""
+    """Which contract a session belongs to: exactly one, or the reason why not.
+
+    ``terms`` is the version of its start, which prices it; ``current`` that of today, which finds it plausible or not.
+    """
 
     contract: Contract | None = None
     terms: ContractVersion | None = None
+    current: ContractVersion | None = None
     reason: str | None = None

@@ -185,20 +185,29 @@ def due_date(issue: date, terms: Terms) -> date:
     return due(issue, terms.payment_rule, days=terms.payment_days, day=terms.payment_day, months=terms.payment_months)
 
 
-def match(candidates: Iterable[tuple[Contract, Sequence[ContractVersion]]], emsp_party: str, start: datetime) -> Match:
-    """Exactly one contract per session: none is NO_CONTRACT, several are AMBIGUOUS_CONTRACT (row 26)."""
-    fitting: list[tuple[Contract, ContractVersion]] = []
+def match(
+    candidates: Iterable[tuple[Contract, Sequence[ContractVersion]]],
+    emsp_party: str,
+    start: datetime,
+    now: datetime | None = None,
+) -> Match:
+    """Exactly one contract per session: none is NO_CONTRACT, several are AMBIGUOUS_CONTRACT (row 26).
+
+    ``now`` tells the version of today; without it that of the start stands for it.
+    """
+    fitting: list[Match] = []
     for contract, versions in candidates:
         if contract.status != "ACTIVE" or not covers(contract, start):
             continue
         version = in_force(versions, local_date(start, contract.zone))
         if version is not None and emsp_party in version.terms.party_ids:
-            fitting.append((contract, version))
+            current = in_force(versions, local_date(now, contract.zone)) if now else None
+            fitting.append(Match(contract=contract, terms=version, current=current or version))
     if not fitting:
         return Match(reason="NO_CONTRACT")
     if len(fitting) > 1:
         return Match(reason="AMBIGUOUS_CONTRACT")
-    return Match(contract=fitting[0][0], terms=fitting[0][1])
+    return fitting[0]
 
 
 def _next_month(first: date) -> date:

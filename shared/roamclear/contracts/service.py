@@ -190,4 +190,4 @@ def known_at(
 
 def match(ctx: Context, issuer_id: str, emsp_party: str, start: datetime) -> Match:
     """Which contract a session belongs to, by eMSP party and session start."""
-    return rules.match(matching.candidates(ctx, issuer_id, emsp_party), emsp_party, start)
+    return rules.match(matching.candidates(ctx, issuer_id, emsp_party), emsp_party, start, ctx.now())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from roamclear.cdrs import rules
+from roamclear.cdrs.severities import Severity
 from roamclear.kernel.errors import InvalidInput
 from roamclear.rating.model import ChargeRecord, Location, Price, Token
 from tests.unit.rating.build import BERLIN, MONDAY, component, element, session, tariff
@@ -143,7 +144,7 @@ def test_operators_beside_the_own_party() -> None:
 
 def test_thresholds_and_severities_belong_to_the_contract() -> None:
     charge = sound(has_signed_data=False)
-    strict = rules.Thresholds(severities={"SIGNED_DATA_MISSING": rules.Severity.HOLD})
+    strict = rules.Thresholds(severities={"SIGNED_DATA_MISSING": Severity.HOLD})
     assert found(charge, strict) == {"SIGNED_DATA_MISSING": "HOLD"}
     assert found(charge, rules.Thresholds(signed_data_countries=())) == {}
     assert found(sound(), rules.Thresholds(max_energy_kwh=Decimal(9)))["ENERGY_TOO_HIGH"] == "HOLD"
@@ -171,7 +172,7 @@ def test_old_version_has_fewer_fields_to_miss() -> None:
 
 def test_wire_refusals_are_findings_too() -> None:
     finding = rules.of_wire(InvalidInput("id is missing", field="id"))
-    assert (finding.id, finding.severity, finding.field) == ("WIRE", rules.Severity.REJECT, "id")
+    assert (finding.id, finding.severity, finding.field) == ("WIRE", Severity.REJECT, "id")
 
 
 def test_findings_are_plain_values() -> None:
