@@ -130,7 +130,7 @@ class Month:
         self.stack.set_clock(instant)
         self.clock.set(instant)
 
-    def until(self, ready: Callable[[], Any], what: str, timeout_s: float = 90) -> None:
+    def until(self, ready: Callable[[], Any], what: str, timeout_s: float = 180) -> None:
         """Wait for something; what the functions logged is shown where it never comes."""
         deadline = time.monotonic() + timeout_s
         while not ready():

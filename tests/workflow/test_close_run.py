@@ -42,7 +42,7 @@ def sent_once(month: Month, contract_id: str) -> Document:
     assert (document.number, document.sessions) == (run.numbers[0], count)
     assert document.net == Money(count * SESSION_MINOR, "EUR")
     files = list(month.ctx.objects.keys("documents", f"{b.ISSUER}/{run_id(contract_id)}/{document.number}"))
-    assert sorted(f.rsplit(".", 1)[1] for f in files) == ["pdf", "xlsx", "xml"]
+    assert sorted(f.rsplit(".", 1)[1] for f in files) == ["csv", "ndjson", "pdf", "xlsx", "xml", "xml"]
     return document
 
 
