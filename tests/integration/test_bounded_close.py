@@ -13,10 +13,15 @@ from roamclear.billing.model import RunState
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
 from roamclear.documents.checks import missing
+from roamclear.facts import service as facts
 from roamclear.kernel.money import Money
+from roamclear.payouts import pieces as payout_pieces
+from roamclear.payouts import service as payouts
+from roamclear.payouts import store as payout_store
 from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support import handlers, memory_stage
+from tests.support.crashing import Fuse, mortal, survives
 from tests.support.moto_stack import Stage
 
 #: More than two pieces of 99 that join at once.
@@ -114,3 +119,50 @@ def test_the_functions_ask_to_be_called_again(made: Stage) -> None:
         assert handlers.call("lock_sessions", event, left_ms=1) == {"outcome": "MORE"}
         assert handlers.call("lock_sessions", event)["outcome"] == "LOCKED"
     assert cdrs.session(made.ctx, b.ISSUER, "DEVWK*CDR-000001") is not None
+
+
+def locked(stage: Stage) -> str:
+    """A run that is locked, its facts not yet answered."""
+    run_id = opened(stage)
+    stage.clock.set(month.CLOSES + month.timedelta(seconds=61))
+    billing.lock(stage.ctx, b.ISSUER, run_id)
+    return run_id
+
+
+def sums(stage: Stage, run_id: str) -> tuple[list[object], int]:
+    """What stands of a run: the sums of the account, and its lines."""
+    found = payout_store.accruals(stage.ctx.db, b.ISSUER, "OWN-1")
+    lines = list(payout_store.lines(stage.ctx.db, b.ISSUER, "OWN-1", run_id))
+    return [(a.sessions, a.energy_kwh, a.gross, a.own, a.first_stop_utc, a.last_stop_utc) for a in found], len(lines)
+
+
+@pytest.mark.parametrize("size", [40, 70, 211])
+def test_shares_come_piece_by_piece_with_one_sum(made: Stage, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(payout_pieces, "PIECE", size)
+    run_id = locked(made)
+    made.clock.set(month.CLOSES + month.timedelta(minutes=5))
+    answered = 0
+    while done := facts.answer_waiting(made.ctx, b.ISSUER, made.clock.now(), pytest.fail):
+        answered += done
+        made.clock.set(made.clock.now() + month.timedelta(minutes=1))
+    found, lines = sums(made, run_id)
+    first, last = (month.datetime(2026, 10, 1, 9, tzinfo=month.UTC) + month.timedelta(hours=2 * n) for n in (1, 210))
+    assert lines == SESSIONS
+    whole = Money(830 * SESSIONS, "EUR")
+    assert found == [(SESSIONS, SESSIONS * 20, whole, whole, first, last)]
+    assert answered >= SESSIONS // size
+
+
+def test_a_crash_between_two_pieces_loses_and_doubles_nothing(made: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payout_pieces, "PIECE", 40)
+    run_id = locked(made)
+    for effect in (0, 10, 39, 40, 41, 60, 120):
+        for after in (False, True):
+            with survives():
+                while not payouts.accrue_piece(mortal(made.ctx, Fuse(effect, after)), b.ISSUER, run_id):
+                    assert sums(made, run_id)[0] == []
+    while not payouts.accrue_piece(made.ctx, b.ISSUER, run_id):
+        pass
+    found, lines = sums(made, run_id)
+    assert (len(found), lines, payouts.accrue_run(made.ctx, b.ISSUER, run_id)) == (1, SESSIONS, SESSIONS)
+    assert sums(made, run_id) == (found, SESSIONS)

@@ -213,16 +213,19 @@ def _resumed_late(ctx: Context, run: Run) -> dict[str, object]:
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------
-def locked_sessions(ctx: Context, issuer_id: str, run_id: str) -> Iterator[Session]:
-    """The sessions that were locked by a run, in order of their stop."""
+def locked_sessions(
+    ctx: Context, issuer_id: str, run_id: str, *, after: tuple[datetime, str] | None = None
+) -> Iterator[Session]:
+    """The sessions that were locked by a run, in order of their stop, behind the one of this stop and reference."""
     run = known_run(ctx, issuer_id, run_id)
     if run.state in LOCKED_STATES:
-        yield from _current(ctx, run)
+        for session, _ in members(ctx, run, after=after):
+            yield session
 
 
-def members(ctx: Context, run: Run) -> Iterator[tuple[Session, str]]:
+def members(ctx: Context, run: Run, *, after: tuple[datetime, str] | None = None) -> Iterator[tuple[Session, str]]:
     """Sessions that belong to a run now, each with its section (PERIOD, EARLIER, ADJUSTMENT)."""
-    rows = store.members(ctx.db, run.issuer_id, run.run_id)
+    rows = store.members(ctx.db, run.issuer_id, run.run_id, after=after)
     while chunk := list(islice(rows, _CHUNK)):
         found = cdrs.sessions(ctx, run.issuer_id, [m.cdr_ref for m in chunk])
         for member in chunk:
@@ -236,11 +239,6 @@ def left(ctx: Context, run: Run) -> Iterator[Session]:
     for session in all_members(ctx, run):
         if session.run_id != run.run_id:
             yield session
-
-
-def _current(ctx: Context, run: Run) -> Iterator[Session]:
-    for session, _ in members(ctx, run):
-        yield session
 
 
 def all_members(ctx: Context, run: Run) -> Iterator[Session]:

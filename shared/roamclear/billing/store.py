@@ -103,10 +103,18 @@ def member_put(made: Member) -> Put:
     return Put(Table.CLEARING, keys.member(made.issuer_id, made.run_id, made.stop_utc, made.cdr_ref), made.dump(), ())
 
 
-def members(db: Database, issuer_id: str, run_id: str) -> Iterator[Member]:
-    """Members of a run in order of their stop."""
+def members(
+    db: Database, issuer_id: str, run_id: str, *, after: tuple[datetime, str] | None = None
+) -> Iterator[Member]:
+    """Members of a run in order of their stop, behind the one of this stop and reference."""
     pk = keys.run(issuer_id, run_id).pk
-    for row in db.rows(Table.CLEARING, pk, prefix="MEMBER#", consistent=True):
+    if after is None:
+        rows = db.rows(Table.CLEARING, pk, prefix="MEMBER#", consistent=True)
+    else:
+        # No character sorts before the blank, so only its own row is left out. "$" is the character behind "#".
+        first = f"{keys.member(issuer_id, run_id, *after).sk} "
+        rows = db.rows(Table.CLEARING, pk, after=first, before="MEMBER$", consistent=True)
+    for row in rows:
         yield Member.load(row)
 
 
@@ -266,6 +274,8 @@ def _document_item(made: Document) -> Row:
     return item
 
 
+        # What we owe is never an open item that a payment could be matched to.
+        owed = made.self_billed is not None
 # ---- corrections ---------------------------------------------------------------------------------------------------
 def correction_put(made: Correction, read: Correction | None) -> Put:
     """A new correction, or its next state over exactly the one that was read."""

@@ -68,7 +68,7 @@ def _job_step(ctx: Context, row: Row) -> None:
 
 
 def _locked(ctx: Context, row: Row) -> None:
-    payouts.accrue_run(ctx, row["issuer_id"], row["payload"]["run_id"])
+    payouts.accrue_piece(ctx, row["issuer_id"], row["payload"]["run_id"])
 
 
 def _debited(ctx: Context, row: Row) -> None:
@@ -140,6 +140,7 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "mail.handed_over": _handed_over,
 }
 
+    "payouts.accrual_step": _locked,
 
 def answer(ctx: Context, row: Row) -> None:
     """Let the consumer of a fact do its work, then forget the fact; a crash between repeats the work harmlessly."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from roamclear.billing import service as billing
@@ -18,6 +19,7 @@ from roamclear.kernel.context import Context
 from roamclear.packages import rows
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_CHUNK = 100
 #: Format -> content type, in the order in which the files are written.
 FORMATS = {"xlsx": XLSX, "csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 
@@ -38,15 +40,15 @@ def collect(
 ) -> tuple[list[SessionRow], list[AdjustmentRow]]:
     """The rows of a list, sessions and adjustments apart."""
     part = list(part)
-    bodies = cdrs.originals(ctx, run.issuer_id, [body_ref(s) for s, _, section in part if section != "ADJUSTMENT"])
     corrected = {s.credit_of for s, _, _ in part if s.credit_of}
     billed = cdrs.sessions(ctx, run.issuer_id, corrected)
     documents = billing.documents_of(ctx, run.issuer_id, corrected)
-    sessions = [
-        rows.session_row(s, rating, bodies[body_ref(s)], basis, section)
-        for s, rating, section in part
-        if section != "ADJUSTMENT"
-    ]
+    plain = iter([row for row in part if row[2] != "ADJUSTMENT"])
+    sessions = []
+    while chunk := list(islice(plain, _CHUNK)):
+        # A body is many times a row: those of a chunk are let go before the next ones come.
+        bodies = cdrs.originals(ctx, run.issuer_id, [body_ref(s) for s, _, _ in chunk])
+        sessions += [rows.session_row(s, rating, bodies[body_ref(s)], basis, section) for s, rating, section in chunk]
     adjustments = [
         rows.adjustment_row(s, rating, billed.get(s.credit_of or ""), documents.get(s.credit_of or ""))
         for s, rating, section in part

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from roamclear.billing import service as billing
 from roamclear.cdrs.model import Session
@@ -13,7 +14,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.writes import Action
 from roamclear.payouts import rules, store
-from roamclear.payouts.model import Parked, ShareLine
+from roamclear.payouts.model import Parked
 
 #: Lines between two checkpoints: what is written again at most after a crash.
 _CHECKPOINT = 250
@@ -27,35 +28,63 @@ def accrue_run(ctx: Context, issuer_id: str, run_id: str) -> int:
     The account is the one that the lock froze on the session; the split is that of the account's version at session
     stop. The same run again, at once, or after a crash between any two writes, comes to the same rows.
     """
-    return accrue(ctx, issuer_id, run_id, billing.locked_sessions(ctx, issuer_id, run_id))
+    return accrue(ctx, issuer_id, run_id, shared(ctx, issuer_id, run_id))
+
+
+def shared(
+    ctx: Context, issuer_id: str, run_id: str, *, after: tuple[datetime, str] | None = None
+) -> Iterator[Session]:
+    """The sessions of a run that somebody has a share of, in order, behind the one of this stop and reference."""
+    yield from billing.locked_sessions(ctx, issuer_id, run_id, after=after)
 
 
 def accrue(ctx: Context, issuer_id: str, run_id: str, sessions: Iterable[Session]) -> int:
     """``accrue_run`` over sessions that are given, always in the same order."""
     done = store.progress(ctx.db, issuer_id, run_id)
-    known: dict[str, list[AccountVersion]] = {}
-    groups: dict[str, list[ShareLine]] = defaultdict(list)
-    count, unowned = 0, set[str]()
+    shares = Shares(ctx, issuer_id, run_id)
     for session in sessions:
-        count += 1
-        if session.account_id is None or session.borne:
-            put = store.parked_put(rules.parked(session, run_id))
-            unowned |= {session.evse_id} if session.evse_id and not session.borne else set()
+        shares.take(session, write=shares.count >= done)
+        if shares.count > done and shares.count % _CHECKPOINT == 0:
+            ctx.db.write(store.progress_put(issuer_id, run_id, shares.count))
+    shares.finish()
+    return shares.count
+
+
+class Shares:
+    """The shares of a run's sessions, one after the other: the sums of the accounts are kept, the lines are not."""
+
+    def __init__(self, ctx: Context, issuer_id: str, run_id: str) -> None:
+        self._ctx = ctx
+        self._issuer_id = issuer_id
+        self._run_id = run_id
+        self._known: dict[str, list[AccountVersion]] = {}
+        self._sums: dict[str, rules.AccrualSum] = {}
+        self._unowned = set[str]()
+        self.count = 0
+
+    def take(self, session: Session, *, write: bool) -> None:
+        """Count a session's share, and write its line where it has none for sure."""
+        self.count += 1
+        account_id = None if session.borne else session.account_id
+        if account_id is None:
+            put = store.parked_put(rules.parked(session, self._run_id))
+            self._unowned |= {session.evse_id} if session.evse_id and not session.borne else set()
         else:
-            version = rules.version_at(_versions(ctx, issuer_id, session.account_id, known), session.stop_utc)
-            line = rules.share_line(session, run_id, session.account_id, version)
-            groups[session.account_id].append(line)
-            put = store.line_put(line, run_id)
-        if count > done:
-            store.put_once(ctx.db, put)
-            if count % _CHECKPOINT == 0:
-                ctx.db.write(store.progress_put(issuer_id, run_id, count))
-    for _, lines in sorted(groups.items()):
-        store.put_once(ctx.db, store.accrual_put(rules.accrual(lines, run_id, ctx.now())))
-    if unowned:
-        # An EVSE that was assigned between the lock and now told nobody: its shares were not parked yet.
-        _release_all(ctx, issuer_id, unowned)
-    return count
+            versions = _versions(self._ctx, self._issuer_id, account_id, self._known)
+            version = rules.version_at(versions, session.stop_utc)
+            line = rules.share_line(session, self._run_id, account_id, version)
+            self._sums.setdefault(account_id, rules.AccrualSum()).add(line)
+            put = store.line_put(line, self._run_id)
+        if write:
+            store.put_once(self._ctx.db, put)
+
+    def finish(self) -> None:
+        """After the last session: the sum of each account, from which a payout may claim it."""
+        for _, counted in sorted(self._sums.items()):
+            store.put_once(self._ctx.db, store.accrual_put(counted.made(self._run_id, self._ctx.now())))
+        if self._unowned:
+            # An EVSE that was assigned between the lock and now told nobody: its shares were not parked yet.
+            _release_all(self._ctx, self._issuer_id, self._unowned)
 
 
 def release_parked(ctx: Context, issuer_id: str, evse_id: str) -> int:

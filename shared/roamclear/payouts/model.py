@@ -61,6 +61,14 @@ class Parked(Record):
     account_id: str | None = None
 
 
+class Progress(Record):
+    """How far the lines of a run are: ``done`` sessions, the last of them (stop, reference), and whether all."""
+
+    done: int = 0
+    after: tuple[datetime, str] | None = None
+    over: bool = False
+
+
 class Accrual(Record):
     """The sum of an account's shares of one run; complete once it stands, claimed once by a payout."""
 

@@ -11,7 +11,7 @@ from roamclear.cdrs.model import Session
 from roamclear.evses.model import AccountKind, AccountTerms, AccountVersion
 from roamclear.kernel import numbers_json
 from roamclear.kernel.errors import InvariantBroken
-from roamclear.kernel.money import Money, allocate, total
+from roamclear.kernel.money import Money, allocate
 from roamclear.payouts.model import Accrual, Batch, Parked, PayoutStatus, ShareLine
 
 _WHOLE = Decimal(100)
@@ -90,26 +90,54 @@ def gross_of(session: Session | Parked) -> Money:
 
 def accrual(lines: Sequence[ShareLine], group: str, now: datetime) -> Accrual:
     """The sum of an account's lines of one run."""
-    first = lines[0]
-    currency = first.gross.currency
-    stops = [line.stop_utc for line in lines]
-    return Accrual(
-        issuer_id=first.issuer_id,
-        account_id=first.account_id,
-        group=group,
-        run_id=first.run_id,
-        contract_id=first.contract_id,
-        currency=currency,
-        sessions=len(lines),
-        energy_kwh=sum((line.energy_kwh for line in lines), Decimal(0)),
-        first_stop_utc=min(stops),
-        last_stop_utc=max(stops),
-        gross=total((line.gross for line in lines), currency),
-        commission=total((line.commission for line in lines), currency),
-        share=total((line.share for line in lines), currency),
-        own=total((line.own for line in lines), currency),
-        accrued_at_utc=now,
-    )
+    counted = AccrualSum()
+    for line in lines:
+        counted.add(line)
+    return counted.made(group, now)
+
+
+class AccrualSum:
+    """The sum of an account's lines of one run, line by line; all of one currency."""
+
+    def __init__(self) -> None:
+        self._last: ShareLine | None = None
+        self._sessions = 0
+        self._energy = Decimal(0)
+        self._stops: tuple[datetime, datetime] | None = None
+        self._amounts: list[Money] = []
+
+    def add(self, line: ShareLine) -> None:
+        """One more line."""
+        own = [line.gross, line.commission, line.share, line.own]
+        self._amounts = [a + b for a, b in zip(self._amounts, own, strict=True)] if self._amounts else own
+        first, last = self._stops or (line.stop_utc, line.stop_utc)
+        self._stops = min(first, line.stop_utc), max(last, line.stop_utc)
+        self._sessions += 1
+        self._energy += line.energy_kwh
+        self._last = line
+
+    def made(self, group: str, now: datetime) -> Accrual:
+        """The sum so far, under the name of its group."""
+        if self._last is None or self._stops is None:
+            raise InvariantBroken("the sum of no lines belongs to no account")
+        gross, commission, share, own = self._amounts
+        return Accrual(
+            issuer_id=self._last.issuer_id,
+            account_id=self._last.account_id,
+            group=group,
+            run_id=self._last.run_id,
+            contract_id=self._last.contract_id,
+            currency=gross.currency,
+            sessions=self._sessions,
+            energy_kwh=self._energy,
+            first_stop_utc=self._stops[0],
+            last_stop_utc=self._stops[1],
+            gross=gross,
+            commission=commission,
+            share=share,
+            own=own,
+            accrued_at_utc=now,
+        )
 
 
 def settle(kind: AccountKind, opening: Money, added: Money, minimum: Money | None) -> tuple[Money, Money, PayoutStatus]:

@@ -18,9 +18,11 @@ from roamclear.payouts.payments import (
     release_returned,
     take_return,
 )
+from roamclear.payouts.pieces import accrue_piece
 
 __all__ = [
     "accrue",
+    "accrue_piece",
     "accrue_run",
     "approve_batch",
     "batch",

@@ -18,6 +18,7 @@ from roamclear.payouts.model import (
     Parked,
     Payout,
     PayoutStatus,
+    Progress,
     ShareLine,
 )
 
@@ -90,6 +91,23 @@ def progress_put(issuer_id: str, run_id: str, done: int) -> Put:
     """Remember how far the lines are; going back is harmless."""
     item = {"issuer_id": issuer_id, "run_id": run_id, "done": done}
     return Put(Table.CLEARING, keys.accrual(issuer_id, _PROGRESS, run_id), item, when=())
+
+
+def place(db: Database, issuer_id: str, run_id: str) -> Progress:
+    """How far the lines of a run are, with the place to go on from."""
+    row = db.get(Table.CLEARING, keys.accrual(issuer_id, _PROGRESS, run_id))
+    # A row without a place was left by a pass over the whole run: the pieces begin anew, which only costs time.
+    return Progress.load(row) if row and "over" in row else Progress()
+
+
+def place_writes(issuer_id: str, run_id: str, made: Progress, read: Progress, at: datetime) -> list[Action]:
+    """Go on from exactly the place that was read, and ask for the next piece."""
+    when = (When("done", "=", read.done),) if read.done else (When("over", "absent"),)
+    item = {"issuer_id": issuer_id, "run_id": run_id, **made.dump()}
+    return [
+        Put(Table.CLEARING, keys.accrual(issuer_id, _PROGRESS, run_id), item, when=when),
+        outbox.fact(issuer_id, at, "payouts.accrual_step", f"{run_id}#{made.done}#{made.over}", {"run_id": run_id}),
+    ]
 
 
 def parked_put(made: Parked) -> Put:
