@@ -30,7 +30,7 @@ class Buckets(Construct):
             # Bank files come by event (and are listed hourly, rules.md 10); the originals stay.
             "inbox": self._bucket("inbox", lock=False, rules=[self._to_cheaper(), self._posted_once()], events=True),
             # Payment and accounting files.
-            "exports": self._bucket("exports", lock=False, rules=[self._to_cheaper(), self._drawn_on_request()]),
+            "exports": self._bucket("exports", lock=False, rules=[self._to_cheaper(), *self._drawn_on_request()]),
             # What changed in the tables, for the way forward after a restore; forgotten when the restore window is over.
             "changes": self._bucket("changes", lock=False, rules=[self._forgotten_after_the_window()]),
             # Copies of ledger and audit entries, lock manifests and daily digests.
@@ -98,9 +98,15 @@ class Buckets(Construct):
         )
 
     @staticmethod
-    def _drawn_on_request() -> s3.LifecycleRule:
-        """Lists of open windows are drawn anew for whoever asks (packages/exporting.py)."""
-        return s3.LifecycleRule(id="drawn-on-request", prefix="windows/", expiration=Duration.days(30))
+    def _drawn_on_request() -> list[s3.LifecycleRule]:
+        """Lists of open windows and previews of documents are drawn anew for whoever asks (packages, rehearsal)."""
+        named = {"drawn-on-request": "windows/", "rehearsed": "preview/"}
+        return [
+            s3.LifecycleRule(
+                id=name, prefix=prefix, expiration=Duration.days(30), noncurrent_version_expiration=Duration.days(1)
+            )
+            for name, prefix in named.items()
+        ]
 
     def _bucket(self, name: str, *, lock: bool, rules: list[s3.LifecycleRule], events: bool = False) -> s3.Bucket:
         days = Duration.days(self._settings.object_lock_days)

@@ -98,6 +98,7 @@ FOLDERS: dict[str, str] = {
     "compare_sessions": "compare/",
     "export_window": "windows/",
     "import_cdr_file": "cdrs/",
+    "rehearse": "rehearse/",
     "take_dispute_file": "disputes/",
 }
 #: Which keys of the inbox reach which function; every key reaches exactly one.

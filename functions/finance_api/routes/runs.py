@@ -17,6 +17,7 @@ from roamclear.deliveries import service as deliveries
 from roamclear.kernel.errors import InvalidInput, NotFound
 from roamclear.kernel.time import format_instant, parse_instant
 from roamclear.packages import exporting, resend
+from roamclear.rehearsal import service as rehearsal
 
 router = APIGatewayHttpRouter()
 #: A link of the console lives an hour (product.md row 64).
@@ -72,6 +73,16 @@ def export_run(run_id: str) -> Response[str]:
     files = [{"name": name, "link": link} for name, link in found.files]
     told = {"files": files, "as_of": format_instant(found.as_of) if found.as_of else None}
     return answer(told, HTTPStatus.OK if files else HTTPStatus.ACCEPTED)
+
+
+@router.post("/runs/<run_id>/rehearse")
+def rehearse_run(run_id: str) -> Response[str]:
+    """Rehearse a run: its pro-forma or its drafts are at ``GET /rehearsals/{id}`` a moment later."""
+    request = Request(router)
+    actor = request.actor
+    known = rehearsal.rehearse_run(request.ctx, actor, request.issuer_of(actor), run_id)
+    rehearsal.wake(request.ctx, known)
+    return answer(known, HTTPStatus.ACCEPTED, without=frozenset({"folder"}))
 
 
 @router.post("/runs/<run_id>/review")
