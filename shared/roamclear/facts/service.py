@@ -25,6 +25,7 @@ from roamclear.ocpi import reconciliation as invoice_records
 from roamclear.payouts import mails as payout_mails
 from roamclear.payouts import service as payouts
 from roamclear.reconciliation import service as reconciliation
+from roamclear.rehearsal import service as rehearsal
 from roamclear.webhooks import service as webhooks
 
 #: A sweep leaves alone what the stream may still be working on.
@@ -115,8 +116,13 @@ def _opened(ctx: Context, row: Row) -> None:
     reminders.plan(ctx, row["issuer_id"], row["payload"]["run_id"])
 
 
+def _awaits_approval(ctx: Context, row: Row) -> None:
+    rehearsal.draft(ctx, row["issuer_id"], row["payload"]["run_id"])
+
+
 #: A fact that is not named here has no consumer yet and is acknowledged as it is.
 CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
+    "run.awaits_approval": _awaits_approval,
     "evse.assigned": _assigned,
     "evse.registered": _registered,
     "account.deactivated": _deactivated,
