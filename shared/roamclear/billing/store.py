@@ -274,8 +274,6 @@ def _document_item(made: Document) -> Row:
     return item
 
 
-        # What we owe is never an open item that a payment could be matched to.
-        owed = made.self_billed is not None
 # ---- corrections ---------------------------------------------------------------------------------------------------
 def correction_put(made: Correction, read: Correction | None) -> Put:
     """A new correction, or its next state over exactly the one that was read."""
