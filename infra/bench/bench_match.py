@@ -1,7 +1,8 @@
 """Two lists of 10,000 sessions: matching them against reading them, in one run (product.md B1).
 
-The floor reads both files as rows of typed values; matching joins, judges and sums the rows that were read. One row in
-ten has no id and is found by EVSE, start and energy; one in a hundred differs, one is missing on either side.
+The floors read both files: as rows of typed values, and by a bare csv.reader that looks into no cell; matching joins,
+judges and sums the rows that were read. One row in ten has no id and is found by EVSE, start and energy; one in a
+hundred differs, one is missing on either side.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def run() -> list[tuple[str, float, str, float | None]]:
     return [
         (f"{what}, CSV", match_s / read_s, "reading both CSV files", LIMIT),
         (f"{what}, XLSX", match_s / sheet_s, "reading both XLSX files", LIMIT),
-        (f"{what}, bare CSV", match_s / bare_s, "csv.reader over both files, no cell read", None),
+        (f"{what}, bare CSV", match_s / bare_s, "csv.reader over both files, no cell read", LIMIT),
         (f"{what} in ms", match_s * 1000, "CPU time on this machine", None),
     ]
 

@@ -11,9 +11,10 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from operator import attrgetter
 
 from roamclear.compare.assignment import best
-from roamclear.compare.model import Join, Ours, Theirs, Tolerance
+from roamclear.compare.model import Join, Ours, Theirs, Tolerance, folded
 
 #: Rows on one side up to which the best assignment is sought; a charger has few sessions in four minutes.
 KNOT = 12
@@ -21,6 +22,7 @@ KNOT = 12
 _REACH = 48
 _FAR = 10**12 - 1
 _MICRO = Decimal(1_000_000)
+_CDR_KEY, _SESSION_KEY = attrgetter("cdr_key"), attrgetter("session_key")
 
 Joined = tuple[Ours, Theirs, Join]
 Cost = Callable[[Ours, Theirs], int | None]
@@ -44,24 +46,15 @@ def join(
     def near_cost(o: Ours, t: Theirs) -> int | None:
         return _cost(o, t, tolerance) if _near(o, t, tolerance) else None
 
-    by_id = _groups(ours, theirs, (lambda o: folded(o.cdr_id), lambda o: folded(o.cdr_ref)), lambda t: folded(t.cdr_id))
+    by_id = _groups(ours, theirs, (_CDR_KEY, lambda o: folded(o.cdr_ref)), _CDR_KEY)
     take(_of_groups(by_id, any_cost), Join.CDR_ID)
     left, right = rest_ours.values(), rest_theirs.values()
-    by_session = _groups(left, right, (lambda o: folded(o.session_id),), lambda t: folded(t.session_id))
+    by_session = _groups(left, right, (_SESSION_KEY,), _SESSION_KEY)
     take(_of_groups(by_session, any_cost), Join.SESSION_ID)
     by_evse = _groups(left, right, (lambda o: o.evse,), lambda t: t.evse if t.starts else "")
     for group_ours, group_theirs in by_evse:
         take(_nearest(group_ours, group_theirs, tolerance, near_cost), Join.EVSE_START_ENERGY)
     return found, list(left), list(right)
-
-
-def folded(text: str) -> str:
-    """An id as it is compared: OCPI ids are equal without regard to case, spreadsheets add blanks.
-
-    >>> folded(" Cdr-1 ") == folded("CDR-1")
-    True
-    """
-    return text.strip().casefold()
 
 
 def _groups(

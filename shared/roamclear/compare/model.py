@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -80,9 +80,21 @@ class Options(Record):
         return zone_of(name).key if name is not None else None
 
 
+def folded(text: str) -> str:
+    """An id as it is compared: OCPI ids are equal without regard to case, spreadsheets add blanks.
+
+    >>> folded(" Cdr-1 ") == folded("CDR-1")
+    True
+    """
+    return text.strip().casefold()
+
+
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """A session of the run. ``evse`` is folded for comparing, ``start`` in seconds since 1970."""
+    """A session of the run. ``evse`` is folded for comparing, ``start`` in seconds since 1970.
+
+    The keys are its ids folded: once here, for they are asked for in every step of a comparison.
+    """
 
     cdr_ref: str
     cdr_id: str
@@ -93,6 +105,13 @@ class Ours:
     amount_minor: int
     currency: str
     disputed: bool = False
+    cdr_key: str = field(init=False, repr=False, compare=False)
+    session_key: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Fold the ids."""
+        object.__setattr__(self, "cdr_key", folded(self.cdr_id))
+        object.__setattr__(self, "session_key", folded(self.session_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +130,13 @@ class Theirs:
     amount_minor: int | None = None
     currency: str = ""
     faults: tuple[str, ...] = ()
+    cdr_key: str = field(init=False, repr=False, compare=False)
+    session_key: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Fold the ids."""
+        object.__setattr__(self, "cdr_key", folded(self.cdr_id))
+        object.__setattr__(self, "session_key", folded(self.session_id))
 
 
 class Pair(NamedTuple):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import TypeVar
 
-from roamclear.compare.joining import amounts_agree, folded, join, seconds_apart
+from roamclear.compare.joining import amounts_agree, join, seconds_apart
 from roamclear.compare.model import ClassSum, Difference, Join, Match, Ours, Pair, Theirs, Tolerance
 from roamclear.disputes.model import Claim, Reason
 from roamclear.kernel.money import Money
@@ -14,6 +15,7 @@ from roamclear.kernel.money import Money
 R = TypeVar("R", Ours, Theirs)
 #: In a result money comes first: what differs, what one side lacks, then what agrees.
 ORDER = (Match.AMOUNT_DIFFERS, Match.MISSING_THERE, Match.MISSING_HERE, Match.PARTIAL, Match.EXACT)
+_PLACES = {match: place for place, match in enumerate(ORDER)}
 _MONEY = frozenset({Difference.AMOUNT, Difference.CURRENCY})
 
 
@@ -30,11 +32,12 @@ def compared(ours: Sequence[Ours], theirs: Sequence[Theirs], tolerance: Toleranc
         said = (Difference.DUPLICATE,) if id(t) in twins_there else ()
         nothing = not (t.cdr_id or t.session_id or (t.evse and t.starts))
         pairs.append(Pair(Match.MISSING_HERE, None, t, None, (Difference.NOTHING_TO_JOIN,) if nothing else said))
-    places = {match: place for place, match in enumerate(ORDER)}
-    return sorted(pairs, key=lambda p: (places[p.match], _start(p), p.here.cdr_ref if p.here else "", _row(p)))
+    return sorted(pairs, key=_order)
 
 
 def _judged(o: Ours, t: Theirs, by: Join, tolerance: Tolerance) -> Pair:
+    if _agrees(o, t):
+        return Pair(Match.EXACT, o, t, by)
     found: list[Difference] = []
     if t.amount_minor is None:
         found.append(Difference.AMOUNT_NOT_STATED)
@@ -54,15 +57,26 @@ def _judged(o: Ours, t: Theirs, by: Join, tolerance: Tolerance) -> Pair:
     return Pair(match, o, t, by, tuple(found))
 
 
+def _agrees(o: Ours, t: Theirs) -> bool:
+    """Whether everything is stated and the same: the usual row, for which no tolerance need be asked."""
+    return (
+        t.amount_minor == o.amount_minor
+        and t.currency == o.currency
+        and t.energy_kwh == o.energy_kwh
+        and t.starts == (o.start,)
+        and t.evse == o.evse
+    )
+
+
 #: By what two rows of one list are the same session, each by itself; nothing where it is not stated.
 _NAMES_OF_OURS: tuple[Callable[[Ours], object], ...] = (
-    lambda o: folded(o.cdr_id),
-    lambda o: folded(o.session_id),
+    attrgetter("cdr_key"),
+    attrgetter("session_key"),
     lambda o: o.evse and (o.evse, o.start, o.energy_kwh),
 )
 _NAMES_OF_THEIRS: tuple[Callable[[Theirs], object], ...] = (
-    lambda t: folded(t.cdr_id),
-    lambda t: folded(t.session_id),
+    attrgetter("cdr_key"),
+    attrgetter("session_key"),
     lambda t: t.evse and t.starts and t.energy_kwh is not None and (t.evse, t.starts, t.energy_kwh),
 )
 
@@ -70,20 +84,20 @@ _NAMES_OF_THEIRS: tuple[Callable[[Theirs], object], ...] = (
 def _twins(joined: Sequence[R], alone: Sequence[R], names: Iterable[Callable[[R], object]]) -> set[int]:
     """The rows that stand alone and say what a joined row of the same list says already, by ``id``."""
     found: set[int] = set()
-    for name in names if alone else ():
-        known = {name(row) for row in joined}
-        found.update(id(row) for row in alone if (said := name(row)) and said in known)
+    for name in names:
+        said = {id(row): what for row in alone if (what := name(row))}
+        twice = set(said.values()).intersection(map(name, joined)) if said else set()
+        found.update(row for row, what in said.items() if what in twice)
     return found
 
 
-def _start(pair: Pair) -> int:
-    if pair.here is not None:
-        return pair.here.start
-    return pair.there.starts[0] if pair.there is not None and pair.there.starts else 0
-
-
-def _row(pair: Pair) -> int:
-    return pair.there.row if pair.there is not None else 0
+def _order(pair: Pair) -> tuple[int, int, str, int]:
+    """By class, start, name and row; what only the partner has stands by its own start."""
+    here, there = pair.here, pair.there
+    if here is not None:
+        return _PLACES[pair.match], here.start, here.cdr_ref, there.row if there is not None else 0
+    assert there is not None
+    return _PLACES[pair.match], there.starts[0] if there.starts else 0, "", there.row
 
 
 def sums(pairs: Iterable[Pair], currency: str) -> tuple[ClassSum, ...]:
