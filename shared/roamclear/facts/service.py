@@ -136,6 +136,7 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "dispute.commented": disputes.tell,
     "dispute.resolved": disputes.tell,
     "run.locked": _locked,
+    "payouts.accrual_step": _locked,
     "cdr.credited": _credited,
     "correction.approved": _approved,
     "creditnote.issued": _noted,
@@ -146,7 +147,6 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "mail.handed_over": _handed_over,
 }
 
-    "payouts.accrual_step": _locked,
 
 def answer(ctx: Context, row: Row) -> None:
     """Let the consumer of a fact do its work, then forget the fact; a crash between repeats the work harmlessly."""
