@@ -21,3 +21,14 @@ class AuditEntry(Record):
     details: dict[str, Any] = {}
     previous: str
     digest: str
+
+
+class DayDigest(Record):
+    """All heads of a day under one hash (rules.md 8); ``previous`` chains it to the digest of the day before it."""
+
+    issuer_id: str
+    day: str
+    entries: int
+    objects: int
+    heads_sha256: str
+    previous: str

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from roamclear.accounting import service as accounting
+from roamclear.audit import days as audit
 from roamclear.billing import proof as billing
 from roamclear.cdrs import proof as cdrs
 from roamclear.identity import service as identity
@@ -40,8 +41,23 @@ PARTS: tuple[Callable[[Context, str], list[Equation]], ...] = (
     reconciliation.equations,
     _ledger,
 )
+
+
+def _audit(ctx: Context, issuer_id: str) -> list[Equation]:
+    """The copied audit entries of yesterday and today stand unchanged in the table, and locked days give their digest.
+
+    The copies are listed: an entry that somebody removed from the table is missed there (rules.md 8).
+    """
+    copies, equal = audit.counts(ctx, issuer_id)
+    broken = len(list(audit.broken_days(ctx, issuer_id)))
+    return [
+        Equation(name="audit copies = audit entries", scope=issuer_id, unit="entries", left=copies, right=equal),
+        Equation(name="locked audit digests hold", scope=issuer_id, unit="days that differ", left=broken, right=0),
+    ]
+
+
 #: What only the night asks: the copies are made by a stream, so right after a posting they may not be there yet.
-NIGHTLY = (*PARTS, _copies, accounting.equations)
+NIGHTLY = (*PARTS, _copies, _audit, accounting.equations)
 
 
 def prove(

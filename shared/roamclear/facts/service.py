@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from roamclear.audit import days as audit_days
 from roamclear.billing import notices, reminders
 from roamclear.billing import service as billing
 from roamclear.cdrs import backdating
@@ -269,9 +270,13 @@ def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
     def compare(_: Context, row: Row) -> None:
         record_claims.check_all(ctx, row["issuer_id"])
 
+    def lock(_: Context, row: Row) -> None:
+        audit_days.lock_days(ctx, row["issuer_id"])
+
     for issuer_id in identity.issuer_ids(ctx):
         row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#NIGHTLY", "sk": "RECORDS", "replayed": True}
         isolated(ctx, row, compare, tell)
+        isolated(ctx, {**row, "sk": "DIGEST"}, lock, tell)
         for head in (None, *contracts.heads(ctx, issuer_id)):
             name = head.contract_id if head else None
             row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#NIGHTLY", "contract_id": name, "head": head}

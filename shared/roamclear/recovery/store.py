@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from urllib.parse import unquote
 
 from roamclear.aws import archive, changes, keys
 from roamclear.kernel import numbers_json
@@ -13,21 +12,19 @@ from roamclear.kernel.context import Context, Row
 from roamclear.kernel.errors import ConditionFailed, InvariantBroken
 from roamclear.kernel.writes import ABSENT, Key, Put, Remove, Table
 
-#: Archive folder -> table; lock manifests and digests lie beside them.
-_TABLES = {"entry": Table.LEDGER, "audit": Table.AUDIT}
 _CHUNK = 100
 
 
 def copies(ctx: Context) -> Iterator[list[tuple[Table, Key, str]]]:
     """Every archived entry as (table, key, archive key), in chunks."""
-    found = ((place, name) for name in ctx.objects.keys("archive") if (place := _place(name)) is not None)
+    found = ((place, name) for name in ctx.objects.keys("archive") if (place := archive.place(name)) is not None)
     while chunk := list(islice(found, _CHUNK)):
         yield [(table, key, name) for (table, key), name in chunk]
 
 
 def missing(ctx: Context, chunk: Sequence[tuple[Table, Key, str]]) -> Iterator[tuple[Table, Key, str]]:
     """Those of a chunk that the tables do not hold as the archive does."""
-    for table in _TABLES.values():
+    for table in (Table.LEDGER, Table.AUDIT):
         wanted = [(key, name) for of, key, name in chunk if of is table]
         rows = ctx.db.get_many(table, [key for key, _ in wanted]) if wanted else {}
         yield from ((table, key, name) for key, name in wanted if key not in rows)
@@ -66,14 +63,6 @@ def _apply(ctx: Context, change: changes.Change) -> int:
         return 0
     ctx.db.write(Put(change.table, key, item, when=()) if change.row is not None else Remove(change.table, key))
     return 1
-
-
-def _place(name: str) -> tuple[Table, Key] | None:
-    parts = name.removesuffix(".json").split("/")
-    if len(parts) != 4 or parts[1] not in _TABLES:
-        return None
-    issuer, kind, rest, sort_key = parts
-    return _TABLES[kind], Key(f"{issuer}#{kind.upper()}#{unquote(rest)}", unquote(sort_key))
 
 
 def _row(ctx: Context, name: str) -> Row:
