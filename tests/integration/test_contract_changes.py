@@ -277,7 +277,7 @@ def test_findings_are_kept_on_the_version_and_a_draft_says_what_it_lacks(stage: 
     kept = contracts.version(stage.ctx, b.ISSUER, b.CONTRACT, 1)
     assert [f.code for f in kept.findings] == ["VAT_IMPLAUSIBLE", "WINDOW_BEYOND_VIDA"]
     draft = b.found_contract(stage.ctx, "C-2", direction="REVERSE", party_ids=("FRABC",))
-    assert (draft.status, draft.missing) == ("DRAFT", ("terms.self_billing",))
+    assert (draft.status, draft.missing) == ("DRAFT", ("terms.self_billing", "issuer.emsp_parties"))
 
 
 def test_the_night_tells_what_is_doubtful_and_closes_what_was_put_right(stage: Stage) -> None:

@@ -128,7 +128,7 @@ def _side(chart: Chart, account: str, amount: Money) -> Side:
 def _journal(entry: JournalEntry) -> str:
     if entry.event in _SALES:
         return "SALES"
-    if entry.event is Event.PAYOUT_READY:
+    if entry.event in (Event.PAYOUT_READY, Event.SELF_BILLED):
         return "PURCHASES"
     return "BANK" if entry.event in _BANK else "GENERAL"
 

@@ -475,6 +475,11 @@ def open_items(issuer_id: str, contract_id: str) -> str:
     return f"{issuer_id}#OPEN#{contract_id}"
 
 
+def open_purchases(issuer_id: str) -> str:
+    """Index partition of self-billed documents that no payout took over yet (gsi2, sparse; due date#number)."""
+    return f"{issuer_id}#PURCHASES"
+
+
 def document_reference(issuer_id: str, normalised: str) -> Key:
     """The way from a normalised document number to the document."""
     return Key(f"{issuer_id}#DOCREF#{normalised}", "DOCREF")

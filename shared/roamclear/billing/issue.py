@@ -12,7 +12,18 @@ from decimal import Decimal
 from typing import NoReturn
 
 from roamclear.audit import service as audit
-from roamclear.billing import carry, chain, national_vat, papers, parts, rules, store, vat_reasons, vat_standing
+from roamclear.billing import (
+    carry,
+    chain,
+    national_vat,
+    papers,
+    parts,
+    rules,
+    self_billing,
+    store,
+    vat_reasons,
+    vat_standing,
+)
 from roamclear.billing.charges import fees_net
 from roamclear.billing.model import Counter, Document, Run, RunState
 from roamclear.billing.parts import Part, Row
@@ -20,7 +31,7 @@ from roamclear.billing.runs import left
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Session
 from roamclear.contracts import service as contracts
-from roamclear.contracts.model import ContractVersion
+from roamclear.contracts.model import ContractVersion, Terms
 from roamclear.contracts.rules import due_date
 from roamclear.contracts.vat import Standing
 from roamclear.documents.model import InvoiceDocument
@@ -36,7 +47,7 @@ from roamclear.kernel.record import plain
 from roamclear.kernel.time import local_date, local_midnight
 from roamclear.kernel.writes import Action, Put, Table
 from roamclear.ledger import service as ledger
-from roamclear.ledger.model import Account, Event, credit, debit
+from roamclear.ledger.model import Account, Event, Line, credit, debit
 from roamclear.mode import service as mode
 
 _TRIES = 12
@@ -89,7 +100,7 @@ def _issue_part(
     known = store.document_of_run(ctx.db, run.issuer_id, run.run_id, place)
     if known is not None:
         return known
-    type_code = _type_of(run, part)
+    type_code = _type_of(run, part, terms.terms)
     today = local_date(ctx.now(), run.zone)
     draft = papers.invoice(
         run,
@@ -103,10 +114,12 @@ def _issue_part(
         carried=carry.runs_of(ctx, run)[1:],
         amended=chain.amended(ctx, run.issuer_id, (session for session, _, _ in rows), anew=type_code == "384"),
         not_included=len(not_included(ctx, run)),
+        payment=self_billing.payment(ctx, run.issuer_id, terms.terms),
     )
     draft = national_vat.stated(ctx, run, draft)
     holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
-    faults = proof(papers.numbered(draft, holder, today, due_date(today, terms.terms)))
+    faults = self_billing.faults(ctx, run.issuer_id, terms.terms, today)
+    faults += proof(papers.numbered(draft, holder, today, due_date(today, terms.terms)))
     faults = [*faults, *vat_standing.faults(ctx, run, terms.terms, _proofs(ctx, run, issuer, terms, draft))]
     if faults:
         _refuse(ctx, run, faults)
@@ -134,10 +147,15 @@ def _versions(ctx: Context, run: Run) -> dict[int, ContractVersion]:
     return {version.version: version for version in contracts.versions(ctx, run.issuer_id, run.contract_id)}
 
 
-def _type_of(run: Run, part: Part) -> str:
-    """380, or 381 where the rows come to less than nothing; a correction that raises the price is a 384."""
+def _type_of(run: Run, part: Part, terms: Terms) -> str:
+    """380, or 381 where the rows come to less than nothing; a correction that raises the price is a 384.
+
+    Where we bill ourselves it is 389, or 261.
+    """
     if parts.balance(part.rows, run.currency, part.fees) < (0, 0):
-        return "381"
+        return "261" if terms.is_reverse else "381"
+    if terms.is_reverse:
+        return "389"
     return "384" if run.corrects else "380"
 
 
@@ -167,6 +185,7 @@ def _take_number(
             "issued_at_utc": now,
             "vat_proofs": _proofs(ctx, run, issuer, terms, draft),
             "replaces": tuple(header.number for header in replaced),
+            "self_billed": self_billing.of(terms.terms, today, run.zone),
         }
     )
     mode.require_unposted(ctx, run.issuer_id, _event(document), document.number)
@@ -202,7 +221,7 @@ def _header(
 ) -> Document:
     type_code = draft.type_code.value
     number = rules.number(issuer.number_prefix, type_code, issue_date.year, sequence)
-    sign = -1 if type_code == "381" else 1
+    sign = -1 if rules.is_credit(type_code) else 1
     totals = draft.totals
     return Document(
         issuer_id=run.issuer_id,
@@ -233,17 +252,17 @@ def _header(
 
 
 def _event(document: Document) -> Event:
+    if document.self_billed is not None:
+        return Event.SELF_BILLED
     return Event.CREDIT_ISSUED if document.type_code == "381" else Event.INVOICE_ISSUED
 
 
 def _postings(ctx: Context, run: Run, issuer: Issuer, document: Document, fees: Money) -> list[Put]:
-    """Dr receivable(contract) / Cr revenue, Cr fee revenue, Cr output VAT (rules.md 8); zero posts nothing."""
-    lines = [
-        debit(Account.RECEIVABLE.of(run.contract_id), document.gross),
-        credit(Account.REVENUE.of(run.contract_id), document.net - fees, note=run.run_id),
-        credit(Account.FEE_REVENUE.of(run.contract_id), fees, note=run.run_id),
-        credit(Account.OUTPUT_VAT.of(issuer.address.country), document.tax),
-    ]
+    """The entry of a document in its transaction; zero posts nothing."""
+    if document.self_billed is not None:
+        lines = self_billing.postings(run, issuer, document, document.self_billed)
+    else:
+        lines = _sold(run, issuer, document, fees)
     if not any(line.amount for line in lines):
         return []
     return [
@@ -256,6 +275,16 @@ def _postings(ctx: Context, run: Run, issuer: Issuer, document: Document, fees: 
             lines=lines,
             memo=f"{document.number} {run.run_id}",
         )
+    ]
+
+
+def _sold(run: Run, issuer: Issuer, document: Document, fees: Money) -> list[Line]:
+    """Dr receivable(contract) / Cr revenue, Cr fee revenue, Cr output VAT (rules.md 8)."""
+    return [
+        debit(Account.RECEIVABLE.of(run.contract_id), document.gross),
+        credit(Account.REVENUE.of(run.contract_id), document.net - fees, note=run.run_id),
+        credit(Account.FEE_REVENUE.of(run.contract_id), fees, note=run.run_id),
+        credit(Account.OUTPUT_VAT.of(issuer.address.country), document.tax),
     ]
 
 

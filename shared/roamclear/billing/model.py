@@ -141,8 +141,35 @@ class DocumentState(StrEnum):
     UNCOLLECTIBLE = "UNCOLLECTIBLE"
 
 
+class Acceptance(StrEnum):
+    """What the supplier said of a self-billed document (Art. 224); silence may be consent (``accept_by_utc``)."""
+
+    AWAITED = "AWAITED"
+    ACCEPTED = "ACCEPTED"
+    DEEMED = "DEEMED"
+    OBJECTED = "OBJECTED"
+
+
+class SelfBilled(Record):
+    """Under which agreement a 389 or 261 was drawn up, whom it is paid to, and what its supplier said.
+
+    Without ``accept_by_utc`` only an express word accepts it. ``payout_id`` is the payment that took its amount over.
+    """
+
+    agreement: str
+    pay_to: str
+    acceptance: Acceptance = Acceptance.AWAITED
+    accept_by_utc: datetime | None = None
+    answered_by: str | None = None
+    answered_at_utc: datetime | None = None
+    objection: str | None = None
+    payout_id: str | None = None
+
+
 class Document(Record):
     """The header of a numbered document. ``open_amount`` is what is still to be paid (negative for a credit note).
+
+    Of a self-billed document (389, 261) it is what we owe and have not handed to a payout yet.
 
     The chain of corrections (product.md row 66): ``preceding`` is the document that this one corrects, which names this
     one in ``corrected_by`` or ``cancelled_by``; ``replaces`` and ``replaced_by`` join a cancelled document and those
@@ -178,6 +205,7 @@ class Document(Record):
     replaces: tuple[str, ...] = ()
     replaced_by: tuple[str, ...] = ()
     correcting: str | None = None
+    self_billed: SelfBilled | None = None
     model_key: str
     issued_at_utc: datetime
     sent_at_utc: datetime | None = None

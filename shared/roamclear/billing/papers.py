@@ -47,13 +47,17 @@ def invoice(
     carried: Sequence[Run] = (),
     amended: Sequence[Document] = (),
     not_included: int = 0,
+    payment: doc.Payment | None = None,
 ) -> doc.InvoiceDocument:
     """The document of a run without its number; a credit note states positive amounts.
 
     ``terms`` give the parties, language and terms of payment only (decision 0019): prices and VAT come with the rows.
+    Under REVERSE the partner supplies, and ``payment`` is where we pay to.
     """
     found = list(rows)
-    sign = -1 if type_code == "381" else 1
+    sign = -1 if rules.is_credit(type_code) else 1
+    ourselves, partner = seller(issuer), buyer(terms.terms.counterparty)
+    supplier, customer = (partner, ourselves) if terms.terms.is_reverse else (ourselves, partner)
     language = doc.Language(terms.terms.language)
     charged = tuple(fee_lines.lines(run, fees, language, sign))
     lines = (*_lines(run, found, sign), *charged) or _lines(run, found, sign, free=True)
@@ -66,9 +70,9 @@ def invoice(
         period_end=run.end - timedelta(days=1),
         currency=run.currency,
         language=language,
-        seller=seller(issuer),
-        buyer=buyer(terms.terms.counterparty),
-        payment=doc.Payment(iban=issuer.iban, bic=issuer.bic, account_name=issuer.legal_name),
+        seller=supplier,
+        buyer=customer,
+        payment=payment or doc.Payment(iban=issuer.iban, bic=issuer.bic, account_name=issuer.legal_name),
         lines=lines,
         vat=vat,
         totals=totals(vat, run.currency),
@@ -110,7 +114,7 @@ def window(run: Run, not_included: int) -> doc.WindowStatement | None:
 
 
 def seller(issuer: Issuer) -> doc.Party:
-    """The issuer as seller."""
+    """The issuer as a party: the seller, or the buyer of what it bills itself."""
     return _party(issuer.legal_name, issuer.address).model_copy(
         update={
             "vat_id": issuer.vat_id,
@@ -125,7 +129,7 @@ def seller(issuer: Issuer) -> doc.Party:
 
 
 def buyer(partner: Counterparty) -> doc.Party:
-    """The eMSP as buyer."""
+    """The partner as a party: the eMSP that buys, or the CPO that supplies."""
     return _party(partner.legal_name, partner.address).model_copy(
         update={
             "vat_id": partner.vat_id,

@@ -13,7 +13,7 @@ from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, JournalEntry
 from roamclear.ledger.proof import Equation
 
-_ISSUED = (Event.INVOICE_ISSUED, Event.CREDIT_ISSUED)
+_ISSUED = (Event.INVOICE_ISSUED, Event.CREDIT_ISSUED, Event.SELF_BILLED)
 
 
 def equations(ctx: Context, issuer_id: str) -> list[Equation]:
@@ -23,8 +23,9 @@ def equations(ctx: Context, issuer_id: str) -> list[Equation]:
     documents = store.documents(ctx.db, issuer_id)
     return [
         *_runs(ctx, issuer_id, documents, entries),
-        *_receivables(documents, entries),
-        *_numbers(documents),
+        *_receivables([d for d in documents if d.self_billed is None], entries),
+        *_owed([d for d in documents if d.self_billed is not None], entries),
+        *_numbers([d for d in documents if d.self_billed is None]),
     ]
 
 
@@ -34,6 +35,7 @@ def _runs(ctx: Context, issuer_id: str, documents: list[Document], entries: list
     for document in documents:
         billed[document.run_id] += document.net.amount_minor
     revenue, fee_revenue = _posted(entries, Account.REVENUE), _posted(entries, Account.FEE_REVENUE)
+    bought = _posted(entries, Account.ENERGY_COST)
     all_runs = store.all_runs(ctx.db, issuer_id)
     locked: dict[str, int] = defaultdict(int)
     fees: dict[str, int] = defaultdict(int)
@@ -53,14 +55,15 @@ def _runs(ctx: Context, issuer_id: str, documents: list[Document], entries: list
             found.append(_equation("fees = fee revenue", name, unit, fees[name], fee_revenue[name]))
         if run.carries or taken[name]:
             found.append(_equation("carried runs = runs taken", name, "runs", taken[name], len(run.carries)))
-        both = revenue[name] + fee_revenue[name]
+        # What we buy is a debit of energy cost: the document of a REVERSE contract has no revenue.
+        both = revenue[name] + fee_revenue[name] - bought[name]
         if net or both or run.state in INVOICED_STATES:
             found.append(_equation("documents = revenue, net", name, unit, net, both))
     return found
 
 
 def _posted(entries: list[JournalEntry], account: Account) -> dict[str, int]:
-    """Credits of an account class by issued documents, per run."""
+    """Credits of an account class by issued documents, per run; debits are below zero."""
     found: dict[str, int] = defaultdict(int)
     for entry in entries:
         for line in entry.lines if entry.event in _ISSUED else ():
@@ -94,8 +97,30 @@ def _receivables(documents: list[Document], entries: list[JournalEntry]) -> list
     return found
 
 
+def _owed(documents: list[Document], entries: list[JournalEntry]) -> list[Equation]:
+    """Net + VAT of self-billed documents = payable credits, per contract and currency."""
+    owed: dict[tuple[str, str], int] = defaultdict(int)
+    contract_of = {document.number: document.contract_id for document in documents}
+    for document in documents:
+        owed[document.contract_id, document.currency] += (document.net + document.tax).amount_minor
+    credits: dict[tuple[str, str], int] = defaultdict(int)
+    for entry in entries:
+        for line in entry.lines if entry.event is Event.SELF_BILLED else ():
+            if line.account.startswith(f"{Account.PAYABLE.value}:"):
+                credits[contract_of.get(entry.subject, "-"), entry.currency] -= line.amount.amount_minor
+    return [
+        _equation(
+            "net + VAT = payable credits", contract, currency, owed[contract, currency], credits[contract, currency]
+        )
+        for contract, currency in sorted(set(owed) | set(credits))
+    ]
+
+
 def _numbers(documents: list[Document]) -> list[Equation]:
-    """From 1 to the last number each one is there, and dates never go back, per series."""
+    """From 1 to the last number each one is there, and dates never go back, per series.
+
+    Series of self-billed documents are shared with payouts, whose room proves them.
+    """
     by_series: dict[str, list[tuple[int, Document]]] = defaultdict(list)
     for document in documents:
         by_series[document.series].append((int(document.number.rsplit("-", 1)[1]), document))

@@ -93,6 +93,11 @@ def number(prefix: str, type_code: str, year: int, sequence: int) -> str:
     return f"{prefix}{mark}-{year}-{sequence:06d}"
 
 
+def is_credit(type_code: str) -> bool:
+    """Whether a document of this type states what is owed less, as positive amounts."""
+    return type_code in ("381", "261")
+
+
 def series(prefix: str, type_code: str, year: int) -> str:
     """The series of a document: issuer prefix x type x issue year.
 

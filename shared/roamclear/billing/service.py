@@ -233,6 +233,11 @@ def documents(ctx: Context, actor: Actor, issuer_id: str) -> list[Document]:
     return [d for d in found if scope.contract_ids is None or d.contract_id in scope.contract_ids]
 
 
+def purchases(ctx: Context, issuer_id: str) -> list[Document]:
+    """The self-billed documents of what an issuer buys, in order of issue."""
+    return [header for header in store.documents(ctx.db, issuer_id) if header.self_billed is not None]
+
+
 def document_model(ctx: Context, header: Document) -> InvoiceDocument:
     """The canonical model of an issued document, as every writer takes it."""
     kept = ctx.objects.get("documents", header.model_key)
@@ -276,5 +281,7 @@ def document_fact(header: Document, at: datetime, name: str) -> Put:
 
 
 def is_open(header: Document) -> bool:
-    """Whether anything is still to be paid."""
+    """Whether anything is still to be paid to us."""
+    if header.self_billed is not None:
+        return False  # what we owe is paid by a payout, never by money that comes in
     return bool(header.open_amount) and header.state not in (DocumentState.CANCELLED, DocumentState.UNCOLLECTIBLE)

@@ -16,6 +16,8 @@ from roamclear.kernel.record import plain
 from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import ABSENT, Action, Check, Key, Put, Remove, Table, Update, When
 
+#: The fact of a new document by its type; the others are invoices.
+_ISSUED = {"381": "creditnote.issued", "389": "selfbilling.issued", "261": "selfbilling.issued"}
 _OPEN_STATES = (DocumentState.ISSUED, DocumentState.SENT, DocumentState.PARTIALLY_PAID)
 
 
@@ -203,7 +205,7 @@ def document_create(made: Document) -> list[Put]:
         outbox.fact(
             made.issuer_id,
             made.issued_at_utc,
-            "creditnote.issued" if made.type_code == "381" else "invoice.issued",
+            _ISSUED.get(made.type_code, "invoice.issued"),
             made.number,
             {"number": made.number, "run_id": made.run_id, "contract_id": made.contract_id},
         ),
@@ -255,6 +257,11 @@ def open_documents(db: Database, issuer_id: str, contract_id: str) -> list[Docum
     return [d for d in found if d.open_amount]
 
 
+def open_purchases(db: Database, issuer_id: str) -> list[Document]:
+    """Self-billed documents that no payout took over yet, the earliest due first."""
+    return _documents(db, db.rows(Table.CLEARING, keys.open_purchases(issuer_id), index="gsi2"))
+
+
 def _documents(db: Database, rows: Iterator[Row]) -> list[Document]:
     found = [Key(r["pk"], r["sk"]) for r in rows]
     items = db.get_many(Table.CLEARING, found)
@@ -267,8 +274,12 @@ def _document_item(made: Document) -> Row:
         "gsi1sk": f"{made.issue_date.isoformat()}#{made.number}",
     }
     if made.state in _OPEN_STATES and made.open_amount:
+        # What we owe is never an open item that a payment could be matched to.
+        owed = made.self_billed is not None
         item |= {
-            "gsi2pk": keys.open_items(made.issuer_id, made.contract_id),
+            "gsi2pk": keys.open_purchases(made.issuer_id)
+            if owed
+            else keys.open_items(made.issuer_id, made.contract_id),
             "gsi2sk": f"{made.due_date.isoformat()}#{made.number}",
         }
     return item

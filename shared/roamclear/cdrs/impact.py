@@ -13,7 +13,7 @@ from roamclear.cdrs.pricing import Priced, mirrored
 from roamclear.cdrs.selection import Filter
 from roamclear.contracts import matching
 from roamclear.contracts import rules as agreements
-from roamclear.contracts.model import Contract, ContractVersion, Match
+from roamclear.contracts.model import Contract, ContractVersion, Direction, Match
 from roamclear.evses import service as evses
 from roamclear.evses.model import Evse
 from roamclear.kernel.context import Context
@@ -91,15 +91,17 @@ class Book:
 
     def __init__(self, ctx: Context, issuer_id: str, proposed: ContractVersion | None = None) -> None:
         self._ctx, self._issuer_id, self._proposed = ctx, issuer_id, proposed
-        self._known: dict[str, list[tuple[Contract, list[ContractVersion]]]] = {}
+        self._known: dict[tuple[str, Direction], list[tuple[Contract, list[ContractVersion]]]] = {}
         self._places: dict[str, Evse | None] = {}
 
     def match(self, session: Session) -> Match:
         """The contract version of a session's start."""
-        party = session.emsp_party
-        if party not in self._known:
-            self._known[party] = [self._with(*each) for each in matching.candidates(self._ctx, self._issuer_id, party)]
-        return agreements.match(self._known[party], party, session.start_utc)
+        party, direction = matching.decisive(self._ctx, self._issuer_id, session.party, session.emsp_party)
+        known = (party, direction)
+        if known not in self._known:
+            found = matching.candidates(self._ctx, self._issuer_id, party, direction)
+            self._known[known] = [self._with(*each) for each in found]
+        return agreements.match(self._known[known], party, session.start_utc)
 
     def price(self, session: Session, body: Original | None) -> tuple[Priced, Match]:
         """The price of a session by that version, at its place as the register knows it."""

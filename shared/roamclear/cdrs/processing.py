@@ -80,7 +80,7 @@ def _wake_credits(ctx: Context, charge: ChargeRecord, made: Session) -> None:
 def price_again(ctx: Context, known: Session) -> tuple[Priced, ContractVersion | None]:
     """The price of a session by the contract version of its start as it reads now, and that version."""
     body = store.original(ctx.db, known.issuer_id, adjustments.body_ref(known))
-    match = contracts.match(ctx, known.issuer_id, known.emsp_party, known.start_utc)
+    match = contracts.match(ctx, known.issuer_id, known.party, known.emsp_party, known.start_utc)
     evse = evses.find(ctx, known.issuer_id, known.evse_id) if known.evse_id else None
     return price_under(known, body, match, evse), match.terms
 

@@ -27,10 +27,11 @@ from roamclear.rating.model import ChargeRecord
 def settle(ctx: Context, body: Original, charge: ChargeRecord, known: Session | None) -> Session:
     """Decide the state of a session and write it over exactly the state that was read."""
     base = _base(body, charge, known)
-    evse = _evse(ctx, body, charge, base)
+    match = contracts.match(ctx, body.issuer_id, body.party, base.emsp_party, base.start_utc)
+    owed = match.terms is not None and match.terms.terms.is_reverse
+    evse = _evse(ctx, body, charge, base) if not owed else None  # another CPO's chargers are not in our register
     zone = evse.zone if evse and evse.zone else zones.of_country(charge.location.country)
     base = base.model_copy(update={"zone": zone, "country": evse.country if evse else base.country})
-    match = contracts.match(ctx, body.issuer_id, base.emsp_party, base.start_utc)
     if base.emsp_party == body.party:
         return _write(ctx, base.model_copy(update={"billing": Billing.OUT_OF_SCOPE, "reasons": ("OWN",)}), known)
     found = collisions.look(ctx, body, charge, base)
@@ -125,7 +126,9 @@ def _assess(
     if charge.total_energy_kwh == 0 and not terms.bill_zero_energy:
         reasons.append("ZERO_ENERGY")
     account, payout = None, PayoutState.NONE
-    if base.evse_id is None:
+    if terms.is_reverse:
+        pass  # the document itself says whom we owe: nobody has a share in what we buy
+    elif base.evse_id is None:
         reasons.append("EVSE_UNKNOWN")
     else:
         account = evses.payee(ctx, body.issuer_id, base.evse_id, base.stop_utc)

@@ -7,7 +7,7 @@ from datetime import date
 
 from roamclear.contracts import taxcheck
 from roamclear.contracts.mandates import mandate
-from roamclear.contracts.model import Basis, DeliveryChannel, Direction, Finding, PaymentRule, Terms
+from roamclear.contracts.model import Basis, Counterparty, DeliveryChannel, Finding, PaymentRule, Terms
 from roamclear.contracts.vat import VatBasis, VatCategory, VatTreatment
 from roamclear.identity.issuer import Issuer
 
@@ -30,7 +30,8 @@ CODES = (
     "EINVOICE_CHANNEL_MISSING",
     "EINVOICE_CHANNEL_DUE",
 )
-_TAXED = frozenset({VatCategory.STANDARD, VatCategory.REVERSE_CHARGE})
+_OWED_BY_BUYER = frozenset({VatCategory.REVERSE_CHARGE})
+_TAXED = _OWED_BY_BUYER | {VatCategory.STANDARD}
 
 
 def missing(terms: Terms, issuer: Issuer | None, day: date) -> list[str]:
@@ -38,24 +39,37 @@ def missing(terms: Terms, issuer: Issuer | None, day: date) -> list[str]:
 
     Electronic addresses and a buyer reference are Peppol R010 and R003; the VAT id is due where the buyer owes the tax;
     a domestic contract in a country whose law asks for e-invoices needs a channel for them (D.5); self-billing needs
-    its agreement (Art. 224). Category O names the issuer by its legal id, the others by its VAT id (rules.md 7).
+    its agreement (Art. 224) and the account that is paid. Category O names the seller by its legal id, the others by
+    its VAT id (rules.md 7); under REVERSE the partner is the seller and the issuer the buyer.
     """
     partner = terms.counterparty
+    reverse = terms.is_reverse
     categories = {t.category for t in treatments(terms)}
     absent = {
         "terms.counterparty.electronic_address": not partner.electronic_address,
         "terms.counterparty.electronic_address_scheme": not partner.electronic_address_scheme,
         "terms.counterparty.buyer_reference": not partner.buyer_reference,
-        "terms.counterparty.vat_id": VatCategory.REVERSE_CHARGE in categories and not partner.vat_id,
+        "terms.counterparty.vat_id": not partner.vat_id and bool(categories & (_TAXED if reverse else _OWED_BY_BUYER)),
+        "terms.counterparty.legal_id": reverse and VatCategory.OUTSIDE_SCOPE in categories and not partner.legal_id,
         "terms.grid": not terms.grid and terms.basis is not Basis.CDR_TOTAL,
         "terms.vat": terms.vat_basis is VatBasis.BUYER_ESTABLISHMENT and not treatments(terms),
         "terms.vat_rules": terms.vat_basis is VatBasis.EVSE_COUNTRY and not terms.vat_rules,
-        "terms.self_billing": terms.direction is Direction.REVERSE and not _agreed(terms, day),
+        "terms.self_billing": reverse and not _agreed(terms, day),
+        "terms.self_billing.pay_to": reverse and _agreed(terms, day) and not _paid(terms),
         "terms.delivery_channel": issuer is not None and _needs_channel(terms, issuer, day),
-        "issuer.legal_id": issuer is not None and VatCategory.OUTSIDE_SCOPE in categories and not issuer.legal_id,
-        "issuer.vat_id": issuer is not None and bool(categories & _TAXED) and not issuer.vat_id,
+        **(_of_issuer(terms, issuer, categories) if issuer else {}),
     }
     return [name for name, is_absent in absent.items() if is_absent]
+
+
+def _of_issuer(terms: Terms, issuer: Issuer, categories: set[VatCategory]) -> dict[str, bool]:
+    named = _OWED_BY_BUYER if terms.is_reverse else _TAXED
+    outside = VatCategory.OUTSIDE_SCOPE in categories and not terms.is_reverse
+    return {
+        "issuer.legal_id": outside and not issuer.legal_id,
+        "issuer.vat_id": bool(categories & named) and not issuer.vat_id,
+        "issuer.emsp_parties": terms.is_reverse and not issuer.emsp_parties,
+    }
 
 
 def treatments(terms: Terms) -> list[VatTreatment]:
@@ -65,14 +79,15 @@ def treatments(terms: Terms) -> list[VatTreatment]:
 
 
 def _agreed(terms: Terms, day: date) -> bool:
-    agreement = terms.self_billing
-    if agreement is None or day < agreement.valid_from:
-        return False
-    return agreement.valid_to is None or day < agreement.valid_to
+    return terms.self_billing is not None and terms.self_billing.holds(day)
+
+
+def _paid(terms: Terms) -> bool:
+    return terms.self_billing is not None and terms.self_billing.pay_to is not None
 
 
 def _needs_channel(terms: Terms, issuer: Issuer, day: date) -> bool:
-    duty = mandate(issuer.address.country, terms.counterparty.address.country, day)
+    duty = mandate(*_countries(terms, issuer), day)
     return duty is not None and duty.network and terms.delivery_channel is not DeliveryChannel.ACCESS_POINT
 
 
@@ -80,9 +95,23 @@ def findings(terms: Terms, issuer: Issuer | None, day: date) -> list[Finding]:
     """What a person should look at on a day: doubts about the VAT, terms beyond what is usual, duties to come."""
     found = list(_unusual(terms, day))
     if issuer is not None:
-        country = issuer.address.country
-        found = [*taxcheck.review(terms, country, day), *found, *_to_come(terms, issuer, day)]
+        country, _ = _countries(terms, issuer)
+        found = [*taxcheck.review(_supplied(terms, issuer), country, day), *found, *_to_come(terms, issuer, day)]
     return found
+
+
+def _countries(terms: Terms, issuer: Issuer) -> tuple[str, str]:
+    """Where the seller and the buyer are established."""
+    own, partner = issuer.address.country, terms.counterparty.address.country
+    return (partner, own) if terms.is_reverse else (own, partner)
+
+
+def _supplied(terms: Terms, issuer: Issuer) -> Terms:
+    """The terms as the table of treatments reads them, the buyer being the counterparty (D.2 with roles swapped)."""
+    if not terms.is_reverse:
+        return terms
+    ourselves = Counterparty(legal_name=issuer.legal_name, address=issuer.address, vat_id=issuer.vat_id)
+    return terms.model_copy(update={"counterparty": ourselves})
 
 
 def _unusual(terms: Terms, day: date) -> Iterator[Finding]:

@@ -85,7 +85,7 @@ class Status(StrEnum):
 
 
 class Counterparty(Record):
-    """The eMSP as it stands on documents."""
+    """The partner as it stands on documents: the eMSP, or the CPO where we bill ourselves."""
 
     legal_name: str = Field(min_length=1, max_length=140)
     address: Address
@@ -102,7 +102,11 @@ class Counterparty(Record):
 
 
 class SelfBilling(Record):
-    """The agreement that self-billing needs (Art. 224): its day, its days of force and how documents are accepted."""
+    """The agreement that self-billing needs (Art. 224): its day, its days of force and how documents are accepted.
+
+    ``valid_to`` is exclusive. ``pay_to`` is the payout account of the supplier: its bank details are kept there, under
+    two persons and 72 hours. DEEMED: what nobody objected to within ``deemed_after_days`` of its issue is accepted.
+    """
 
     agreed_on: date
     valid_from: date
@@ -110,6 +114,11 @@ class SelfBilling(Record):
     reference: str = Field(min_length=1, max_length=140)
     acceptance: str = Field("EXPLICIT", pattern=r"^(EXPLICIT|DEEMED)$")
     deemed_after_days: int | None = Field(None, ge=1, le=60)
+    pay_to: str | None = Field(None, pattern=r"^[A-Z0-9][A-Z0-9-]{1,30}$")
+
+    def holds(self, day: date) -> bool:
+        """Whether documents may be drawn up in the supplier's name on a day."""
+        return self.valid_from <= day and (self.valid_to is None or day < self.valid_to)
 
     @model_validator(mode="after")
     def _dated(self) -> SelfBilling:
@@ -123,7 +132,10 @@ class SelfBilling(Record):
 
 
 class Terms(Record):
-    """What a version fixes. Prices are ``grid``: lines of scope and an OCPI tariff (read by the rating room)."""
+    """What a version fixes. Prices are ``grid``: lines of scope and an OCPI tariff (read by the rating room).
+
+    ``party_ids`` are the partner's: eMSP parties, or CPO parties where the direction is REVERSE.
+    """
 
     counterparty: Counterparty
     party_ids: tuple[str, ...] = Field(min_length=1, max_length=50)
@@ -207,9 +219,18 @@ class Terms(Record):
             told.append("credit_limit is not below zero")
         if (self.payment_rule is PaymentRule.FIXED_DAY) is (self.payment_day is None):
             told.append("payment_day belongs to payment_rule FIXED_DAY")
+        if self.direction is Direction.REVERSE and self.fees:
+            told.append("fees on top are the supplier's: a REVERSE contract has none")
+        if self.direction is Direction.REVERSE and self.credit_after_invoice != "NEXT_RUN":
+            told.append("credits of a REVERSE contract stand on the next document (credit_after_invoice NEXT_RUN)")
         if told:
             raise ValueError("; ".join(told))
         return self
+
+    @property
+    def is_reverse(self) -> bool:
+        """Whether we are the eMSP that bills itself: the counterparty is the CPO and supplies."""
+        return self.direction is Direction.REVERSE
 
 
 class Finding(Record):

@@ -95,6 +95,8 @@ def _follows(ctx: Context, known: Contract, valid_from: date, terms: Terms, abse
     if (terms.zone, terms.frequency, terms.cycle_start) != (known.zone, known.frequency, known.cycle_start):
         raise Conflict("zone, frequency and cycle of a contract are fixed", rule="FIXED_CALENDAR")
     latest = store.version(ctx.db, known.issuer_id, known.contract_id, known.version)
+    if latest is not None and latest.terms.direction is not terms.direction:
+        raise Conflict("the direction of a contract is fixed; make another contract", rule="FIXED_DIRECTION")
     if latest is not None and latest.terms.currency != terms.currency:
         raise Conflict("the currency of a contract is fixed; make another contract", rule="FIXED_CURRENCY")
 
@@ -188,6 +190,7 @@ def known_at(
     return recorded, rules.in_force(recorded, local_date(at, known.zone))
 
 
-def match(ctx: Context, issuer_id: str, emsp_party: str, start: datetime) -> Match:
-    """Which contract a session belongs to, by eMSP party and session start."""
-    return rules.match(matching.candidates(ctx, issuer_id, emsp_party), emsp_party, start, ctx.now())
+def match(ctx: Context, issuer_id: str, cpo_party: str, emsp_party: str, start: datetime) -> Match:
+    """Which contract a session belongs to, by its parties and its start."""
+    party, direction = matching.decisive(ctx, issuer_id, cpo_party, emsp_party)
+    return rules.match(matching.candidates(ctx, issuer_id, party, direction), party, start, ctx.now())

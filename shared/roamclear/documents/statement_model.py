@@ -26,6 +26,7 @@ class MovementKind(StrEnum):
     FEE = "FEE"
     MINIMUM = "MINIMUM"
     PAYOUT = "PAYOUT"
+    PURCHASE = "PURCHASE"
     RETURN = "RETURN"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from roamclear.audit import days as audit_days
-from roamclear.billing import notices, reminders
+from roamclear.billing import notices, reminders, self_billing
 from roamclear.billing import service as billing
 from roamclear.cdrs import backdating
 from roamclear.cdrs import service as cdrs
@@ -100,6 +100,10 @@ def _noted(ctx: Context, row: Row) -> None:
     _recorded(ctx, row)
 
 
+def _accepted(ctx: Context, row: Row) -> None:
+    payouts.take_over(ctx, row["issuer_id"], row["payload"]["number"])
+
+
 def _recorded(ctx: Context, row: Row) -> None:
     invoice_records.publish_invoice(ctx, row["issuer_id"], row["payload"]["number"])
 
@@ -142,6 +146,7 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "correction.approved": _approved,
     "creditnote.issued": _noted,
     "invoice.issued": _issued,
+    "selfbilling.accepted": _accepted,
     "cash.debited": _debited,
     "cash.returned": _returned,
     "mail.failed": _mail_failed,
@@ -218,7 +223,7 @@ def sweep(ctx: Context, tell: Tell) -> dict[str, int]:
 
     A part that fails is parked with its reason and stops neither the other parts nor the other issuers.
     """
-    done = {"facts": 0, "cdrs": 0, "due": 0, "disputes": 0, "reminders": 0, "statements": 0, "jobs": 0}
+    done = {"facts": 0, "cdrs": 0, "due": 0, "disputes": 0, "reminders": 0, "statements": 0, "jobs": 0, "purchases": 0}
     parts: dict[str, Callable[[Context, str], int]] = {
         "cdrs": cdrs.sweep,
         "due": billing.complete_due,
@@ -226,6 +231,7 @@ def sweep(ctx: Context, tell: Tell) -> dict[str, int]:
         "reminders": reminders.send_due,
         "statements": payout_mails.send_due,
         "jobs": jobs.sweep_jobs,
+        "purchases": self_billing.accept_silent,
     }
 
     def run(_: Context, row: Row) -> None:

@@ -54,7 +54,10 @@ class LogoProposal(Record):
 
 
 class Issuer(Record):
-    """The legal entity; its IBAN is the one printed on invoices and named in camt files."""
+    """The legal entity; its IBAN is the one printed on invoices and named in camt files.
+
+    ``parties`` are its OCPI parties as CPO, ``emsp_parties`` those as eMSP (product.md row 134).
+    """
 
     issuer_id: str
     legal_name: str = Field(min_length=1, max_length=140)
@@ -69,6 +72,7 @@ class Issuer(Record):
     zone: str = "Europe/Paris"
     language: str = Field("EN", pattern=r"^(EN|DE|FR|NL)$")
     parties: tuple[str, ...] = ()
+    emsp_parties: tuple[str, ...] = ()
     number_prefix: str = Field("", pattern=r"^[A-Z0-9]{0,6}$")
     brand: Brand
     created_at_utc: datetime | None = None
@@ -90,7 +94,7 @@ class Issuer(Record):
     def _vat(cls, value: str | None) -> str | None:
         return vat_id.validate(value) if value else None
 
-    @field_validator("parties")
+    @field_validator("parties", "emsp_parties")
     @classmethod
     def _parties(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(party.validate(v) for v in value)

@@ -16,6 +16,7 @@ class Event(StrEnum):
 
     INVOICE_ISSUED = "INVOICE_ISSUED"
     CREDIT_ISSUED = "CREDIT_ISSUED"
+    SELF_BILLED = "SELF_BILLED"
     PAYOUT_READY = "PAYOUT_READY"
     BATCH_EXPORTED = "BATCH_EXPORTED"
     BANK_DEBIT = "BANK_DEBIT"
@@ -27,6 +28,8 @@ class Event(StrEnum):
     RETURN = "RETURN"
     CORRECTION = "CORRECTION"
     OPENING = "OPENING"
+    #: A proposal for the end of a month, in the books of the house alone; it is never posted here.
+    ACCRUAL = "ACCRUAL"
 
 
 class Account(StrEnum):
@@ -48,6 +51,10 @@ class Account(StrEnum):
     WRITE_OFF = "write_off"
     EQUITY = "equity"
     OWN_SHARE = "own_share"
+    #: For proposals at the end of a month (``Event.ACCRUAL``); nothing is ever posted to these three here.
+    ACCRUED_REVENUE = "accrued_revenue"
+    ACCRUED_COST = "accrued_cost"
+    DISPUTE_PROVISION = "dispute_provision"
 
     def of(self, subject: str) -> str:
         """The account of an object.

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from roamclear.billing import service as billing
 from roamclear.cdrs.model import Session
+from roamclear.contracts import service as contracts
 from roamclear.evses import service as evses
 from roamclear.evses.model import AccountVersion
 from roamclear.kernel.context import Context
@@ -34,8 +35,13 @@ def accrue_run(ctx: Context, issuer_id: str, run_id: str) -> int:
 def shared(
     ctx: Context, issuer_id: str, run_id: str, *, after: tuple[datetime, str] | None = None
 ) -> Iterator[Session]:
-    """The sessions of a run that somebody has a share of, in order, behind the one of this stop and reference."""
-    yield from billing.locked_sessions(ctx, issuer_id, run_id, after=after)
+    """The sessions of a run that somebody has a share of, in order, behind the one of this stop and reference.
+
+    What we buy ourselves (direction REVERSE) is nobody's share.
+    """
+    run = billing.run(ctx, issuer_id, run_id)
+    if not contracts.version(ctx, issuer_id, run.contract_id, run.contract_version).terms.is_reverse:
+        yield from billing.locked_sessions(ctx, issuer_id, run_id, after=after)
 
 
 def accrue(ctx: Context, issuer_id: str, run_id: str, sessions: Iterable[Session]) -> int:

@@ -239,7 +239,7 @@ def _item(ctx: Context, payout: Payout) -> BatchItem | None:
         iban=terms.iban,
         bic=terms.bic,
         amount=payout.pay,
-        remittance=" ".join(part for part in (payout.payout_id, payout.document_number) if part),
+        remittance=" ".join(part for part in (payout.payout_id, payout.document_number, payout.purchase) if part),
     )
 
 

@@ -115,8 +115,9 @@ class PayoutStatus(StrEnum):
 
 
 class Payout(Record):
-    """One statement of an account: ``opening + share + vat - pay = closing``.
+    """One statement of an account: ``opening + share + vat + purchase_amount - pay = closing``.
 
+    ``purchase`` is the self-billed document of a REVERSE contract that a payout pays instead of shares.
     ``share`` and ``own`` are without VAT; a payout of an OWN account has no VAT, no document and no transfer.
     """
 
@@ -144,6 +145,8 @@ class Payout(Record):
     closing: Money
     state: PayoutStatus
     end_to_end_id: str
+    purchase: str | None = None
+    purchase_amount: Money | None = None
     attempt: int = 1
     batch_id: str | None = None
     document_number: str | None = None

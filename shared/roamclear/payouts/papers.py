@@ -180,7 +180,11 @@ def statement(
     if own and net:
         text = {"EN": "own revenue", "DE": "eigener Erlös", "FR": "recettes propres", "NL": "eigen opbrengst"}
         movements = (doc.Movement(kind=doc.MovementKind.CORRECTION, text=text[terms.language], amount=-net),)
-    notes = () if terms.vat is not None or own else (_UNTAXED[terms.language],)
+    if payout.purchase is not None and payout.purchase_amount is not None:
+        bought = doc.Movement(kind=doc.MovementKind.PURCHASE, text=payout.purchase, amount=payout.purchase_amount)
+        movements = (*movements, bought)
+    whole = own or payout.purchase is not None
+    notes = () if terms.vat is not None or whole else (_UNTAXED[terms.language],)
     if payout.closing:
         notes = (*notes, _CARRIED[terms.language])
     return doc.PayoutStatement(
@@ -194,8 +198,8 @@ def statement(
         issuer=seller(issuer),
         holder=holder(terms),
         payment=doc.Payment(iban=terms.iban, bic=terms.bic, account_name=terms.holder),
-        rule_text=None if own else _SHARE[terms.language].format(f"{terms.share_percent.normalize():f}"),
-        self_billing_number=payout.document_number,
+        rule_text=None if whole else _SHARE[terms.language].format(f"{terms.share_percent.normalize():f}"),
+        self_billing_number=payout.document_number or payout.purchase,
         opening=payout.opening,
         sessions_net=net,
         movements=movements,

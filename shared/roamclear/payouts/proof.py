@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import date
 from itertools import pairwise
 
 from roamclear.billing import service as billing
+from roamclear.billing.model import Document
 from roamclear.evses import service as evses
 from roamclear.identity import service as identity
 from roamclear.kernel.context import Context
@@ -28,14 +30,15 @@ def equations(ctx: Context, issuer_id: str) -> list[Equation]:
     accruals = [a for head in heads for a in store.accruals(ctx.db, issuer_id, head.account_id)]
     parked = list(store.parked_rows(ctx.db, issuer_id))
     payouts = store.payouts(ctx.db, issuer_id)
+    purchases = billing.purchases(ctx, issuer_id)
     batches = {b.batch_id: b for b in store.batches(ctx.db, issuer_id)}
     return [
         *_revenue(accruals, parked, entries, billing.billed_by(ctx, issuer_id)),
         *_lines(ctx, accruals),
         *_claims(accruals, payouts),
-        *_payables(ctx, issuer_id, payouts, batches, entries),
+        *_payables(ctx, issuer_id, payouts, batches, entries, purchases),
         *_transit(payouts, batches, entries),
-        *_numbers(payouts),
+        *_numbers(payouts, purchases),
     ]
 
 
@@ -91,10 +94,18 @@ def _claims(accruals: list[Accrual], payouts: list[Payout]) -> list[Equation]:
 
 
 def _payables(
-    ctx: Context, issuer_id: str, payouts: list[Payout], batches: dict[str, Batch], entries: list[JournalEntry]
+    ctx: Context,
+    issuer_id: str,
+    payouts: list[Payout],
+    batches: dict[str, Batch],
+    entries: list[JournalEntry],
+    purchases: list[Document],
 ) -> list[Equation]:
-    """Per account: the payable's credit balance = payouts not sent yet + what is carried."""
+    """Per account: the payable's credit balance = payouts not sent yet + what is carried + purchases not accepted."""
     unpaid: dict[_Key, int] = defaultdict(int)
+    for header in purchases:
+        if header.self_billed is not None:
+            unpaid[header.self_billed.pay_to, header.currency] += header.open_amount.amount_minor
     for balance in store.balances(ctx.db, issuer_id):
         unpaid[balance.account_id, balance.currency] += balance.carry.amount_minor
     for payout in payouts:
@@ -124,17 +135,20 @@ def _transit(payouts: list[Payout], batches: dict[str, Batch], entries: list[Jou
     ]
 
 
-def _numbers(payouts: list[Payout]) -> list[Equation]:
-    """max - min + 1 = count, and dates never go back, per series of self-billed documents."""
-    by_series: dict[str, list[tuple[str, Payout]]] = defaultdict(list)
-    for payout in payouts:
-        if payout.document_number is not None:
-            by_series[payout.document_number.rsplit("-", 1)[0]].append((payout.document_number, payout))
+def _numbers(payouts: list[Payout], purchases: list[Document]) -> list[Equation]:
+    """max - min + 1 = count, and dates never go back, per series of self-billed documents.
+
+    Payouts and purchases of an issuer share the series of their document type.
+    """
+    by_series: dict[str, list[tuple[str, date]]] = defaultdict(list)
+    issued = [(p.document_number, p.issue_date) for p in payouts if p.document_number is not None]
+    for number, day in [*issued, *((header.number, header.issue_date) for header in purchases)]:
+        by_series[number.rsplit("-", 1)[0]].append((number, day))
     found = []
     for series, members in sorted(by_series.items()):
         members.sort(key=lambda pair: pair[0])
         numbers = [int(number.rsplit("-", 1)[1]) for number, _ in members]
-        backward = sum(a.issue_date > b.issue_date for (_, a), (_, b) in pairwise(members))
+        backward = sum(a > b for (_, a), (_, b) in pairwise(members))
         found.append(_equation("numbers without gaps", series, "numbers", numbers[-1] - numbers[0] + 1, len(numbers)))
         found.append(_equation("numbers in date order", series, "steps back", backward, 0))
     return found

@@ -19,6 +19,7 @@ from roamclear.payouts.payments import (
     take_return,
 )
 from roamclear.payouts.pieces import accrue_piece
+from roamclear.payouts.purchases import take_over
 
 __all__ = [
     "accrue",
@@ -43,5 +44,6 @@ __all__ = [
     "release_parked",
     "release_returned",
     "session_state",
+    "take_over",
     "take_return",
 ]

@@ -140,6 +140,7 @@ def _payout(ctx: Context, issuer_id: str, payout_id: str) -> str | None:
 _CHECKS: dict[str, Callable[[Context, str, str], str | None]] = {
     Event.INVOICE_ISSUED.value: _document,
     Event.CREDIT_ISSUED.value: _document,
+    Event.SELF_BILLED.value: _document,
     Event.BATCH_EXPORTED.value: _batch,
     Event.PAYOUT_READY.value: _payout,
 }

@@ -154,7 +154,7 @@ def test_a_later_version_ends_the_span() -> None:
     done = m.agreed(stage, earlier, shown, BOTH)
     m.finished(stage, backdating.job_id(done))
     assert m.session(stage, refs["november-21"]).net == Money(670, "EUR")
-    assert contracts.match(stage.ctx, b.ISSUER, b.EMSP, stage.clock.now()).terms.version == 2  # type: ignore[union-attr]
+    assert contracts.match(stage.ctx, b.ISSUER, b.PARTY, b.EMSP, stage.clock.now()).terms.version == 2  # type: ignore[union-attr]
 
 
 def test_sessions_that_arrive_between_approval_and_effect_are_priced_right() -> None:

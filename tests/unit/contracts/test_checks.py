@@ -15,7 +15,10 @@ from roamclear.identity.issuer import Address, Issuer
 from tests.support import builders as b
 
 DAY = date(2026, 11, 9)
-AGREED = {"agreed_on": "2025-12-01", "valid_from": "2026-01-01", "valid_to": "2027-01-01", "reference": "SB-1"}
+AGREED = {"agreed_on": "2025-12-01", "valid_from": "2026-01-01", "valid_to": "2027-01-01", "reference": "SB-1"} | {
+    "pay_to": "CPO-1"
+}
+FEE_VAT = {"category": "S", "rate_percent": "19"}
 
 
 def issuer_in(country: str) -> Issuer:
@@ -54,13 +57,38 @@ def test_the_issuer_needs_the_id_its_category_states() -> None:
     assert missing(b.terms(), b.issuer(vat_id=None), DAY) == ["issuer.vat_id"]
 
 
-def test_self_billing_needs_an_agreement_in_force() -> None:
-    assert missing(b.terms(direction="REVERSE"), b.issuer(), DAY) == ["terms.self_billing"]
+def test_self_billing_needs_an_agreement_in_force_and_an_account_to_pay_to() -> None:
+    house = b.issuer(emsp_parties=("DEVWM",))
+    assert missing(b.terms(direction="REVERSE"), house, DAY) == ["terms.self_billing"]
     agreed = b.terms(direction="REVERSE", self_billing=AGREED)
-    assert missing(agreed, b.issuer(), DAY) == []
-    assert missing(agreed, b.issuer(), date(2026, 12, 31)) == []
-    assert missing(agreed, b.issuer(), date(2027, 1, 1)) == ["terms.self_billing"]
-    assert "SELF_BILLING_ENDS" in [f.code for f in findings(agreed, b.issuer(), date(2026, 11, 10))]
+    assert missing(agreed, house, DAY) == []
+    assert missing(agreed, house, date(2026, 12, 31)) == []
+    assert missing(agreed, house, date(2027, 1, 1)) == ["terms.self_billing"]
+    assert missing(agreed, b.issuer(), DAY) == ["issuer.emsp_parties"]
+    unpaid = b.terms(direction="REVERSE", self_billing={k: v for k, v in AGREED.items() if k != "pay_to"})
+    assert missing(unpaid, house, DAY) == ["terms.self_billing.pay_to"]
+    assert "SELF_BILLING_ENDS" in [f.code for f in findings(agreed, house, date(2026, 11, 10))]
+
+
+def test_who_bills_itself_is_the_buyer_in_the_table_of_treatments() -> None:
+    reverse = b.terms(direction="REVERSE", self_billing=AGREED)  # a Dutch CPO supplies us in Germany
+    assert "VAT_IMPLAUSIBLE" not in [f.code for f in findings(reverse, b.issuer(), DAY)]
+    nameless = reverse.counterparty.model_copy(update={"vat_id": None})
+    house = b.issuer(emsp_parties=("DEVWM",), vat_id=None)
+    lacking = missing(reverse.model_copy(update={"counterparty": nameless}), house, DAY)
+    assert lacking == ["terms.counterparty.vat_id", "issuer.vat_id"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"credit_after_invoice": "CREDIT_NOTE"},
+        {"fees": ({"code": "A", "name": "A", "kind": "PER_SESSION", "price": "1", "vat": FEE_VAT},)},
+    ],
+)
+def test_what_a_reverse_contract_cannot_have(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="REVERSE"):
+        b.terms(direction="REVERSE", **changes)
 
 
 @pytest.mark.parametrize(
