@@ -60,7 +60,8 @@ class Watch:
                     (peak,) = (s for s in (process / "status").read_text().splitlines() if s.startswith("VmHWM"))
                 except (OSError, ValueError):
                     continue  # it ended meanwhile
-                name = command.split(mark, 1)[1].split("/", 1)[0].removeprefix("roamclear-local-")
+                # Each process has its own folder: the function's name and eight letters.
+                name = command.split(mark, 1)[1].split("/", 1)[0].removeprefix("roamclear-local-")[:-9]
                 self.memory_mb[name] = max(self.memory_mb[name], int(peak.split()[1]) // 1024)
 
 
