@@ -91,10 +91,11 @@ def adjust(
 
 def bill_again(
     ctx: Context, original: Session, cancellation: Session, *, key: str, reason: str, author: str
-) -> Session:
+) -> Session | None:
     """Bill a session anew whose document was cancelled: a VERIFIED row of what was credited, for the next run (row 66).
 
-    It is written once; from then on corrections of the session are those of this row (``current``).
+    It is written once; from then on corrections of the session are those of this row (``current``). A session that its
+    CPO withdrew meanwhile is not billed anew (None).
 
     Raises:
         Conflict: the session was not credited by this cancellation, or was billed anew under another key.
@@ -107,6 +108,8 @@ def bill_again(
             if known is None or known.cdr_ref != ref:
                 raise Conflict("this session is billed anew already", successor=sums.successor)
             return known
+        if sums.withdrawn is not None:
+            return None
         credited = store.rating(ctx.db, original.issuer_id, cancellation.cdr_ref, cancellation.rating_version)
         if cancellation.cdr_ref not in sums.refs or credited is None:
             raise Conflict("this session is still billed", cdr_ref=original.cdr_ref)

@@ -100,8 +100,11 @@ def _adjust(ctx: Context, base: Session, original: Session, known: Session | Non
     sums = store.adjusted(ctx.db, original.issuer_id, original.cdr_ref)
     left = adjustments.outstanding_of(original, sums)
     if not left:
-        gone = {"billing": Billing.CREDITED, "counterpart": original.cdr_ref, "reasons": ("CREDITED_BEFORE",)}
-        return _write(ctx, base.model_copy(update=gone), known)
+        # Its document may have been cancelled a moment ago, to bill it again: the mark keeps that from happening.
+        update = {"billing": Billing.CREDITED, "counterpart": original.cdr_ref, "reasons": ("CREDITED_BEFORE",)}
+        gone, mark = base.model_copy(update=update), sums.model_copy(update={"withdrawn": base.cdr_ref})
+        ctx.db.transact([_put(gone, known), store.adjusted_put(mark, sums)])
+        return gone
     row = priced.model_copy(
         update={
             "cdr_ref": base.cdr_ref,

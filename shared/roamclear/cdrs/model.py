@@ -178,7 +178,8 @@ class Session(Record):
 class Adjusted(Record):
     """What was corrected of a locked session since: Σ ``minor`` of the rows ``refs``, in their order.
 
-    ``successor`` is the row that bills the session anew after its document was cancelled.
+    ``successor`` is the row that bills the session anew after its document was cancelled; ``withdrawn`` the credit CDR
+    that came when nothing was left to credit, after which nothing bills it anew.
     """
 
     issuer_id: str
@@ -186,4 +187,5 @@ class Adjusted(Record):
     minor: int = 0
     refs: tuple[str, ...] = ()
     successor: str | None = None
+    withdrawn: str | None = None
     changed: int = 0
