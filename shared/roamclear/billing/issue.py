@@ -112,7 +112,7 @@ def _issue_part(
         reasons=vat_reasons.with_fees(vat_reasons.reasons(rows, _versions(ctx, run)), part.fees),
         fees=part.fees,
         carried=carry.runs_of(ctx, run)[1:],
-        amended=chain.amended(ctx, run.issuer_id, (session for session, _, _ in rows), anew=type_code == "384"),
+        amended=_amended(ctx, run, rows, type_code),
         not_included=len(not_included(ctx, run)),
         payment=self_billing.payment(ctx, run.issuer_id, terms.terms),
     )
@@ -135,6 +135,13 @@ def _issue_part(
             if lost.table not in (Table.AUDIT, Table.CLEARING):
                 raise
     raise Busy("the number series is taken by too many at once")
+
+
+def _amended(ctx: Context, run: Run, rows: list[Row], type_code: str) -> list[Document]:
+    """What the rows correct; a correction of nothing but fees has no row that could name its document."""
+    found = chain.amended(ctx, run.issuer_id, (session for session, _, _ in rows), anew=type_code == "384")
+    corrected = store.document(ctx.db, run.issuer_id, run.corrects) if run.corrects and not found else None
+    return [corrected] if corrected else found
 
 
 def _proofs(

@@ -1,0 +1,107 @@
+"""Faults of corrections that the year of ``tests/stateful/test_year.py`` found, each by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from roamclear.billing import service as billing
+from roamclear.billing import store
+from roamclear.billing.corrections import Wanted, approve, prepare
+from roamclear.billing.model import RunRequest
+from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.model import Billing
+from roamclear.contracts.fees import Fee, FeeKind
+from roamclear.contracts.model import VatCategory, VatTreatment
+from roamclear.documents.checks import missing
+from tests.integration.test_close import close_run, open_run, push, start
+from tests.support import builders as b
+from tests.support import memory_stage
+from tests.support.corrections import (
+    CHECKER,
+    INVOICE,
+    MAKER,
+    credited,
+    document,
+    facts_told,
+    invoiced,
+    november,
+    play,
+    proved,
+    ref,
+    session,
+)
+from tests.support.fonts import fonts_dir
+from tests.support.moto_stack import Stage
+
+STANDARD = VatTreatment(category=VatCategory.STANDARD, rate_percent=Decimal(19))
+BASE = Fee(
+    code="BASE", name="Base", kind=FeeKind.MONTHLY, price=Decimal("49.00"), vat=STANDARD, without_sessions=True
+)  # fmt: skip
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """A stage in memory with fonts."""
+    with memory_stage.stage() as made:
+        object.__setattr__(made.ctx, "fonts_dir", str(fonts_dir()))
+        yield made
+
+
+def withdrawal(number: int) -> dict[str, Any]:
+    """The credit CDR of a session of the builders."""
+    original = b.cdr(number)
+    total = {"excl_vat": -original["total_cost"]["excl_vat"]}
+    credit = {"id": f"{original['id']}-C", "credit": True, "credit_reference_id": original["id"]}
+    return original | credit | {"total_cost": total}
+
+
+def cancelled_with_a_credit_between(stage: Stage, *numbers: int, at_once: bool = False) -> None:
+    """A cancellation that bills again, whose credit note waits while the CPO withdraws sessions."""
+    wanted = Wanted(number=INVOICE, reason="wrong buyer", bill_again=True, at_once=at_once)
+    made = prepare(stage.ctx, MAKER, b.ISSUER, wanted)
+    approve(stage.ctx, CHECKER, b.ISSUER, made.correction_id)
+    facts_told(stage.ctx, stage)
+    request = RunRequest(issuer_id=b.ISSUER, contract_id=b.CONTRACT, period=made.correction_id, kind="CORR")
+    run = billing.prepare(stage.ctx, request)
+    billing.open_window(stage.ctx, b.ISSUER, run.run_id)
+    for number in numbers:
+        push(stage, withdrawal(number))
+    play(stage.ctx, stage)
+
+
+def test_a_session_that_is_withdrawn_while_its_document_is_cancelled_is_not_billed_again(stage: Stage) -> None:
+    invoiced(stage)
+    cancelled_with_a_credit_between(stage, 1)
+    assert session(stage, f"{ref(1)}-C").billing is Billing.CREDITED
+    run = november(stage)
+    billed = {s.cdr_ref.split("~")[0] for s, _ in billing.members(stage.ctx, run)}
+    assert billed == {ref(2), ref(3)}
+    assert sum(d.net.amount_minor for d in store.documents(stage.ctx.db, b.ISSUER)) == 2 * 830
+    proved(stage)
+
+
+def test_a_corrected_invoice_of_fees_alone_names_what_it_corrects(stage: Stage) -> None:
+    invoiced(stage, sessions=1, vat=STANDARD, fees=(BASE,))
+    cancelled_with_a_credit_between(stage, 1, at_once=True)
+    corrected = document(stage, "VWK-2026-000001")
+    model = billing.document_model(stage.ctx, corrected)
+    assert corrected.net.amount_minor == 4900
+    assert [p.number for p in model.preceding] == [INVOICE]
+    assert missing(model) == []
+    proved(stage)
+
+
+def test_an_invoice_of_fees_alone_can_be_cancelled(stage: Stage) -> None:
+    start(stage, vat=STANDARD, fees=(BASE,))
+    close_run(stage, open_run(stage))
+    facts_told(stage.ctx, stage)
+    credited(stage)
+    note = billing.document_model(stage.ctx, document(stage, "VWC-2026-000001"))
+    assert [p.number for p in note.preceding] == [INVOICE]
+    assert (note.totals.net.amount_minor, missing(note)) == (4900, [])
+    assert cdrs.sessions(stage.ctx, b.ISSUER, [ref(1)]) == {}
+    proved(stage)
