@@ -83,6 +83,14 @@ def test_the_twins_say_the_same_as_the_sheet(issued: Stage) -> None:
     assert [r["Dispute outcome"] for r in table] == [""] * 4
 
 
+def test_each_session_of_the_sheet_links_to_its_trace(issued: Stage) -> None:
+    key = next(k for k in render(issued) if k.endswith(".xlsx"))
+    book = openpyxl.load_workbook(io.BytesIO(issued.ctx.objects.get("documents", key) or b""))
+    rows = [row for row in book["Sessions"].iter_rows(min_row=2) if row[3].value]
+    base = f"{issued.ctx.public_base_url}/v1/cdrs/{b.PARTY}*"
+    assert [row[-1].hyperlink.target for row in rows] == [f"{base}{row[3].value}/trace" for row in rows]
+
+
 def render(issued: Stage) -> list[str]:
     return packages.render_sessions(issued.ctx, b.ISSUER, RUN)
 

@@ -27,6 +27,7 @@ class Kind(Enum):
     UTC = "UTC"
     DURATION = "DURATION"
     FLAG = "FLAG"
+    LINK = "LINK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ COLUMNS: tuple[SessionColumn, ...] = (
     SessionColumn("Late flag", "late", Kind.FLAG, 9),
     SessionColumn("First seen", "first_seen_utc", Kind.UTC, 19),
     SessionColumn("Payload SHA-256", "payload_sha256", _T, 30),
-    SessionColumn("Trace", "trace_link", _T, 30),
+    SessionColumn("Trace", "trace_link", Kind.LINK, 30),
 )
 #: Columns before ``COLUMNS``: they are equal for the whole export or counted.
 LEADING = (("#", 7), ("Invoice no.", 18), ("Period", 23))

@@ -65,7 +65,7 @@ class SessionRow(Record):
     late: bool = False
     first_seen_utc: datetime | None = None
     payload_sha256: str | None = None
-    trace_link: str | None = Field(default=None, description="written as text, never as a link")
+    trace_link: str | None = Field(default=None, description="a link where it begins with the export's trace_base")
 
 
 class AdjustmentRow(Record):
@@ -124,6 +124,7 @@ class SessionExport(Record):
     window: WindowStatement | None = None
     rounding_note: str = "Each component is rounded half-up to the minor unit once per session."
     is_copy: bool = False
+    trace_base: str | None = Field(default=None, pattern=r"^https?://[!-~]+/$", description="our own address of traces")
     primary: str = Field(default="#1F3A5F", pattern=r"^#[0-9A-Fa-f]{6}$", description="the issuer's brand colour")
 
 

@@ -100,7 +100,7 @@ def _values(row: SessionRow) -> Iterator[tuple[SessionColumn, Any]]:
 def _csv_cell(column: SessionColumn, value: Any) -> str:
     if value is None:
         return ""
-    if column.kind is Kind.TEXT:
+    if column.kind in (Kind.TEXT, Kind.LINK):
         return safe(value)
     if column.kind is Kind.MONEY:
         return amount(value)

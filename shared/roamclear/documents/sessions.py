@@ -6,6 +6,7 @@ holds at most ``ROWS_PER_PART`` sessions. Every write returns a code instead of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,6 +26,10 @@ ROWS_PER_PART = 300_000
 #: Serial 0 of the 1900 date system as Excel really counts it (ECMA-376, 18.17.4.1).
 _EPOCH = datetime(1899, 12, 30, tzinfo=UTC).replace(tzinfo=None)
 _DAY = Decimal(86_400)
+#: A sheet may hold 65,530 links; what comes after them is text.
+_MOST_LINKS = 65_000
+#: What an address behind our own base may be made of.
+_TAIL = re.compile(r"[A-Za-z0-9._*/-]{1,200}", re.ASCII)
 _SAFE = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
 _MOMENT = "yyyy-mm-dd hh:mm:ss"
@@ -36,6 +41,7 @@ _NUMBER_FORMATS = {
     Kind.UTC: _MOMENT,
     Kind.DURATION: "[h]:mm:ss",
     Kind.FLAG: "General",
+    Kind.LINK: "@",
 }
 
 
@@ -162,8 +168,22 @@ class _Book:
     def _writer(
         self, sheet: Any, place: int, column: SessionColumn
     ) -> tuple[int, Callable[[SessionRow], Any], Callable[..., int], Any]:
-        write = {Kind.TEXT: sheet.write_string, Kind.FLAG: sheet.write_boolean}.get(column.kind, sheet.write_number)
+        ways = {Kind.TEXT: sheet.write_string, Kind.FLAG: sheet.write_boolean, Kind.LINK: self._linker(sheet)}
+        write = ways.get(column.kind, sheet.write_number)
         return place, _reader(column), write, self.formats[column.kind]
+
+    def _linker(self, sheet: Any) -> Callable[..., int]:
+        """Writes a link where a text is an address below our own base, and else the text."""
+        base, left = self.export.trace_base, _MOST_LINKS
+
+        def write(at: int, place: int, text: str, form: Any) -> int:
+            nonlocal left
+            if base is None or left == 0 or not text.startswith(base) or not _TAIL.fullmatch(text[len(base) :]):
+                return int(sheet.write_string(at, place, text, form))
+            left -= 1
+            return int(sheet.write_url(at, place, text, form))
+
+        return write
 
     def _total_row(self, sheet: Any, rows: int, part: Tally) -> None:
         """Sums that follow the filter, with their values cached for readers that do not calculate."""
@@ -314,7 +334,7 @@ def _letter(place: int) -> str:
 def _reader(column: SessionColumn) -> Callable[[SessionRow], Any]:
     """What the sheet gets: texts, booleans and Decimals."""
     get = attrgetter(column.key)
-    if column.kind in (Kind.TEXT, Kind.DECIMAL, Kind.FLAG, Kind.WHOLE):
+    if column.kind in (Kind.TEXT, Kind.DECIMAL, Kind.FLAG, Kind.WHOLE, Kind.LINK):
         return get
     if column.kind is Kind.MONEY:
         return lambda row: None if (amount := get(row)) is None else amount.to_decimal()
@@ -373,4 +393,5 @@ def _read_me(export: SessionExport) -> tuple[str, ...]:
         "Unit price kWh is the agreed price; the pricing basis tells whether the contract's prices or the CDR's own "
         "total were used. Delta to CDR is Net minus the total in the CDR.",
         "Payload SHA-256 is the digest of the message as it was received.",
+        "Trace is the address of the session's calculation, segment by segment, for who may see this contract.",
     )

@@ -45,10 +45,13 @@ def collect(
     documents = billing.documents_of(ctx, run.issuer_id, corrected)
     plain = iter([row for row in part if row[2] != "ADJUSTMENT"])
     sessions = []
+    traces = rows.trace_base(ctx)
     while chunk := list(islice(plain, _CHUNK)):
         # A body is many times a row: those of a chunk are let go before the next ones come.
         bodies = cdrs.originals(ctx, run.issuer_id, [body_ref(s) for s, _, _ in chunk])
-        sessions += [rows.session_row(s, rating, bodies[body_ref(s)], basis, section) for s, rating, section in chunk]
+        sessions += [
+            rows.session_row(s, rating, bodies[body_ref(s)], basis, section, traces) for s, rating, section in chunk
+        ]
     adjustments = [
         rows.adjustment_row(s, rating, billed.get(s.credit_of or ""), documents.get(s.credit_of or ""))
         for s, rating, section in part

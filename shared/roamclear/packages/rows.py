@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from datetime import timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ from roamclear.contracts.model import ContractVersion
 from roamclear.documents.model import AdjustmentRow, ExcludedRow, FeeRow, InvoiceDocument, SessionExport, SessionRow
 from roamclear.identity.issuer import Issuer
 from roamclear.kernel import numbers_json
+from roamclear.kernel.context import Context
 from roamclear.kernel.ids import contract_id as emaid
 from roamclear.kernel.ids import evse_id as evse_ids
 from roamclear.kernel.money import Money, total
@@ -20,9 +22,18 @@ from roamclear.rating.model import ChargeRecord
 from roamclear.rating.service import normalise_cdr
 
 _SECONDS = Decimal(3600)
+#: References that stand in an address as they are.
+_PLAIN = re.compile(r"[A-Z0-9._*-]+", re.ASCII)
 
 
-def head(issuer: Issuer, terms: ContractVersion, run: Run, header: Document, model: InvoiceDocument) -> SessionExport:
+def trace_base(ctx: Context) -> str | None:
+    """Where the traces of sessions are read (product.md rows 123 and B2); None on a stage without an address."""
+    return f"{ctx.public_base_url.rstrip('/')}/v1/cdrs/" if ctx.public_base_url else None
+
+
+def head(
+    ctx: Context, issuer: Issuer, terms: ContractVersion, run: Run, header: Document, model: InvoiceDocument
+) -> SessionExport:
     """The head of an export."""
     return SessionExport(
         document_number=header.number,
@@ -39,12 +50,18 @@ def head(issuer: Issuer, terms: ContractVersion, run: Run, header: Document, mod
         document_gross=header.gross,
         zone=terms.terms.zone,
         window=model.window,
+        trace_base=trace_base(ctx),
         primary=issuer.brand.primary,
     )
 
 
-def session_row(session: Session, rating: Rating, original: Original, basis: str, section: str) -> SessionRow:
-    """One session with everything the eMSP needs to check it; the driver's contract id is masked."""
+def session_row(
+    session: Session, rating: Rating, original: Original, basis: str, section: str, traces: str | None = None
+) -> SessionRow:
+    """One session with everything the eMSP needs to check it; the driver's contract id is masked.
+
+    ``traces`` is the address under which its trace is found.
+    """
     charge = _charge(original)
     amounts = {name: _sum(rating, name, session.currency) for name in ("ENERGY", "FLAT", "TIME", "PARKING", "CAP")}
     other = _rest(rating, set(amounts), session.currency)
@@ -93,6 +110,7 @@ def session_row(session: Session, rating: Rating, original: Original, basis: str
         late=section == "EARLIER",
         first_seen_utc=session.received_at_utc,
         payload_sha256=session.sha256,
+        trace_link=f"{traces}{session.cdr_ref}/trace" if traces and _PLAIN.fullmatch(session.cdr_ref) else None,
     )
 
 

@@ -82,7 +82,7 @@ def listing_of(ctx: Context, run: Run, header: Document, parts: list[list[billin
     """The session list of a document."""
     issuer = identity.issuer(ctx, run.issuer_id)
     terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version)
-    export = rows.head(issuer, terms, run, header, billing.document_model(ctx, header))
+    export = rows.head(ctx, issuer, terms, run, header, billing.document_model(ctx, header))
     sessions, adjustments = lists.collect(ctx, run, parts[header.place], terms.terms.basis.value)
     excluded = [rows.excluded_row(s) for s in billing.not_included(ctx, run)] if header.place == 0 else []
     fees = [rows.fee_row(charge) for charge in billing.fees_by_place(ctx, run)[header.place]]

@@ -73,5 +73,6 @@ def _head(ctx: Context, run: Run, asked: Wanted, net: Money) -> SessionExport:
         created_at_utc=asked.as_of,
         document_net=net,
         zone=run.zone,
+        trace_base=rows.trace_base(ctx),
         primary=issuer.brand.primary,
     )

@@ -104,7 +104,7 @@ def test_nothing_injects_a_formula_or_a_link(text: str, tmp_path: Path) -> None:
     row = session(0, cdr_id=text, location=text, tariff_name=text, trace_link=text)
     excluded = EXCLUDED.model_copy(update={"reason": text})
     adjustment = ADJUSTMENT.model_copy(update={"reason": text})
-    head = export(782, issuer_name=text, document_number=text)
+    head = export(782, issuer_name=text, document_number=text, trace_base="https://clearing.example/v1/cdrs/")
     write_xlsx(head, [row], tmp_path, "s", adjustments=[adjustment], excluded=[excluded])
     with zipfile.ZipFile(tmp_path / "s.xlsx") as archive:
         parts = {name: archive.read(name).decode() for name in archive.namelist()}
@@ -117,6 +117,27 @@ def test_nothing_injects_a_formula_or_a_link(text: str, tmp_path: Path) -> None:
     for line in csv.reader(_stream(target)):
         assert all(cell[:1] not in "=+@\t\r＝" or not cell for cell in line)
         assert all(not cell.startswith("-") or cell == "-5.00" for cell in line)
+
+
+OURS = "https://clearing.example/v1/cdrs/"
+
+
+def test_a_trace_of_ours_is_a_link_and_nothing_else_is(tmp_path: Path) -> None:
+    told = [f"{OURS}DEVWK*CDR-1/trace", "https://evil.example/x", f"{OURS}a b", f'{OURS}"><x', f"{OURS}?a={'x' * 300}"]
+    rows = [session(0, cdr_id=f"C{n}", trace_link=text) for n, text in enumerate(told)]
+    write_xlsx(export(1282 * len(rows), trace_base=OURS), rows, tmp_path, "s")
+    sheet = openpyxl.load_workbook(tmp_path / "s.xlsx")["Sessions"]
+    cells = [row[-1] for row in sheet.iter_rows(min_row=2, max_row=1 + len(rows))]
+    assert [cell.value for cell in cells] == told
+    assert [cell.hyperlink.target if cell.hyperlink else None for cell in cells] == [told[0], None, None, None, None]
+
+
+def test_links_beyond_what_a_sheet_holds_are_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roamclear.documents.sessions._MOST_LINKS", 2)
+    rows = [session(0, cdr_id=f"C{n}", trace_link=f"{OURS}C{n}/trace") for n in range(3)]
+    write_xlsx(export(1282 * 3, trace_base=OURS), rows, tmp_path, "s")
+    sheet = openpyxl.load_workbook(tmp_path / "s.xlsx")["Sessions"]
+    assert [bool(sheet.cell(row, sheet.max_column).hyperlink) for row in (2, 3, 4)] == [True, True, False]
 
 
 def test_many_rows_are_split_into_parts(tmp_path: Path) -> None:
