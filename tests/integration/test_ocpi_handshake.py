@@ -244,3 +244,10 @@ def test_no_stage_but_local_calls_loopback(ctx: Context, backend: Backend) -> No
     with served(replace(ctx, stage="dev")):
         answer = connect(ctx, registration=True).call("POST", PLACE, offer(backend))
     assert (answer.code, backend.seen) == (2001, [])
+
+
+def test_a_cpo_learns_which_emsp_buys_from_it(ctx: Context, backend: Backend) -> None:
+    found_issuer(ctx, emsp_parties=("DEVWM",))
+    answer = connect(ctx, registration=True).call("POST", PLACE, offer(backend))
+    roles = [(r["role"], r["country_code"], r["party_id"]) for r in answer.data["roles"]]
+    assert roles == [("HUB", "DE", "VWK"), ("EMSP", "DE", "VWM")]

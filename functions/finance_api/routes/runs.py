@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
-from roamclear.billing import reminders
+from roamclear.billing import reminders, self_billing
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document
 from roamclear.deliveries import service as deliveries
@@ -176,6 +176,31 @@ def post_resend(number: str) -> Response[str]:
     issuer_id = request.issuer_of(actor)
     made = resend.ask(request.ctx, actor, issuer_id, number, tuple(body.contacts), body.request_id)
     return answer(made, HTTPStatus.ACCEPTED)
+
+
+class ObjectionBody(BaseModel):
+    """What is wrong with a self-billed document."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(max_length=1000)
+
+
+@router.post("/invoices/<number>/accept")
+def accept_self_billed(number: str) -> Response[str]:
+    """The supplier accepts a document that we drew up in its name; then it is paid."""
+    request = Request(router)
+    actor = request.actor
+    return answer(self_billing.accept(request.ctx, actor, request.issuer_of(actor), number))
+
+
+@router.post("/invoices/<number>/object")
+def object_to_self_billed(number: str) -> Response[str]:
+    """The supplier objects to a document that we drew up in its name; then it is not paid."""
+    request = Request(router)
+    actor = request.actor
+    body = request.read(ObjectionBody)
+    return answer(self_billing.object_to(request.ctx, actor, request.issuer_of(actor), number, body.reason))
 
 
 @router.get("/invoices/<number>/deliveries")

@@ -24,7 +24,8 @@ _MAX_LISTED = 100
 def ours(ctx: Context, credential: Credential, version: str, base: str, token: str) -> Json:
     """Our credentials object for a caller; ``token`` is the one it calls us with.
 
-    To an eMSP we speak for the issuer's CPO parties; to a CPO we are a hub, which 2.3.0 tells by ``hub_party_id``.
+    To an eMSP we speak for the issuer's CPO parties; to a CPO we are a hub, which 2.3.0 tells by ``hub_party_id``,
+    and the eMSP of the parties whose charging we buy ourselves.
     """
     issuer = identity.issuer(ctx, credential.issuer_id)
     if not issuer.parties:
@@ -37,6 +38,7 @@ def ours(ctx: Context, credential: Credential, version: str, base: str, token: s
         roles += [_role(issuer, each, "CPO") for each in issuer.parties]
     if credential.cpo_parties:
         roles.append(_role(issuer, issuer.parties[0], "OTHER" if version == "2.3.0" else "HUB"))
+        roles += [_role(issuer, each, "EMSP") for each in issuer.emsp_parties]
     made: Json = {"token": token, "url": url, "roles": roles}
     if version == "2.3.0":
         made["hub_party_id"] = issuer.parties[0]

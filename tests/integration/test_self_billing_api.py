@@ -1,0 +1,80 @@
+"""The supplier's word on a self-billed document as it meets it in the API, on the real tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from roamclear.billing import store
+from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.model import Billing
+from tests.integration import test_close as month
+from tests.integration.test_payouts_chain import deliver
+from tests.support import builders as b
+from tests.support.api import Api, environment
+from tests.support.moto_stack import Stage
+from tests.support.ocpi_partner import connect, served
+from tests.unit.billing.test_self_billing import CPO, DEEMED, OURS, bought, closed, start
+
+
+@pytest.fixture
+def api(stage: Stage) -> Iterator[Api]:
+    with environment(stage):
+        yield Api(stage)
+
+
+def test_an_objection_and_what_follows(api: Api) -> None:
+    stage = api.stage
+    start(stage, self_billing=DEEMED)
+    (number,) = closed(stage, 2).numbers
+    shown = api.call("GET", f"/v1/invoices/{number}", "EMSP_USER", contract_id=b.CONTRACT)
+    assert (shown.body["type_code"], shown.body["self_billed"]["acceptance"]) == ("389", "AWAITED")
+    path = f"/v1/invoices/{number}"
+    objection = {"reason": "the meter of one session was wrong"}
+    assert api.call("POST", f"{path}/object", "FINANCE", objection).status == 403
+    assert api.call("POST", f"{path}/object", "EMSP_USER", objection, contract_id="C-OTHER").status == 404
+    refused = api.call("POST", f"{path}/object", "EMSP_USER", {"reason": ""}, contract_id=b.CONTRACT)
+    assert (refused.status, refused.body["field"]) == (422, "reason")
+    for _ in range(2):
+        said = api.call("POST", f"{path}/object", "EMSP_USER", objection, contract_id=b.CONTRACT)
+        assert (said.status, said.body["self_billed"]["acceptance"]) == (200, "OBJECTED")
+    told = api.call("GET", "/v1/exceptions", "FINANCE").body["items"]
+    assert [row["document"] for row in told if row["kind"] == "SELF_BILLING_OBJECTED"] == [number]
+    stage.clock.advance(timedelta(days=20))
+    deliver(stage)
+    assert api.call("GET", "/v1/payouts", "FINANCE").body["items"] == []
+    done = api.call("POST", f"{path}/accept", "EMSP_USER", contract_id=b.CONTRACT)
+    assert (done.status, done.body["self_billed"]["acceptance"]) == (200, "ACCEPTED")
+    late = api.call("POST", f"{path}/object", "EMSP_USER", objection, contract_id=b.CONTRACT)
+    assert (late.status, late.body["rule"]) == (409, "OBJECTION_TOO_LATE")
+    deliver(stage)
+    (payout,) = api.call("GET", "/v1/payouts", "FINANCE").body["items"]
+    assert (payout["purchase"], payout["state"]) == (number, "READY")
+    assert store.open_purchases(stage.ctx.db, b.ISSUER) == []
+    told = api.call("GET", "/v1/exceptions", "FINANCE").body["items"]
+    assert [row for row in told if row["kind"] == "SELF_BILLING_OBJECTED"] == []
+
+
+def test_an_invoice_of_ours_is_not_accepted(api: Api) -> None:
+    stage = api.stage
+    month.start(stage)
+    month.push(stage, b.cdr(1))
+    (number,) = month.close_run(stage, month.open_run(stage)).numbers
+    reply = api.call("POST", f"/v1/invoices/{number}/accept", "EMSP_USER", contract_id=b.CONTRACT)
+    assert reply.status == 404
+
+
+def test_the_cpo_pushes_what_we_buy_over_ocpi(stage: Stage) -> None:
+    start(stage)
+    with served(stage.ctx):
+        partner = connect(stage.ctx, CPO)
+        body = bought(1)
+        stage.clock.set(month.OPENS - timedelta(days=5))
+        reply = partner.push(body, headers={"ocpi-to-country-code": OURS[:2], "ocpi-to-party-id": OURS[2:]})
+        assert reply.code == 1000, reply.text
+
+    made = cdrs.process(stage.ctx, b.ISSUER, f"{CPO}*{body['id']}")
+    assert made.reasons == ()
+    assert (made.billing, made.contract_id, made.emsp_party) == (Billing.VERIFIED, b.CONTRACT, OURS)
