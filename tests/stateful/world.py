@@ -63,9 +63,9 @@ def fault(row: dict[str, Any], error: Exception) -> None:
 FEES = {"PER_SESSION": "0.10", "PERCENT": "3"}
 
 
-def price(contract_id: str, kwh: str) -> int:
+def price(contract_id: str, kwh: str, agreed: tuple[str, str, str, int] | None = None) -> int:
     """What a session costs in cents: each component rounded half-up once."""
-    _, energy, session, _ = CONTRACTS[contract_id]
+    _, energy, session, _ = agreed or CONTRACTS[contract_id]
     cent = Decimal("0.01")
     parts = ((Decimal(kwh) * Decimal(energy)), Decimal(session))
     return sum(int(p.quantize(cent, ROUND_HALF_UP) * 100) for p in parts)
@@ -124,21 +124,26 @@ class World:
         self.last_number = 0
         self.died = 0
         b.found_issuer(self.ctx)
-        for contract_id, (party, energy, session, vat) in CONTRACTS.items():
-            changes: dict[str, Any] = {
-                "party_ids": (party,),
-                "grid": ({"id": "standard", "tariff": b.tariff(energy, session)},),
-            }
-            if vat:
-                changes |= {"unanswered_policy": "BILL", "on_cpo_silence": "REJECT"}
-                changes["vat"] = VatTreatment(category=VatCategory.STANDARD, rate_percent=Decimal(vat))
-                changes["fees"] = tuple(
-                    Fee(code=kind, name=kind, kind=FeeKind(kind), price=Decimal(agreed), vat=changes["vat"])
-                    for kind, agreed in FEES.items()
-                )
-            b.found_contract(self.ctx, contract_id, **changes)
+        for contract_id in CONTRACTS:
+            b.found_contract(self.ctx, contract_id, **self.terms_of(contract_id))
         b.found_own_account(self.ctx, evses=(ASSIGNED,))
         evses.register_location(self.ctx, b.ISSUER, b.PARTY, b.location(UNASSIGNED, number=2))
+
+    def terms_of(self, contract_id: str) -> dict[str, Any]:
+        """What a contract agrees beside what every contract of the tests does."""
+        party, energy, session, vat = CONTRACTS[contract_id]
+        changes: dict[str, Any] = {
+            "party_ids": (party,),
+            "grid": ({"id": "standard", "tariff": b.tariff(energy, session)},),
+        }
+        if vat:
+            changes |= {"unanswered_policy": "BILL", "on_cpo_silence": "REJECT"}
+            changes["vat"] = VatTreatment(category=VatCategory.STANDARD, rate_percent=Decimal(vat))
+            changes["fees"] = tuple(
+                Fee(code=kind, name=kind, kind=FeeKind(kind), price=Decimal(agreed), vat=changes["vat"])
+                for kind, agreed in FEES.items()
+            )
+        return changes
 
     def close(self) -> None:
         """Take the stage down."""
