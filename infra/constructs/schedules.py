@@ -96,6 +96,7 @@ MAIL_FAILURES = ("Bounce", "Complaint", "Reject", "Rendering Failure")
 #: Folders of the inbox and the function each belongs to; whatever lies elsewhere is a bank file.
 FOLDERS: dict[str, str] = {
     "compare_sessions": "compare/",
+    "draw_accruals": "accruals/",
     "export_window": "windows/",
     "import_cdr_file": "cdrs/",
     "rehearse": "rehearse/",

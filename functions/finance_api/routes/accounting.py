@@ -1,7 +1,8 @@
-"""The ledger for the bookkeeping of the house: chart of accounts and monthly exports."""
+"""The ledger for the bookkeeping of the house: chart of accounts, monthly exports and accrual packs."""
 
 from __future__ import annotations
 
+from datetime import date
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from functions.finance_api.http import Request, answer, parse
 from roamclear.accounting import service as accounting
 from roamclear.accounting.model import Chart, Profile
+from roamclear.status import packs
 
 router = APIGatewayHttpRouter()
 
@@ -58,3 +60,30 @@ def list_exports() -> Response[str]:
     request = Request(router)
     actor = request.actor
     return answer({"items": accounting.exports(request.ctx, actor, request.issuer_of(actor))})
+
+
+class AccrualBody(BaseModel):
+    """A calendar month, and the day whose end counts; the month's last where none is named."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    period: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}$")
+    as_of: date | None = None
+
+
+@router.post("/accounting/accruals")
+def post_accruals() -> Response[str]:
+    """The accrual pack of a month as of a day: its files, or 202 while it is being drawn."""
+    request = Request(router)
+    actor = request.actor
+    body = request.read(AccrualBody)
+    found = packs.ask(request.ctx, actor, request.issuer_of(actor), body.period, body.as_of)
+    return answer(found, HTTPStatus.OK if found["files"] else HTTPStatus.ACCEPTED)
+
+
+@router.get("/accounting/accruals")
+def list_accruals() -> Response[str]:
+    """The accrual packs that were drawn, with signed links."""
+    request = Request(router)
+    actor = request.actor
+    return answer({"items": packs.listed(request.ctx, actor, request.issuer_of(actor))})

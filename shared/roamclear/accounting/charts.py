@@ -27,6 +27,9 @@ SKR04: dict[str, str] = {
     Account.WRITE_OFF.value: "6930",
     Account.EQUITY.value: "9000",
     Account.OWN_SHARE.value: "4970",
+    Account.ACCRUED_REVENUE.value: "1300",
+    Account.ACCRUED_COST.value: "3500",
+    Account.DISPUTE_PROVISION.value: "3070",
 }
 
 PCG: dict[str, str] = {
@@ -46,6 +49,9 @@ PCG: dict[str, str] = {
     Account.WRITE_OFF.value: "654000",
     Account.EQUITY.value: "890000",
     Account.OWN_SHARE.value: "791000",
+    Account.ACCRUED_REVENUE.value: "418100",
+    Account.ACCRUED_COST.value: "408100",
+    Account.DISPUTE_PROVISION.value: "151800",
 }
 
 

@@ -41,6 +41,11 @@ def chart(ctx: Context, actor: Actor, issuer_id: str) -> Chart:
     return _chart(ctx, issuer_id)
 
 
+def chart_now(ctx: Context, issuer_id: str) -> Chart:
+    """The chart for a worker; the proposal while none was saved."""
+    return _chart(ctx, issuer_id)
+
+
 def save_chart(ctx: Context, actor: Actor, made: Chart) -> Chart:
     """Save the chart; a personal account that was given stays with its debtor or creditor.
 
@@ -220,4 +225,4 @@ def _log(ctx: Context, actor: Actor, issuer_id: str, subject: str, action: str, 
     )
 
 
-__all__ = ["chart", "equations", "export", "exports", "save_chart", "shown"]
+__all__ = ["chart", "chart_now", "equations", "export", "exports", "save_chart", "shown"]

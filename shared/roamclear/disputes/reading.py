@@ -28,6 +28,11 @@ def disputes(ctx: Context, actor: Actor, issuer_id: str, contract_id: str) -> li
     return store.of_contract(ctx.db, issuer_id, contract_id)
 
 
+def of_contract(ctx: Context, issuer_id: str, contract_id: str) -> list[Dispute]:
+    """The disputes of a contract for a worker, oldest first."""
+    return store.of_contract(ctx.db, issuer_id, contract_id)
+
+
 def queue(ctx: Context, actor: Actor, issuer_id: str, query: Query) -> tuple[list[Dispute], str | None]:
     """Disputes by filter, and where to go on from.
 

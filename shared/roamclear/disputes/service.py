@@ -11,7 +11,7 @@ from roamclear.disputes.limits import save as set_limit
 from roamclear.disputes.lists import announce as announce_list
 from roamclear.disputes.lists import result as list_result
 from roamclear.disputes.mails import tell
-from roamclear.disputes.reading import dispute, disputes, export, queue, side_by_side
+from roamclear.disputes.reading import dispute, disputes, export, of_contract, queue, side_by_side
 from roamclear.disputes.rules import clocks
 from roamclear.disputes.talk import comment, escalate, give_info, request_info, review, review_many
 
@@ -36,6 +36,7 @@ __all__ = [
     "give_info",
     "limits",
     "list_result",
+    "of_contract",
     "queue",
     "reject",
     "request_info",

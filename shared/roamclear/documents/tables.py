@@ -136,7 +136,14 @@ def _plain(value: Cell) -> str:
 
 
 def write_xlsx(title: str, titles: Sequence[str], rows: Iterable[Sequence[Cell]], *, created: datetime) -> bytes:
-    """An XLSX file of one sheet with typed cells; equal input gives equal bytes. Instants are written in UTC.
+    """An XLSX file of one sheet (``write_book``)."""
+    return write_book([(title, titles, rows)], created=created)
+
+
+def write_book(sheets: Sequence[tuple[str, Sequence[str], Iterable[Sequence[Cell]]]], *, created: datetime) -> bytes:
+    """An XLSX file of sheets (name, titles, rows) with typed cells, named after its first.
+
+    Equal input gives equal bytes. Instants are written in UTC.
 
     Raises:
         InvariantBroken: the writer refused a cell.
@@ -146,7 +153,14 @@ def write_xlsx(title: str, titles: Sequence[str], rows: Iterable[Sequence[Cell]]
     target = io.BytesIO()
     safe_ways = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     book: Any = xlsxwriter.Workbook(target, {"constant_memory": True, **safe_ways})
-    book.set_properties({"title": title, "created": created.astimezone(UTC).replace(tzinfo=None)})
+    book.set_properties({"title": sheets[0][0], "created": created.astimezone(UTC).replace(tzinfo=None)})
+    for title, titles, rows in sheets:
+        _write_sheet(book, title, titles, rows)
+    book.close()
+    return target.getvalue()
+
+
+def _write_sheet(book: Any, title: str, titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     sheet = book.add_worksheet(title)
     bold, moment = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
     sheet.freeze_panes(1, 0)
@@ -165,8 +179,6 @@ def write_xlsx(title: str, titles: Sequence[str], rows: Iterable[Sequence[Cell]]
                 _put(sheet.write_number(at, place, value))
     sheet.set_column(0, len(titles) - 1, 20)
     sheet.autofilter(0, 0, at, len(titles) - 1)
-    book.close()
-    return target.getvalue()
 
 
 def _put(code: int) -> None:

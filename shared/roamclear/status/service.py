@@ -114,7 +114,7 @@ def _period(
 ) -> list[PeriodStatus]:
     """A row for each currency of the period; the run and its documents stand in the run's."""
     request = RunRequest(issuer_id=head.issuer_id, contract_id=head.contract_id, period=period.label)
-    run = _run(ctx, request)
+    run = run_of(ctx, request)
     own = run.currency if run else usual
     currencies = sorted({own} | {currency for _, currency in waiting})
     return [
@@ -131,7 +131,7 @@ def _period(
     ]
 
 
-def _run(ctx: Context, request: RunRequest) -> Run | None:
+def run_of(ctx: Context, request: RunRequest) -> Run | None:
     """The run of a period, or None before it was prepared."""
     try:
         return billing.run(ctx, request.issuer_id, request.run_id)
@@ -156,7 +156,7 @@ def _row(
     claims = contested.get(run.run_id, []) if run else []
     if run is not None:
         window, locked, fees = _in_run(ctx, run)
-        documents = _documents(ctx, run)
+        documents = documents_of_run(ctx, run)
     today = local_date(ctx.now(), head.zone)
     open_parts = [*lists.values(), window, locked]
     return PeriodStatus(
@@ -196,7 +196,7 @@ def _in_run(ctx: Context, run: Run) -> tuple[Part, Part, Money]:
     return nothing, rules.locked(run, fees), fees
 
 
-def _documents(ctx: Context, run: Run) -> list[Document]:
+def documents_of_run(ctx: Context, run: Run) -> list[Document]:
     """The documents of a run, and those of its period that correct them, each once."""
     found: dict[str, Document] = {}
     numbers: Sequence[str] = run.numbers if run.billed_by is None else ()
