@@ -26,7 +26,7 @@ def accept(
     ctx: Context, actor: Actor, issuer_id: str, number: str, *, accepted: Money | None = None, answer: str = ""
 ) -> Dispute:
     """The CPO grants the claim, or a part of it; a session that then costs nothing is invalidated."""
-    scope = authorise(actor, Right.DISPUTE_RESOLVE, issuer_id)
+    scope = parts.as_side(ctx, actor, issuer_id, number, Side.CPO)
 
     def attempt() -> Dispute:
         known = parts.pending(ctx, scope, issuer_id, number)
@@ -39,7 +39,7 @@ def accept(
 
 def reject(ctx: Context, actor: Actor, issuer_id: str, number: str, *, answer: str) -> Dispute:
     """The CPO refuses the claim with a reason; the session is billed."""
-    scope = authorise(actor, Right.DISPUTE_RESOLVE, issuer_id)
+    scope = parts.as_side(ctx, actor, issuer_id, number, Side.CPO)
     if not answer.strip():
         raise InvalidInput("a rejection gives its reason", field="answer")
 
@@ -72,7 +72,7 @@ def answer(ctx: Context, actor: Actor, issuer_id: str, given: Answer) -> Dispute
 
 def withdraw(ctx: Context, actor: Actor, issuer_id: str, number: str) -> Dispute:
     """The eMSP takes its claim back; the session is billed."""
-    scope = authorise(actor, Right.DISPUTE_CREATE, issuer_id)
+    scope = parts.as_side(ctx, actor, issuer_id, number, Side.EMSP)
 
     def attempt() -> Dispute:
         known = parts.pending(ctx, scope, issuer_id, number)

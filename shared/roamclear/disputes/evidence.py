@@ -52,7 +52,7 @@ def announce(ctx: Context, actor: Actor, issuer_id: str, number: str, *, name: s
             contract_id=known.contract_id,
             number=made.files,
             name=clean,
-            side=side,
+            side=parts.side_in(ctx, side, known),
             by=actor.actor_id,
             at_utc=ctx.now(),
         )

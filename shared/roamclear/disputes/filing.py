@@ -47,9 +47,10 @@ def file(ctx: Context, actor: Actor, issuer_id: str, claim: Claim, *, key: str |
     Raises:
         WindowClosed: with the closing instant, when the window is over.
         NotFound: the session is not one of the actor's contracts.
+        Forbidden: the actor is not of the eMSP: under REVERSE that is the house itself.
         Conflict: the session is in no window, or was disputed before with another claim, or the key stood for another.
     """
-    scope = authorise(actor, Right.DISPUTE_CREATE, issuer_id)
+    _, scope = parts.speaker(actor, issuer_id)
     return _file(ctx, actor, scope, claim, key=key)[0]
 
 
@@ -153,6 +154,7 @@ class _Read:
     disputes: dict[str, Dispute] = field(default_factory=dict)
     windows: dict[str, Window] = field(default_factory=dict)
     terms: dict[str, Terms] = field(default_factory=dict)
+    bought: dict[str, bool] = field(default_factory=dict)
 
 
 def _read_ahead(ctx: Context, issuer_id: str, refs: list[str], read: _Read) -> None:
@@ -181,7 +183,7 @@ def _file(
         before = parts.remembered(ctx, actor, issuer_id, key, digest)
         if before is not None:
             return parts.found(ctx, scope, issuer_id, before["subject"]), False
-        session, known = _standing(ctx, scope, claim.cdr_ref, ahead)
+        session, known = _standing(ctx, actor, scope, claim.cdr_ref, ahead)
         if known is not None:
             return _same(known, claim), False
         window = parts.open_window(ctx, session, ahead.windows)
@@ -197,7 +199,7 @@ def _file(
     return again_on_race(attempt, tables=parts.RACES)
 
 
-def _standing(ctx: Context, scope: Scope, cdr_ref: str, ahead: _Read) -> tuple[Session, Dispute | None]:
+def _standing(ctx: Context, actor: Actor, scope: Scope, cdr_ref: str, ahead: _Read) -> tuple[Session, Dispute | None]:
     """A session of the actor's contracts with its dispute; what was read ahead counts for the first try only."""
     session = ahead.sessions.pop(cdr_ref, None)
     fresh = session is None
@@ -207,6 +209,7 @@ def _standing(ctx: Context, scope: Scope, cdr_ref: str, ahead: _Read) -> tuple[S
     if session is None or session.contract_id is None:
         raise NotFound("no such object")
     require_contract(scope, session.contract_id)
+    parts.may_file(ctx, actor, scope.issuer_id, session.contract_id, ahead.bought)
     number = dispute_id(session.cdr_ref)
     known = store.find(ctx.db, scope.issuer_id, number) if fresh else ahead.disputes.get(number)
     return session, known

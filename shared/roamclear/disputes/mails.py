@@ -133,12 +133,13 @@ def _send(
 def _whom(ctx: Context, issuer: Issuer, contract_id: str, sides: tuple[Side, ...]) -> list[Told]:
     """The addresses of the sides; an issuer without a contact address reads its console."""
     terms, found = parts.terms_of(ctx, issuer.issuer_id, contract_id), []
-    if Side.CPO in sides and issuer.brand.contact_email:
+    house, partner = (Side.EMSP, Side.CPO) if terms.is_reverse else (Side.CPO, Side.EMSP)
+    if house in sides and issuer.brand.contact_email:
         to = (issuer.brand.contact_email,)
-        found.append(Told(side=Side.CPO, recipients=to, language=issuer.language, name=issuer.brand.name))
-    if Side.EMSP in sides:
+        found.append(Told(side=house, recipients=to, language=issuer.language, name=issuer.brand.name))
+    if partner in sides:
         name = terms.counterparty.legal_name
-        found.append(Told(side=Side.EMSP, recipients=terms.contact_emails, language=terms.language, name=name))
+        found.append(Told(side=partner, recipients=terms.contact_emails, language=terms.language, name=name))
     return found
 
 

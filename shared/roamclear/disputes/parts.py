@@ -42,11 +42,50 @@ def pending(ctx: Context, scope: Scope, issuer_id: str, number: str) -> Dispute:
 
 
 def speaker(actor: Actor, issuer_id: str) -> tuple[Side, Scope]:
-    """On which side of a dispute an actor speaks, and of which contracts."""
+    """Whether an actor speaks for the house (CPO) or its partner (EMSP), and of which contracts."""
     try:
         return Side.CPO, authorise(actor, Right.DISPUTE_RESOLVE, issuer_id)
     except Forbidden:
         return Side.EMSP, authorise(actor, Right.DISPUTE_CREATE, issuer_id)
+
+
+def bought(ctx: Context, issuer_id: str, contract_id: str) -> bool:
+    """Whether we are the eMSP of a contract (direction REVERSE): the house claims and its partner, the CPO, answers.
+
+    A contract never changes its direction, so its first version tells it.
+    """
+    return contracts.version(ctx, issuer_id, contract_id, 1).terms.is_reverse
+
+
+def as_side(ctx: Context, actor: Actor, issuer_id: str, number: str, side: Side) -> Scope:
+    """What an actor may see who speaks on a side of a dispute; ``Forbidden`` for the other side.
+
+    The house answers and its partner claims, and the other way round where the house buys (row 134).
+    """
+    _, seen = speaker(actor, issuer_id)
+    known = store.find(ctx.db, issuer_id, number)
+    # A dispute that the actor may not see is none to it: it decides nothing about the answer.
+    own = known is not None and (seen.contract_ids is None or known.contract_id in seen.contract_ids)
+    swapped = own and known is not None and bought(ctx, issuer_id, known.contract_id)
+    return authorise(actor, _right(side, swapped=swapped), issuer_id)
+
+
+def may_file(ctx: Context, actor: Actor, issuer_id: str, contract_id: str, known: dict[str, bool]) -> None:
+    """Refuse a claim by who is not the eMSP of a contract; ``known`` keeps directions between the rows of a list."""
+    if contract_id not in known:
+        known[contract_id] = bought(ctx, issuer_id, contract_id)
+    authorise(actor, _right(Side.EMSP, swapped=known[contract_id]), issuer_id)
+
+
+def side_in(ctx: Context, side: Side, known: Dispute) -> Side:
+    """The side on which the house (CPO) or its partner (EMSP) stands in one dispute."""
+    if not bought(ctx, known.issuer_id, known.contract_id):
+        return side
+    return Side.EMSP if side is Side.CPO else Side.CPO
+
+
+def _right(side: Side, *, swapped: bool) -> Right:
+    return Right.DISPUTE_RESOLVE if (side is Side.CPO) is not swapped else Right.DISPUTE_CREATE
 
 
 def terms_of(ctx: Context, issuer_id: str, contract_id: str) -> Terms:

@@ -27,7 +27,7 @@ _BEING_READ = (State.OPEN, State.UNDER_REVIEW, State.ESCALATED)
 
 def review(ctx: Context, actor: Actor, issuer_id: str, number: str) -> Dispute:
     """The CPO takes a dispute in hand; the clock goes on. Again by the same person it is the same."""
-    scope = authorise(actor, Right.DISPUTE_RESOLVE, issuer_id)
+    scope = parts.as_side(ctx, actor, issuer_id, number, Side.CPO)
 
     def attempt() -> Dispute:
         known = parts.pending(ctx, scope, issuer_id, number)
@@ -48,7 +48,7 @@ def review_many(ctx: Context, actor: Actor, issuer_id: str, numbers: list[str]) 
 
 def request_info(ctx: Context, actor: Actor, issuer_id: str, number: str, *, text: str) -> Dispute:
     """The CPO asks; from now the eMSP has five working days, then the claim is EXPIRED and the session billed."""
-    scope = authorise(actor, Right.DISPUTE_RESOLVE, issuer_id)
+    scope = parts.as_side(ctx, actor, issuer_id, number, Side.CPO)
     parts.worded(text, "text")
 
     def attempt() -> Dispute:
@@ -72,7 +72,7 @@ def request_info(ctx: Context, actor: Actor, issuer_id: str, number: str, *, tex
 
 def give_info(ctx: Context, actor: Actor, issuer_id: str, number: str, *, text: str) -> Dispute:
     """The eMSP answers a question; the CPO has its working days again, counted from the answer or from the close."""
-    scope = authorise(actor, Right.DISPUTE_CREATE, issuer_id)
+    scope = parts.as_side(ctx, actor, issuer_id, number, Side.EMSP)
     parts.worded(text, "text")
 
     def attempt() -> Dispute:
@@ -103,7 +103,7 @@ def comment(ctx: Context, actor: Actor, issuer_id: str, number: str, *, text: st
         before = parts.remembered(ctx, actor, issuer_id, key, digest)
         if before is not None:
             return int(before["subject"])
-        made, words = parts.said(ctx, actor, side, parts.moved(known), "COMMENT", text)
+        made, words = parts.said(ctx, actor, parts.side_in(ctx, side, known), parts.moved(known), "COMMENT", text)
         actions: list[Action] = [*store.replace(made, known, ctx.now(), "commented"), *words]
         actions += parts.remember(actor, issuer_id, key, digest, str(made.entries))
         ctx.db.transact([*actions, parts.log(ctx, actor, made, "COMMENTED", {"entry": made.entries, "text": text})])
@@ -125,7 +125,7 @@ def escalate(
         WindowClosed: the window of the run that bills the session is over.
         Conflict: the dispute was not rejected, was escalated before, or the session is out of billing.
     """
-    scope = authorise(actor, Right.DISPUTE_CREATE, issuer_id)
+    scope = parts.as_side(ctx, actor, issuer_id, number, Side.EMSP)
     parts.worded(text, "text")
     if not 1 <= len(contacts) <= 5 or any(not c.strip() or len(c) > 120 for c in contacts):
         raise InvalidInput("name 1 to 5 commercial contacts", field="contacts")

@@ -16,6 +16,8 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Counterparty, VatCategory, VatTreatment
+from roamclear.disputes import service as disputes
+from roamclear.disputes.model import Claim, Reason, Side
 from roamclear.documents.checks import missing
 from roamclear.documents.cii import write_cii
 from roamclear.documents.ubl import write_ubl
@@ -331,3 +333,37 @@ def test_a_crash_anywhere_numbers_and_pays_once(*, after: bool) -> None:
             assert place > 5
             return
     pytest.fail("the work has more effects than were tried")
+
+
+def test_our_finance_claims_and_the_cpo_answers(stage: Stage) -> None:
+    start(stage)
+    refs = [month.push(stage, bought(number)) for number in (1, 2, 3, 4)]
+    run = month.open_run(stage)
+    ours, theirs = b.actor(Role.FINANCE), b.emsp_user()
+    filed = [
+        disputes.file(stage.ctx, ours, b.ISSUER, Claim(cdr_ref=ref, reason=Reason.NO_SUCH_SESSION, text="no driver"))
+        for ref in refs[:3]
+    ]
+    with pytest.raises(Forbidden):
+        disputes.file(stage.ctx, theirs, b.ISSUER, Claim(cdr_ref=refs[3], reason=Reason.FRAUD))
+    with pytest.raises(NotFound):
+        disputes.file(stage.ctx, b.emsp_user("C-OTHER"), b.ISSUER, Claim(cdr_ref=refs[3], reason=Reason.FRAUD))
+    first, second, third = (each.dispute_id for each in filed)
+    with pytest.raises(Forbidden):
+        disputes.accept(stage.ctx, ours, b.ISSUER, first)
+    with pytest.raises(Forbidden):
+        disputes.withdraw(stage.ctx, theirs, b.ISSUER, first)
+    with pytest.raises(Forbidden):
+        disputes.accept(stage.ctx, b.emsp_user("C-OTHER"), b.ISSUER, first)
+    disputes.accept(stage.ctx, theirs, b.ISSUER, first)
+    disputes.reject(stage.ctx, theirs, b.ISSUER, second, answer="the meter proves it")
+    disputes.withdraw(stage.ctx, ours, b.ISSUER, third)
+    said = disputes.comment(stage.ctx, theirs, b.ISSUER, second, text="see the meter values")
+    assert said.side is Side.CPO
+    deliver(stage)
+    (word,) = [mail for mail in stage.mail.sent if b"see the meter values" in mail.raw]
+    assert word.recipients == ("finance@voltwerk.example",)
+    done = month.close_run(stage, run)
+    assert month.state(stage, refs[0])[0] is Billing.INVALIDATED
+    assert (done.locked, header(stage, done).net) == (3, Money(2490, "EUR"))
+    assert broken(stage) == []
