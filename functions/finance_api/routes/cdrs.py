@@ -113,6 +113,18 @@ def post_invalidate(cdr_ref: str) -> Response[str]:
     return answer(cdrs.invalidate(request.ctx, actor, request.issuer_of(actor), ref, reason))
 
 
+@router.post("/cdrs/<cdr_ref>/late-consent")
+def post_late_consent(cdr_ref: str) -> Response[str]:
+    """One side agrees that a session after the late limit is billed; with both it joins the next run."""
+    request = Request(router)
+    actor = request.actor
+    reason = request.read(ReasonBody).reason
+    ref = cdr_ref.replace("%2A", "*").upper()
+    issuer_id = request.issuer_of(actor)
+    told = cdrs.consent(request.ctx, actor, issuer_id, ref, reason)
+    return answer(told, without=request.withheld(actor, issuer_id))
+
+
 def _ticks(session: Any) -> dict[str, bool]:
     """The five ticks of product.md row 11."""
     if session is None:

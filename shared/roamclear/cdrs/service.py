@@ -19,6 +19,7 @@ from roamclear.kernel.money import Money
 from roamclear.kernel.writes import Check, Put
 
 if TYPE_CHECKING:
+    from roamclear.cdrs.lateness import consent as consent
     from roamclear.cdrs.processing import expire as expire
     from roamclear.cdrs.processing import process as process
     from roamclear.cdrs.processing import retry_contract as retry_contract
@@ -42,6 +43,7 @@ else:
                 "retry_waiting",
                 "sweep",
             ),
+            "roamclear.cdrs.lateness": ("consent",),
             "roamclear.cdrs.rerating": ("invalidate", "rerate"),
         },
     )

@@ -139,7 +139,7 @@ def _assess(
     vat = contracts.vat_of(ctx, match.terms, base.country, base.stop_utc)
     if vat is None:
         reasons.append("VAT_MISSING")
-    billing = _billing(reasons, priced, late=_is_late(body, charge, terms))
+    billing = _billing(reasons, priced, late=_is_late(ctx, body, charge, terms))
     now = ctx.now() if billing is Billing.VERIFIED else None
     made = base.model_copy(
         update={
@@ -172,8 +172,11 @@ def _billing(reasons: list[str], priced: Priced, *, late: bool) -> Billing:
     return Billing.ON_HOLD if reasons else Billing.VERIFIED
 
 
-def _is_late(body: Original, charge: ChargeRecord, terms: Terms) -> bool:
-    return body.received_at_utc > charge.end + timedelta(days=terms.late_limit_days)
+def _is_late(ctx: Context, body: Original, charge: ChargeRecord, terms: Terms) -> bool:
+    """Received after the late limit, and not both sides agreed to bill it (product.md row 50)."""
+    if body.received_at_utc <= charge.end + timedelta(days=terms.late_limit_days):
+        return False
+    return len(store.late_consents(ctx.db, body.issuer_id, body.cdr_ref)) < 2
 
 
 def thresholds(terms: Terms) -> rules.Thresholds:

@@ -267,6 +267,16 @@ def awaiting(db: Database, issuer_id: str, cdr_ref: str) -> list[str]:
     return sorted(name.removeprefix("c:") for name in row if name.startswith("c:"))
 
 
+def late_consent_put(issuer_id: str, cdr_ref: str, side: str, actor_id: str) -> Put:
+    """One side's consent to a late session; given once."""
+    return claim_put(issuer_id, f"LATE_{side}", cdr_ref, actor_id)
+
+
+def late_consents(db: Database, issuer_id: str, cdr_ref: str) -> set[str]:
+    """The sides that agreed to bill a late session."""
+    return {side for side in ("CPO", "EMSP") if claim_owner(db, issuer_id, f"LATE_{side}", cdr_ref)}
+
+
 def occupy(db: Database, made: Session, kind: str, subject: str) -> dict[str, tuple[str, str, str]]:
     """Note that a CDR used a connector or token, and read in the same step who else did on those days.
 
