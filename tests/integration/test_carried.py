@@ -118,7 +118,7 @@ def test_a_small_month_waits_and_is_billed_with_the_next(stage: Stage) -> None:
     assert kinds == {"COUNTRY": 1660, "EARLIER": 830, "FEES": 200}
     fees = [line for line in model.lines if line.section.kind == "FEES"]
     assert [line.period_start for line in fees] == [date(2026, 10, 1), None]
-    assert fees[1].description == "2026-09-01 \u2013 2026-09-30"
+    assert fees[1].description == "01/09/2026 \u2013 30/09/2026"
     assert model.notes[0].startswith("Includes the sessions and fees of 2026-09:")
     assert packages.render_documents(stage.ctx, b.ISSUER, october.run_id)
     assert len(packages.render_sessions(stage.ctx, b.ISSUER, october.run_id)) == 3

@@ -9,6 +9,7 @@ from decimal import Decimal
 from roamclear.billing.model import Run
 from roamclear.contracts.fees import FeeCharge, FeeKind
 from roamclear.documents import model as doc
+from roamclear.documents.texts import period_text
 from roamclear.documents.words import word
 from roamclear.kernel.money import HALF_UP, Money
 
@@ -21,7 +22,7 @@ def lines(run: Run, charges: Iterable[FeeCharge], language: doc.Language, sign: 
     for charge in charges:
         quantity = charge.quantity * sign
         own = run.first <= charge.first and charge.end <= run.end
-        days = [] if own else [f"{charge.first} – {charge.end - timedelta(days=1)}"]
+        days = [] if own else [period_text(charge.first, charge.end - timedelta(days=1), language)]
         yield doc.Line(
             section=doc.Section(kind=doc.SectionKind.FEES),
             component=doc.Component.SERVICE,

@@ -13,9 +13,11 @@ from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion, Counterparty
 from roamclear.contracts.rules import due_date
 from roamclear.documents import model as doc
+from roamclear.documents.texts import period_text, short_date
 from roamclear.documents.totals import totals, vat_breakdown
 from roamclear.identity.issuer import Address, Issuer
 from roamclear.kernel.money import Money
+from roamclear.kernel.time import local_date
 
 _COMPONENT = {
     "ENERGY": (doc.Component.ENERGY, doc.Unit.KWH),
@@ -60,7 +62,7 @@ def invoice(
     supplier, customer = (partner, ourselves) if terms.terms.is_reverse else (ourselves, partner)
     language = doc.Language(terms.terms.language)
     charged = tuple(fee_lines.lines(run, fees, language, sign))
-    lines = (*_lines(run, found, sign), *charged) or _lines(run, found, sign, free=True)
+    lines = (*_lines(run, found, sign, language), *charged) or _lines(run, found, sign, language, free=True)
     vat = vat_breakdown(lines, run.currency, reasons)
     return doc.InvoiceDocument(
         type_code=doc.DocumentType(type_code),
@@ -161,30 +163,33 @@ def _party(name: str, address: Address) -> doc.Party:
     )
 
 
-def _lines(run: Run, rows: list[tuple[Session, Rating, str]], sign: int, *, free: bool = False) -> tuple[doc.Line, ...]:
+def _lines(
+    run: Run, rows: list[tuple[Session, Rating, str]], sign: int, language: doc.Language, *, free: bool = False
+) -> tuple[doc.Line, ...]:
     return tuple(
-        _line(key, total, run, sign)
+        _line(key, total, run, sign, language)
         for key, total in rules.group(rows, run.currency, free=free).items()
         if total.quantity or total.amount_minor
     )
 
 
-def _line(key: rules.LineKey, total: rules.LineSum, run: Run, sign: int) -> doc.Line:
+def _line(key: rules.LineKey, total: rules.LineSum, run: Run, sign: int, language: doc.Language) -> doc.Line:
     component, unit = _COMPONENT[key.component]
-    if not total.quantity:
-        # Quantities cancelled out and rounding left an amount: the line states the amount as one piece.
-        total = rules.LineSum(Decimal(1 if total.amount_minor > 0 else -1), total.amount_minor, total.refs)
+    # An amount that was credited has no quantity, and quantities may cancel out where rounding left an amount.
+    lump = key.component == "CREDIT" or not total.quantity
+    if lump:
         component, unit = doc.Component.ADJUSTMENT, doc.Unit.PIECE
+    quantity = Decimal(1 if total.amount_minor > 0 else -1) if lump else total.quantity
     kind = _SECTION[key.section]
     earlier = kind is not doc.SectionKind.COUNTRY
-    quantity = total.quantity * sign
     return doc.Line(
         section=doc.Section(kind=kind, country=key.country or None),
         component=component,
-        quantity=Decimal(format(quantity.normalize(), "f")),
+        description=_span(total, run, language) if earlier else None,
+        quantity=Decimal(format((quantity * sign).normalize(), "f")),
         unit=unit,
         net=Money(total.amount_minor * sign, run.currency),
-        unit_price=key.unit_price,
+        unit_price=None if lump else key.unit_price,
         contract_version=str(key.contract_version),
         sessions=len(total.refs),
         vat_category=doc.VatCategory(key.vat_category),
@@ -192,3 +197,11 @@ def _line(key: rules.LineKey, total: rules.LineSum, run: Run, sign: int) -> doc.
         period_start=None if earlier else run.first,
         period_end=None if earlier else run.end - timedelta(days=1),
     )
+
+
+def _span(total: rules.LineSum, run: Run, language: doc.Language) -> str | None:
+    """When the sessions of an earlier line were supplied, in words, for it lies outside BG-14 (Art. 226(7))."""
+    if total.first is None or total.last is None:
+        return None
+    first, last = local_date(total.first, run.zone), local_date(total.last, run.zone)
+    return short_date(first, language) if first == last else period_text(first, last, language)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from roamclear.cdrs.model import PricedLine, Rating, Session
@@ -29,11 +30,13 @@ class LineKey:
 
 @dataclass(slots=True)
 class LineSum:
-    """Σ quantity and Σ rounded amounts of a line, and how many sessions stand behind it."""
+    """Σ quantity and Σ rounded amounts of a line, which sessions stand behind it, and when they ended."""
 
     quantity: Decimal = Decimal(0)
     amount_minor: int = 0
     refs: set[str] = field(default_factory=set)
+    first: datetime | None = None
+    last: datetime | None = None
 
 
 def group(
@@ -60,6 +63,8 @@ def group(
             found.quantity += line.quantity
             found.amount_minor += _amount(line, currency)
             found.refs.add(session.cdr_ref)
+            found.first = min(found.first or session.stop_utc, session.stop_utc)
+            found.last = max(found.last or session.stop_utc, session.stop_utc)
     return dict(sorted(sums.items()))
 
 
