@@ -17,6 +17,7 @@ from roamclear.cdrs.model import Billing
 from roamclear.contracts.fees import Fee, FeeKind
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.documents.checks import missing
+from roamclear.packages import lists
 from tests.integration.test_close import close_run, open_run, push, start
 from tests.support import builders as b
 from tests.support import memory_stage
@@ -26,6 +27,7 @@ from tests.support.corrections import (
     MAKER,
     credited,
     document,
+    euros,
     facts_told,
     invoiced,
     november,
@@ -105,3 +107,24 @@ def test_an_invoice_of_fees_alone_can_be_cancelled(stage: Stage) -> None:
     assert (note.totals.net.amount_minor, missing(note)) == (4900, [])
     assert cdrs.sessions(stage.ctx, b.ISSUER, [ref(1)]) == {}
     proved(stage)
+
+
+def test_a_list_says_what_was_left_before_each_correction(stage: Stage) -> None:
+    """An amount first, then the rest: 8.30, 7.30 and nothing, not 8.30 twice."""
+    invoiced(stage, sessions=1)
+    credited(stage, amount=euros(100))
+    credited(stage)
+    told = []
+    for number in ("VWC-2026-000001", "VWC-2026-000002"):
+        run = billing.run(stage.ctx, b.ISSUER, document(stage, number).run_id)
+        rows = lists.collect(stage.ctx, run, billing.parts(stage.ctx, run)[0], "CONTRACT_GRID")[1]
+        told += [(row.original.amount_minor, row.corrected.amount_minor, row.net.amount_minor) for row in rows]
+    assert told == [(830, 730, -100), (730, 0, -730)]
+
+
+def test_lines_of_earlier_periods_say_when_they_were_supplied(stage: Stage) -> None:
+    invoiced(stage, language="DE")
+    credited(stage, amount=euros(100))
+    (line,) = billing.document_model(stage.ctx, document(stage, "VWC-2026-000001")).lines
+    assert (line.quantity, line.unit_price, line.description) == (Decimal(1), None, "05.10.2026")
+    assert (line.period_start, line.period_end) == (None, None)

@@ -153,6 +153,20 @@ def outstanding_each(ctx: Context, issuer_id: str, sessions: Sequence[Session]) 
         yield session, outstanding_of(session, known)
 
 
+def before_each(ctx: Context, issuer_id: str, rows: Sequence[Session]) -> dict[str, Money]:
+    """What was billed of a corrected session right before each of these corrections of it, by the correction."""
+    originals = store.sessions(ctx.db, issuer_id, {row.credit_of for row in rows if row.credit_of})
+    sums = store.adjusted_many(ctx.db, issuer_id, list(originals))
+    others = store.sessions(ctx.db, issuer_id, {ref for known in sums.values() for ref in known.refs})
+    found = {}
+    for row in rows:
+        original, known = originals.get(row.credit_of or ""), sums.get(row.credit_of or "")
+        if original is not None and known is not None and row.cdr_ref in known.refs:
+            earlier = known.refs[: known.refs.index(row.cdr_ref)]
+            found[row.cdr_ref] = _net(original) + total((_net(others[ref]) for ref in earlier), _net(original).currency)
+    return found
+
+
 def everything(ctx: Context, original: Session) -> tuple[PricedLine, ...]:
     """The lines that credit all that is left of a locked session; none where nothing is left."""
     sums = store.adjusted(ctx.db, original.issuer_id, original.cdr_ref)

@@ -11,7 +11,7 @@ from pathlib import Path
 from roamclear.billing import service as billing
 from roamclear.billing.model import Run
 from roamclear.cdrs import service as cdrs
-from roamclear.cdrs.adjustments import body_ref
+from roamclear.cdrs.adjustments import before_each, body_ref
 from roamclear.documents.model import AdjustmentRow, ExcludedRow, ExportPart, FeeRow, SessionExport, SessionRow
 from roamclear.documents.session_text import write_csv, write_ndjson
 from roamclear.documents.sessions import write_xlsx
@@ -41,7 +41,7 @@ def collect(
     """The rows of a list, sessions and adjustments apart."""
     part = list(part)
     corrected = {s.credit_of for s, _, _ in part if s.credit_of}
-    billed = cdrs.sessions(ctx, run.issuer_id, corrected)
+    billed = before_each(ctx, run.issuer_id, [s for s, _, _ in part if s.credit_of])
     documents = billing.documents_of(ctx, run.issuer_id, corrected)
     plain = iter([row for row in part if row[2] != "ADJUSTMENT"])
     sessions = []
@@ -53,7 +53,7 @@ def collect(
             rows.session_row(s, rating, bodies[body_ref(s)], basis, section, traces) for s, rating, section in chunk
         ]
     adjustments = [
-        rows.adjustment_row(s, rating, billed.get(s.credit_of or ""), documents.get(s.credit_of or ""))
+        rows.adjustment_row(s, rating, billed.get(s.cdr_ref), documents.get(s.credit_of or ""))
         for s, rating, section in part
         if section == "ADJUSTMENT"
     ]

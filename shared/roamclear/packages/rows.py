@@ -114,11 +114,9 @@ def session_row(
     )
 
 
-def adjustment_row(
-    session: Session, rating: Rating, billed: Session | None, document: Document | None
-) -> AdjustmentRow:
-    """One correction of a session of an earlier document: what that document billed, and what is right instead."""
-    before = billed.net if billed and billed.net else -rating.net
+def adjustment_row(session: Session, rating: Rating, billed: Money | None, document: Document | None) -> AdjustmentRow:
+    """One correction of a session of an earlier document: what was billed until then, and what is right instead."""
+    before = billed if billed is not None else -rating.net
     return AdjustmentRow(
         cdr_id=session.cdr_id,
         original_document=document.number if document else "-",
