@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from roamclear.cdrs import adjustments, store
 from roamclear.cdrs.model import Billing, Original, Session
+from roamclear.cdrs.settling import emsp_of
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.ids import evse_id as evse_ids
@@ -43,8 +44,11 @@ def settle(ctx: Context, body: Original, charge: ChargeRecord, known: Session | 
 
 
 def _refusal(charge: ChargeRecord, original: Session | None) -> str | None:
+    """Why a credit may not touch what it names (ocpi.md section 9, check 15); the CPO is the same by its reference."""
     if original is None or original.credit_of is not None:
         return "CREDIT_WITHOUT_ORIGINAL"
+    if emsp_of(charge) not in ("-", original.emsp_party):
+        return "CREDIT_OF_ANOTHER_EMSP"
     claimed = charge.total_cost.excl_vat if charge.total_cost else None
     if claimed is None or original.cdr_total is None or claimed != -original.cdr_total:
         return "CREDIT_AMOUNT_MISMATCH"

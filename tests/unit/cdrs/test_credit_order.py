@@ -88,3 +88,16 @@ def test_both_at_once_end_as_withdrawn(made: Stage) -> None:
         for worker in workers:
             worker.join()
         assert [state(made, ref) for ref in refs] == [Billing.CREDITED, Billing.CREDITED], number
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_credit_that_names_another_emsps_driver_touches_nothing(made: Stage, first: int) -> None:
+    original, credit = pair()
+    credit["cdr_token"] = original["cdr_token"] | {"country_code": "FR", "party_id": "XYZ"}
+    refs = [receive(made, raw) for raw in (original, credit)]
+    for ref in (refs[first], refs[1 - first], *refs):
+        cdrs.process(made.ctx, b.ISSUER, ref)
+    assert [state(made, ref) for ref in refs] == [Billing.VERIFIED, Billing.ON_HOLD]
+    held = cdrs.session(made.ctx, b.ISSUER, refs[1])
+    assert held is not None
+    assert held.reasons == ("CREDIT_OF_ANOTHER_EMSP",)
