@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from roamclear.aws.compose import context as compose
@@ -9,6 +10,7 @@ from roamclear.aws.observe import logger, parked
 from roamclear.aws.stream import new_rows
 from roamclear.facts import service as facts
 from roamclear.mode import service as mode
+from roamclear.webhooks.sessions import Listeners
 
 
 @logger.inject_lambda_context
@@ -20,7 +22,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         # What came in stays where it is; the sweep takes it up when the stage is NORMAL again.
         logger.warning("in recovery", extra={"records": len(rows)})
         return {"batchItemFailures": []}
-    works = [(row, facts.answer if "fact" in row else facts.took_in) for row in rows]
+    took_in = partial(facts.took_in, listeners=Listeners(ctx))
+    works = [(row, facts.answer if "fact" in row else took_in) for row in rows]
     done = sum(facts.isolated(ctx, row, work, parked) for row, work in works)
     logger.info("stream", extra={"records": len(rows), "done": done})
     return {"batchItemFailures": []}

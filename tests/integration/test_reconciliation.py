@@ -70,6 +70,10 @@ def test_the_banks_month(ctx: Context) -> None:
     assert balances(ctx)[SUSPENSE] == -777
     before = balances(ctx)
     again = drop(ctx, file)
+    facts = [row for row in ctx.db.rows(Table.CLEARING, f"{b.ISSUER}#OUTBOX") if row["fact"] == "payment.unmatched"]
+    assert [(f["payload"]["amount"]["amount_minor"], f["payload"]["reason"]) for f in facts] == [
+        (777, "UNMATCHED_CREDIT")
+    ]
     assert again == imported
     drop(ctx, file, "another-name.xml")
     assert balances(ctx) == before

@@ -455,6 +455,11 @@ def document(issuer_id: str, number: str) -> Key:
     return Key(f"{issuer_id}#DOCUMENT#{number}", "HEAD")
 
 
+def overdue(issuer_id: str, number: str) -> Key:
+    """That a document was told to be overdue; written once."""
+    return Key(f"{issuer_id}#DOCUMENT#{number}", "OVERDUE")
+
+
 def correction(issuer_id: str, correction_id: str) -> Key:
     """A credit of an issued document, from its preparation on."""
     return Key(f"{issuer_id}#CORRECTION#{correction_id}", "HEAD")

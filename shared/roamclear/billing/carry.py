@@ -93,6 +93,8 @@ def finished(ctx: Context, run: Run, numbers: tuple[str, ...]) -> None:
     actions: list[Action] = [store.run_update(run, (RunState.FINALISING,), state=state, numbers=numbers)]
     for each in runs_of(ctx, run)[1:]:
         actions.append(store.run_update(each, (RunState.CARRIED,), state=RunState.SETTLED, numbers=numbers))
+    if numbers:
+        actions.append(store.fact(run, ctx.now(), "run.issued"))
     ctx.db.transact(actions)
 
 

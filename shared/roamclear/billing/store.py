@@ -105,19 +105,22 @@ def member_put(made: Member) -> Put:
     return Put(Table.CLEARING, keys.member(made.issuer_id, made.run_id, made.stop_utc, made.cdr_ref), made.dump(), ())
 
 
-def members(
-    db: Database, issuer_id: str, run_id: str, *, after: tuple[datetime, str] | None = None
-) -> Iterator[Member]:
-    """Members of a run in order of their stop, behind the one of this stop and reference."""
+def members(db: Database, issuer_id: str, run_id: str) -> Iterator[Member]:
+    """Members of a run in order of their stop."""
     pk = keys.run(issuer_id, run_id).pk
-    if after is None:
-        rows = db.rows(Table.CLEARING, pk, prefix="MEMBER#", consistent=True)
-    else:
-        # No character sorts before the blank, so only its own row is left out. "$" is the character behind "#".
-        first = f"{keys.member(issuer_id, run_id, *after).sk} "
-        rows = db.rows(Table.CLEARING, pk, after=first, before="MEMBER$", consistent=True)
-    for row in rows:
+    for row in db.rows(Table.CLEARING, pk, prefix="MEMBER#", consistent=True):
         yield Member.load(row)
+
+
+def members_after(
+    db: Database, issuer_id: str, run_id: str, place: tuple[datetime, str] | None, most: int
+) -> list[Member]:
+    """The next members of a run behind the one of this stop and reference, and no row more is read than these."""
+    # No character sorts before the blank, so only the place's own row is left out. "$" is the character behind "#".
+    first = f"{keys.member(issuer_id, run_id, *place).sk} " if place else "MEMBER#"
+    pk = keys.run(issuer_id, run_id).pk
+    page = db.page(Table.CLEARING, pk, after=first, before="MEMBER$", limit=most, consistent=True)
+    return [Member.load(row) for row in page.rows]
 
 
 # ---- due -----------------------------------------------------------------------------------------------------------
@@ -260,6 +263,19 @@ def open_documents(db: Database, issuer_id: str, contract_id: str) -> list[Docum
 def open_purchases(db: Database, issuer_id: str) -> list[Document]:
     """Self-billed documents that no payout took over yet, the earliest due first."""
     return _documents(db, db.rows(Table.CLEARING, keys.open_purchases(issuer_id), index="gsi2"))
+
+
+def told_overdue(db: Database, issuer_id: str, numbers: list[str]) -> set[str]:
+    """Which of these documents were told to be overdue."""
+    found = db.get_many(Table.CLEARING, [keys.overdue(issuer_id, number) for number in numbers])
+    return {row["number"] for row in found.values()}
+
+
+def overdue_puts(made: Document, at: datetime) -> list[Action]:
+    """The fact that a document is overdue, with the row that lets it be told once."""
+    item = {"issuer_id": made.issuer_id, "number": made.number, "told_at_utc": sort_instant(at)}
+    told = Put(Table.CLEARING, keys.overdue(made.issuer_id, made.number), item, when=ABSENT)
+    return [told, document_fact(made, at, "invoice.overdue")]
 
 
 def _documents(db: Database, rows: Iterator[Row]) -> list[Document]:

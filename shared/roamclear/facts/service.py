@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from roamclear.audit import days as audit_days
-from roamclear.billing import notices, reminders, self_billing
+from roamclear.billing import notices, overdue, reminders, self_billing
 from roamclear.billing import service as billing
 from roamclear.cdrs import backdating
 from roamclear.cdrs import service as cdrs
@@ -28,6 +28,7 @@ from roamclear.payouts import service as payouts
 from roamclear.reconciliation import service as reconciliation
 from roamclear.rehearsal import service as rehearsal
 from roamclear.webhooks import service as webhooks
+from roamclear.webhooks.sessions import Listeners
 
 #: A sweep leaves alone what the stream may still be working on.
 SETTLE = timedelta(minutes=1)
@@ -163,11 +164,16 @@ def answer(ctx: Context, row: Row) -> None:
     store.acknowledge(ctx.db, row)
 
 
-def took_in(ctx: Context, row: Row) -> None:
-    """What arrived at the intake table: a body, a differing body, a refused message, a location."""
+def took_in(ctx: Context, row: Row, *, listeners: Listeners | None = None) -> None:
+    """What arrived at the intake table: a body, a differing body, a refused message, a location.
+
+    ``listeners`` are told what became of a body.
+    """
     issuer_id, pk, sk = row["issuer_id"], row["pk"], row["sk"]
     if sk == "ORIGINAL":
-        cdrs.process(ctx, issuer_id, row["cdr_ref"])
+        made = cdrs.process(ctx, issuer_id, row["cdr_ref"])
+        if listeners is not None:
+            listeners.tell(made)
     elif sk.startswith("CONFLICT#"):
         journal.raise_once(
             ctx,
@@ -273,6 +279,10 @@ def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
         if head := row.get("head"):
             contract_review.tell(ctx, head)
 
+    def remind(_: Context, row: Row) -> None:
+        if head := row.get("head"):
+            overdue.tell(ctx, head)
+
     def compare(_: Context, row: Row) -> None:
         record_claims.check_all(ctx, row["issuer_id"])
 
@@ -286,6 +296,6 @@ def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
         for head in (None, *contracts.heads(ctx, issuer_id)):
             name = head.contract_id if head else None
             row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#NIGHTLY", "contract_id": name, "head": head}
-            for what, work in (("RETRY", retry), ("EXPIRE", expire), ("REVIEW", look)):
+            for what, work in (("RETRY", retry), ("EXPIRE", expire), ("REVIEW", look), ("OVERDUE", remind)):
                 isolated(ctx, {**row, "sk": f"{what}#{name or '-'}", "replayed": True}, work, tell)
     return done

@@ -6,6 +6,8 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, ConditionFailed, NotFound
+from roamclear.kernel.record import plain
+from roamclear.kernel.writes import Put
 from roamclear.reconciliation import store
 from roamclear.reconciliation.book import Book
 from roamclear.reconciliation.matching import apply, closing, perform
@@ -100,7 +102,7 @@ def report(book: Book, payment: Payment) -> None:
     told = payment.model_copy(update={"suggestion": decision, "told": kind.value})
     if told != payment:
         try:
-            ctx.db.write(store.payment_put(told, payment))
+            ctx.db.transact([store.payment_put(told, payment), *_first_told(ctx, payment, told)])
         except ConditionFailed:
             return  # another worker changed it; its own report follows
     shown = ", ".join(decision.candidates[:5]) if decision else ""
@@ -119,6 +121,14 @@ def report(book: Book, payment: Payment) -> None:
         for notice in closing(current):
             kind, reason = ExceptionType(notice.kind), "explained meanwhile"
             journal.resolve(ctx, issuer_id, kind, notice.subject, by="system:matching", reason=reason)
+
+
+def _first_told(ctx: Context, before: Payment, told: Payment) -> list[Put]:
+    """The fact ``payment.unmatched``, with the first write that says so of a payment."""
+    if before.told or told.kind is not EntryKind.CREDIT:
+        return []
+    payload = {"reason": told.told, "amount": plain(told.unapplied), "booked_on": plain(told.booked_on)}
+    return [store.fact(ctx, told.issuer_id, "payment.unmatched", told.payment_id, payload)]
 
 
 def _kind(payment: Payment, decision: Decision | None) -> ExceptionType:

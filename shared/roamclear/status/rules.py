@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
-from roamclear.billing.model import Document, DocumentState, Run
+from roamclear.billing.lateness import is_overdue
+from roamclear.billing.model import Document, Run
 from roamclear.cdrs.model import Session
 from roamclear.contracts.model import Contract
 from roamclear.contracts.rules import Period, period_of
 from roamclear.kernel.money import Money, total
 from roamclear.status.model import Paid, Part
-
-_CLOSED = (DocumentState.CANCELLED, DocumentState.UNCOLLECTIBLE)
 
 
 def recent(head: Contract, today: Period, most: int) -> list[Period]:
@@ -78,9 +77,3 @@ def money(documents: Iterable[Document], currency: str, today: date) -> Paid:
         open=total((d.open_amount for d in found), currency),
         overdue=total(late, currency),
     )
-
-
-def is_overdue(document: Document, today: date) -> bool:
-    """Whether money is owed beyond the due date; the day itself is in time."""
-    owed = document.open_amount.amount_minor > 0 and document.state not in _CLOSED
-    return owed and document.due_date < today

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -151,8 +151,13 @@ def ping(ctx: Context, actor: Actor, issuer_id: str, subscription_id: str) -> De
 def publish(ctx: Context, row: Row) -> int:
     """Let the events of a fact wait for every subscription that wants them; a fact told twice waits once."""
     found = [*events.of_fact(row), *_paid(ctx, row)]
+    return enqueue(ctx, store.subscriptions(ctx.db, row["issuer_id"]), found) if found else 0
+
+
+def enqueue(ctx: Context, subscriptions: Iterable[Subscription], found: Sequence[events.Event]) -> int:
+    """Let events wait for those of some subscriptions that want them; how many wait now that did not before."""
     count = 0
-    for known in store.subscriptions(ctx.db, row["issuer_id"]) if found else ():
+    for known in subscriptions:
         for event in found:
             if event.kind in known.events and known.contract_id in (None, event.contract_id):
                 try:
