@@ -136,8 +136,10 @@ def _park_for_approval(ctx: Context, run: Run, task_token: str) -> None:
     """Wait for a person; one who was faster than this step is not waited for."""
     columns = {"state": RunState.AWAITING_APPROVAL, "approval_token": task_token}
     update = store.run_update(run, (RunState.LOCKED, RunState.AWAITING_APPROVAL), **columns)
+    # A token that takes the place of an older one is no news.
+    told = [store.fact(run, ctx.now(), "run.awaits_approval")] if run.state is RunState.LOCKED else []
     try:
-        ctx.db.transact([store.only_once(update, "approved_by"), store.fact(run, ctx.now(), "run.awaits_approval")])
+        ctx.db.transact([store.only_once(update, "approved_by"), *told])
     except ConditionFailed:
         if known_run(ctx, run.issuer_id, run.run_id).approved_by is None:
             raise
@@ -213,19 +215,32 @@ def _resumed_late(ctx: Context, run: Run) -> dict[str, object]:
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------
-def locked_sessions(
-    ctx: Context, issuer_id: str, run_id: str, *, after: tuple[datetime, str] | None = None
-) -> Iterator[Session]:
-    """The sessions that were locked by a run, in order of their stop, behind the one of this stop and reference."""
+def locked_sessions(ctx: Context, issuer_id: str, run_id: str) -> Iterator[Session]:
+    """The sessions that were locked by a run, in order of their stop."""
     run = known_run(ctx, issuer_id, run_id)
     if run.state in LOCKED_STATES:
-        for session, _ in members(ctx, run, after=after):
+        for session, _ in members(ctx, run):
             yield session
 
 
-def members(ctx: Context, run: Run, *, after: tuple[datetime, str] | None = None) -> Iterator[tuple[Session, str]]:
+def locked_piece(
+    ctx: Context, issuer_id: str, run_id: str, place: tuple[datetime, str] | None, most: int
+) -> tuple[list[Session], tuple[datetime, str] | None]:
+    """The locked sessions among the next members behind a place, in order, and the place to go on from.
+
+    A place is the stop and the reference of a member; None is the beginning, and as an answer the end.
+    """
+    if known_run(ctx, issuer_id, run_id).state not in LOCKED_STATES:
+        return [], None
+    rows = store.members_after(ctx.db, issuer_id, run_id, place, most)
+    found = cdrs.sessions(ctx, issuer_id, [row.cdr_ref for row in rows])
+    kept = [found[row.cdr_ref] for row in rows if found[row.cdr_ref].run_id == run_id]
+    return kept, (rows[-1].stop_utc, rows[-1].cdr_ref) if len(rows) == most else None
+
+
+def members(ctx: Context, run: Run) -> Iterator[tuple[Session, str]]:
     """Sessions that belong to a run now, each with its section (PERIOD, EARLIER, ADJUSTMENT)."""
-    rows = store.members(ctx.db, run.issuer_id, run.run_id, after=after)
+    rows = store.members(ctx.db, run.issuer_id, run.run_id)
     while chunk := list(islice(rows, _CHUNK)):
         found = cdrs.sessions(ctx, run.issuer_id, [m.cdr_ref for m in chunk])
         for member in chunk:
