@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from roamclear.billing import issue, store
 from roamclear.billing import service as billing
-from roamclear.billing import store
 from roamclear.billing.corrections import Wanted, approve, prepare
 from roamclear.billing.model import RunRequest
+from roamclear.billing.parts import Part
+from roamclear.cdrs import backdating
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
-from roamclear.contracts.fees import Fee, FeeKind
+from roamclear.contracts import backdated
+from roamclear.contracts.fees import Fee, FeeCharge, FeeKind
 from roamclear.contracts.model import VatCategory, VatTreatment
+from roamclear.contracts.proposals import Proposal
 from roamclear.documents.checks import missing
+from roamclear.facts import service as facts
 from roamclear.packages import lists
 from tests.integration.test_close import close_run, open_run, push, start
 from tests.support import builders as b
@@ -38,6 +44,7 @@ from tests.support.corrections import (
 )
 from tests.support.fonts import fonts_dir
 from tests.support.moto_stack import Stage
+from tests.unit.cdrs import month as m
 
 STANDARD = VatTreatment(category=VatCategory.STANDARD, rate_percent=Decimal(19))
 BASE = Fee(
@@ -61,8 +68,20 @@ def withdrawal(number: int) -> dict[str, Any]:
     return original | credit | {"total_cost": total}
 
 
-def cancelled_with_a_credit_between(stage: Stage, *numbers: int, at_once: bool = False) -> None:
-    """A cancellation that bills again, whose credit note waits while the CPO withdraws sessions."""
+def propose(stage: Stage, kwh: str) -> Proposal:
+    """A price per kWh since the first day."""
+    return backdated.propose(
+        stage.ctx, MAKER, b.ISSUER, b.CONTRACT, valid_from=date(2026, 10, 1), terms=b.terms(grid=m.grid(kwh)),
+        reason="agreed at last",
+    )  # fmt: skip
+
+
+def _raise(row: Any, error: Exception) -> None:
+    raise error
+
+
+def cancelled_without_its_note(stage: Stage, *, at_once: bool = False) -> RunRequest:
+    """A cancellation that bills again: its rows stand, its credit note has no number yet."""
     wanted = Wanted(number=INVOICE, reason="wrong buyer", bill_again=True, at_once=at_once)
     made = prepare(stage.ctx, MAKER, b.ISSUER, wanted)
     approve(stage.ctx, CHECKER, b.ISSUER, made.correction_id)
@@ -70,6 +89,12 @@ def cancelled_with_a_credit_between(stage: Stage, *numbers: int, at_once: bool =
     request = RunRequest(issuer_id=b.ISSUER, contract_id=b.CONTRACT, period=made.correction_id, kind="CORR")
     run = billing.prepare(stage.ctx, request)
     billing.open_window(stage.ctx, b.ISSUER, run.run_id)
+    return request
+
+
+def cancelled_with_a_credit_between(stage: Stage, *numbers: int, at_once: bool = False) -> None:
+    """A cancellation that bills again, whose credit note waits while the CPO withdraws sessions."""
+    cancelled_without_its_note(stage, at_once=at_once)
     for number in numbers:
         push(stage, withdrawal(number))
     play(stage.ctx, stage)
@@ -128,3 +153,38 @@ def test_lines_of_earlier_periods_say_when_they_were_supplied(stage: Stage) -> N
     (line,) = billing.document_model(stage.ctx, document(stage, "VWC-2026-000001")).lines
     assert (line.quantity, line.unit_price, line.description) == (Decimal(1), None, "05.10.2026")
     assert (line.period_start, line.period_end) == (None, None)
+
+
+def test_a_price_of_past_days_waits_for_a_session_between_cancellation_and_return(stage: Stage) -> None:
+    invoiced(stage, sessions=1)
+    request = cancelled_without_its_note(stage)
+    done = m.agreed(stage, proposed := propose(stage, "0.31"), m.looked(stage, proposed), ("one", "two"))
+    for _ in range(2):
+        facts_told(stage.ctx, stage)
+        stage.clock.advance(timedelta(minutes=6))
+        facts.sweep(stage.ctx, _raise)
+    play(stage.ctx, stage)
+    m.finished(stage, backdating.job_id(done))
+    assert billing.run(stage.ctx, b.ISSUER, request.run_id).state != "GRACE"
+    november(stage)
+    assert sum(d.net.amount_minor for d in store.documents(stage.ctx.db, b.ISSUER)) == 670
+    proved(stage)
+
+
+@pytest.mark.parametrize(("standard", "reverse", "code"), [(-10000, 10100, "381"), (10000, -10100, "380")])
+def test_what_is_to_be_paid_decides_between_invoice_and_credit_note(
+    stage: Stage, standard: int, reverse: int, code: str
+) -> None:
+    """Net and VAT of mixed categories may differ in sign."""
+    invoiced(stage, sessions=1)
+    run = billing.runs(stage.ctx, CHECKER, b.ISSUER)[0]
+    parts = [(standard, STANDARD), (reverse, VatTreatment(category=VatCategory.REVERSE_CHARGE, reason="Art. 196"))]
+    fees = [
+        FeeCharge(
+            code="TX", name="Fee", kind=FeeKind.MONTHLY, quantity=Decimal(1 if net > 0 else -1), net=euros(net),
+            contract_version=1, vat_category=vat.category.value, vat_rate=vat.rate_percent,
+            first=run.first, end=run.end,
+        )
+        for net, vat in parts
+    ]  # fmt: skip
+    assert issue._type_of(run, Part([], fees), b.terms()) == code

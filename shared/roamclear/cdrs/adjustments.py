@@ -190,6 +190,15 @@ def current(ctx: Context, original: Session) -> Session:
     return found
 
 
+def returns(ctx: Context, original: Session) -> bool:
+    """Whether a session is credited for the moment only: its document was cancelled, and it is to be billed anew."""
+    sums = store.adjusted(ctx.db, original.issuer_id, original.cdr_ref)
+    if not sums.refs or sums.successor is not None or sums.withdrawn is not None:
+        return False
+    last = store.session(ctx.db, original.issuer_id, sums.refs[-1])
+    return last is not None and last.adjustment == "CANCEL" and last.borne
+
+
 def body_ref(session: Session) -> str:
     """The CDR whose body stands behind a session."""
     return session.origin or session.cdr_ref

@@ -241,6 +241,8 @@ def _follow(ctx: Context, known: Job, book: Book, session: Session) -> bool:
     if look.action is Action.RETRY:
         return True  # the fact of the version's publication processes what waits
     if look.action is Action.REFUSED:
+        if look.reason == "CREDITED_AFTER_LOCK" and adjustments.returns(ctx, billed):
+            return False  # between its cancellation and its return: priced as what bills it anew, in the next pass
         if look.reason not in impact.NOT_BILLED:
             _refuse(ctx, known, session, look.reason or "", look.before)
         return True
