@@ -155,11 +155,13 @@ def _versions(ctx: Context, run: Run) -> dict[int, ContractVersion]:
 
 
 def _type_of(run: Run, part: Part, terms: Terms) -> str:
-    """380, or 381 where the rows come to less than nothing; a correction that raises the price is a 384.
+    """380, or 381 where less than nothing is to be paid; a correction that raises the price is a 384.
 
-    Where we bill ourselves it is 389, or 261.
+    What is to be paid decides, for net and VAT of mixed categories may differ in sign. Where we bill ourselves it is
+    389, or 261.
     """
-    if parts.balance(part.rows, run.currency, part.fees) < (0, 0):
+    net, tax = parts.balance(part.rows, run.currency, part.fees)
+    if (net + tax, net) < (0, 0):
         return "261" if terms.is_reverse else "381"
     if terms.is_reverse:
         return "389"
