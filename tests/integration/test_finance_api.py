@@ -98,6 +98,12 @@ def test_the_lists_and_the_trace_of_a_cdr(api: Api) -> None:
     )
     assert trace.body["ratings"][0]["trace"]["steps"]
     assert trace.body["raw"]["id"] == "CDR-000001"
+    assert (trace.body["raw"]["cdr_token"]["uid"], trace.body["raw"]["cdr_token"]["contract_id"]) == (
+        "TOKEN0001", "NLRONC00000001",
+    )  # fmt: skip
+    for role in ("VIEWER", "ADMIN", "FINANCE_APPROVER"):
+        masked = api.call("GET", f"/v1/cdrs/{ref}/trace", role).body["raw"]["cdr_token"]
+        assert (masked["uid"], masked["contract_id"], masked["party_id"]) == ("TOKEN*001", "NLRON******001", "RON")
     assert api.call("GET", f"/v1/cdrs/{ref}/trace", "EMSP_USER", contract_id="C-ELSE").status == 404
 
 

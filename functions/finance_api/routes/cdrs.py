@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from functions.finance_api.http import Request, answer
 from roamclear.audit import service as audit
 from roamclear.billing import service as billing
+from roamclear.cdrs import masking
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
 from roamclear.cdrs.pricing import read_trace
@@ -51,7 +52,7 @@ def get_trace(cdr_ref: str) -> Response[str]:
         "source": body.source,
         "route": body.route,
         "sha256": body.sha256,
-        "raw": numbers_json.loads(zlib.decompress(body.raw)),
+        "raw": masking.body(actor, issuer_id, numbers_json.loads(zlib.decompress(body.raw))),
         "session": session,
         "billing": billing.effective(session, run) if session else "RECEIVED",
         "ticks": _ticks(session),

@@ -6,6 +6,7 @@ import zlib
 from typing import Any
 
 from roamclear.audit import service as audit
+from roamclear.cdrs import masking
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.pricing import read_trace
 from roamclear.contracts import service as contracts
@@ -59,7 +60,7 @@ def side_by_side(ctx: Context, actor: Actor, issuer_id: str, number: str) -> dic
         "clocks": rules.clocks(known, ctx.now()),
         "window": store.window(ctx.db, issuer_id, known.run_id),
         "cdr": {
-            "raw": numbers_json.loads(zlib.decompress(body.raw)),
+            "raw": masking.body(actor, issuer_id, numbers_json.loads(zlib.decompress(body.raw))),
             "sha256": body.sha256,
             "received_at_utc": body.received_at_utc,
         },

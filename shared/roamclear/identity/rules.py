@@ -13,6 +13,8 @@ TABLE: dict[Right, frozenset[Role]] = {
     Right.CONTRACT_APPROVE: frozenset({_R.FINANCE_APPROVER}),
     Right.CONTRACT_VIEW: frozenset(_STAFF | {_R.EMSP_USER}),
     Right.CDR_VIEW: frozenset(_STAFF | {_R.EMSP_USER, _R.SUB_CPO_USER}),
+    # Who settles a session with a driver's provider needs the token; everybody else sees it masked (row 139).
+    Right.TOKEN_VIEW: frozenset({_R.FINANCE, _R.OPS, _R.DISPUTE_AGENT, _R.EMSP_USER, _R.API_PARTNER}),
     Right.CDR_CORRECT: frozenset({_R.FINANCE, _R.DISPUTE_AGENT}),
     Right.CDR_RELEASE: frozenset({_R.FINANCE, _R.OPS, _R.DISPUTE_AGENT}),
     Right.CDR_PUSH: frozenset({_R.API_PARTNER}),

@@ -16,6 +16,7 @@ ROLES = (
 E8 = {
     Right.CONTRACT_EDIT: "xx........",
     Right.CONTRACT_APPROVE: "..x.......",
+    Right.TOKEN_VIEW: ".x.xx.x.x.",
     Right.CDR_CORRECT: ".x..x.....",
     Right.CDR_PUSH: "........x.",
     Right.DISPUTE_CREATE: "......x.x.",
