@@ -30,7 +30,7 @@ from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
 from roamclear.kernel.money import Money
 from roamclear.kernel.writes import Table
 from roamclear.payouts import service as payouts
-from roamclear.status import drawing, packs
+from roamclear.status import drawing, packs, postings
 from roamclear.status.accrual import count
 from roamclear.status.pack_model import AccrualPack, ContractAccrual
 from tests.integration import test_close as month
@@ -271,3 +271,16 @@ def test_over_the_api(stage: Stage) -> None:
         again = api.call("POST", "/v1/accounting/accruals", "FINANCE", {"period": "2026-10", "as_of": "2026-10-31"})
         assert (again.status, again.body["state"], len(again.body["files"])) == (200, "DRAWN", 2)
         assert api.call("GET", "/v1/accounting/accruals", "VIEWER").body["items"] == [again.body]
+
+
+def test_what_the_house_buys_is_accrued_as_cost(stage: Stage) -> None:
+    month.start(stage)
+    month.push(stage, b.cdr(1))
+    stage.clock.set(datetime(2026, 11, 1, 6, tzinfo=UTC))
+    made = pack(stage, "2026-10", date(2026, 10, 31))
+    chart = accounting.chart_now(stage.ctx, b.ISSUER)
+    bought = row_of(made).model_copy(update={"bought": True})
+    found = postings.postings(chart, b.ISSUER, "2026-10", made.as_of_utc, bought)
+    assert [(line.name, line.amount.amount_minor) for line in found] == [
+        ("energy_cost C-RON", 830), ("accrued_cost C-RON", -830),
+    ]  # fmt: skip

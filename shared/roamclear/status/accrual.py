@@ -113,6 +113,7 @@ def _contract(
             stood[currency][where].append(session)
     owed = {cur for (account, cur), sum_ in shared.balances.items() if sum_ and account == _receivable(head)}
     claims = _pending(shared, head)
+    bought = contracts.terms_now(shared.ctx, shared.issuer_id, head.contract_id).is_reverse
     shares = Shares(shared.ctx, shared.issuer_id, begin, end, shared.as_of)
     fees = _fees(shared, runs)
     for currency in sorted({*stood, *ours, *owed, *(fee.currency for fee in fees)}):
@@ -122,9 +123,11 @@ def _contract(
         # What is on hold is not accrued, so nothing is set aside for it.
         refs = {s.cdr_ref for where in EARNED for s in stood[currency][where]}
         meant = [d.claimed for d in claims if d.cdr_ref in refs]
-        deferred, parked = _owed(shares, [s for w in EARNED for s in stood[currency][w]] + ours[currency], currency)
+        shared_out = [] if bought else [s for where in EARNED for s in stood[currency][where]] + ours[currency]
+        deferred, parked = _owed(shares, shared_out, currency)
         made = made.model_copy(
             update={
+                "bought": bought,
                 "disputed": Contested(disputes=len(meant), claimed=total(meant, currency)),
                 "deferred": deferred,
                 "parked": parked,

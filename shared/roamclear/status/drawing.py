@@ -57,7 +57,7 @@ def workbook(pack: AccrualPack) -> bytes:
 
 
 def _titles() -> list[str]:
-    titles = ["contract", "partner", "currency"]
+    titles = ["contract", "partner", "bought", "currency"]
     for name in _PARTS:
         titles += [f"{name} sessions", f"{name} kWh", f"{name} net"]
     return [*titles, "on_hold claimed", "not_rated claimed", "disputes", "disputed", *_SUMS, "holds"]
@@ -65,7 +65,7 @@ def _titles() -> list[str]:
 
 def _rows(pack: AccrualPack) -> Iterator[list[Cell]]:
     for row in pack.contracts:
-        cells: list[Cell] = [row.contract_id or "", row.partner, row.currency]
+        cells: list[Cell] = [row.contract_id or "", row.partner, row.bought, row.currency]
         for name in _PARTS:
             part = getattr(row, name)
             cells += [part.sessions, part.energy_kwh, part.net.to_decimal()]

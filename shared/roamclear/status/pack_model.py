@@ -25,11 +25,13 @@ class ContractAccrual(Record):
     ``verified_cdrs`` is counted another way, over all bodies received: ``holds`` says that it equals
     ``verified + in_window + locked + invoiced`` to the cent. ``on_hold`` and ``not_rated`` are shown and not accrued.
     ``unpaid`` is the receivable of the ledger at that instant, of all months. ``deferred`` are shares on no payout
-    yet, ``parked`` the net of sessions whose EVSE has no account.
+    yet, ``parked`` the net of sessions whose EVSE has no account. Where the house buys (``bought``, a REVERSE contract)
+    ``accrued`` is cost, and nothing is owed to us, shared or set aside.
     """
 
     contract_id: str | None
     partner: str
+    bought: bool = False
     currency: str
     verified: Part
     on_hold: Part

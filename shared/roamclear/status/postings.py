@@ -22,7 +22,7 @@ CLASSES = (
 
 
 def postings(chart: Chart, issuer_id: str, period: str, as_of: datetime, row: ContractAccrual) -> tuple[Posting, ...]:
-    """Up to three balanced entries: accrued revenue with its fees, disputed amounts, deferred shares.
+    """Up to three balanced entries: accrued revenue with its fees (or cost), disputed amounts, deferred shares.
 
     They are to be undone on the first day after ``as_of``. An amount of zero has no entry.
     """
@@ -53,6 +53,9 @@ def _entries(row: ContractAccrual) -> list[tuple[str, list[Line]]]:
     subject = row.contract_id or ""
     accrued, provision, cost = row.accrued, row.disputed.claimed, row.deferred
     sessions: Money = accrued - row.fees
+    if row.bought:
+        bought = debit(Account.ENERGY_COST.of(subject), accrued), credit(Account.ACCRUED_COST.of(subject), accrued)
+        return [("ACCRUED COST", [*bought])]
     return [
         (
             "ACCRUED REVENUE",
