@@ -48,6 +48,8 @@ class Meter:
         self.writes: dict[str, float] = defaultdict(float)
         self.reads: dict[str, float] = defaultdict(float)
         self.requests: dict[str, int] = defaultdict(int)
+        #: Every new image, as the stream carries it: (table, key, image).
+        self.images: list[tuple[str, str, dict[str, Any]]] = []
 
     def put_item(self, **request: Any) -> Any:
         """Counted put."""
@@ -105,7 +107,10 @@ class Meter:
             return call(**request)
         finally:
             for place, old in zip(places, before, strict=True):
-                self.writes[self.step] += factor * cost_of_write(old, self._row(place))
+                new = self._row(place)
+                self.writes[self.step] += factor * cost_of_write(old, new)
+                if new is not None and new != old:
+                    self.images.append((place[0], f"{new['pk']['S']} {new['sk']['S']}", new))
             self.requests[self.step] += 1
 
     def _row(self, place: tuple[str, Any]) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from roamclear.billing.recovery import complete_due, fail, not_prepared, resume
 from roamclear.billing.runs import (
     LOCK_AFTER,
     left,
+    locked_piece,
     locked_sessions,
     members,
     park,
@@ -67,6 +68,7 @@ __all__ = [
     "left",
     "let_through",
     "lock",
+    "locked_piece",
     "locked_sessions",
     "mail_brand",
     "members",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from roamclear.billing import service as billing
 from roamclear.cdrs.model import Session
@@ -32,16 +31,16 @@ def accrue_run(ctx: Context, issuer_id: str, run_id: str) -> int:
     return accrue(ctx, issuer_id, run_id, shared(ctx, issuer_id, run_id))
 
 
-def shared(
-    ctx: Context, issuer_id: str, run_id: str, *, after: tuple[datetime, str] | None = None
-) -> Iterator[Session]:
-    """The sessions of a run that somebody has a share of, in order, behind the one of this stop and reference.
+def shared(ctx: Context, issuer_id: str, run_id: str) -> Iterator[Session]:
+    """The sessions of a run that somebody has a share of, in order."""
+    if is_shared(ctx, issuer_id, run_id):
+        yield from billing.locked_sessions(ctx, issuer_id, run_id)
 
-    What we buy ourselves (direction REVERSE) is nobody's share.
-    """
+
+def is_shared(ctx: Context, issuer_id: str, run_id: str) -> bool:
+    """Whether a run has shares at all: what we buy ourselves (direction REVERSE) is nobody's."""
     run = billing.run(ctx, issuer_id, run_id)
-    if not contracts.version(ctx, issuer_id, run.contract_id, run.contract_version).terms.is_reverse:
-        yield from billing.locked_sessions(ctx, issuer_id, run_id, after=after)
+    return not contracts.version(ctx, issuer_id, run.contract_id, run.contract_version).terms.is_reverse
 
 
 def accrue(ctx: Context, issuer_id: str, run_id: str, sessions: Iterable[Session]) -> int:

@@ -62,8 +62,12 @@ class Parked(Record):
 
 
 class Progress(Record):
-    """How far the lines of a run are: ``done`` sessions, the last of them (stop, reference), and whether all."""
+    """How far the lines of a run are: ``done`` sessions, the last member (stop, reference), and whether all.
 
+    ``turn`` counts the pieces: each is written over exactly the one before it.
+    """
+
+    turn: int = 0
     done: int = 0
     after: tuple[datetime, str] | None = None
     over: bool = False

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
+from roamclear.billing import service as billing
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.payouts import store
-from roamclear.payouts.accrual import Shares, accrue_run, shared
+from roamclear.payouts.accrual import Shares, accrue_run, is_shared
 from roamclear.payouts.model import Progress
 
 #: Lines that one call writes: seconds, so that a batch of facts stays far below the function's time-out.
@@ -22,18 +21,17 @@ def accrue_piece(ctx: Context, issuer_id: str, run_id: str) -> bool:
     a crash comes to the same rows; of two workers one asks for the next piece.
     """
     known = store.place(ctx.db, issuer_id, run_id)
-    if known.over:
+    if known.over or not is_shared(ctx, issuer_id, run_id):
         accrue_run(ctx, issuer_id, run_id)
         return True
-    piece = list(islice(shared(ctx, issuer_id, run_id, after=known.after), PIECE))
-    if known.done == 0 and len(piece) < PIECE:
+    piece, place = billing.locked_piece(ctx, issuer_id, run_id, known.after, PIECE)
+    if known.after is None and place is None:
         accrue_run(ctx, issuer_id, run_id)  # a small run: lines and sums in one pass
         return True
     shares = Shares(ctx, issuer_id, run_id)
     for session in piece:
         shares.take(session, write=True)
-    last = (piece[-1].stop_utc, piece[-1].cdr_ref) if piece else known.after
-    made = Progress(done=known.done + len(piece), after=last, over=len(piece) < PIECE)
+    made = Progress(done=known.done + len(piece), after=place or known.after, over=place is None)
     try:
         ctx.db.transact(store.place_writes(issuer_id, run_id, made, known, ctx.now()))
     except ConditionFailed:

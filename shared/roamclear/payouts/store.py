@@ -102,11 +102,11 @@ def place(db: Database, issuer_id: str, run_id: str) -> Progress:
 
 def place_writes(issuer_id: str, run_id: str, made: Progress, read: Progress, at: datetime) -> list[Action]:
     """Go on from exactly the place that was read, and ask for the next piece."""
-    when = (When("done", "=", read.done),) if read.done else (When("over", "absent"),)
-    item = {"issuer_id": issuer_id, "run_id": run_id, **made.dump()}
+    when = (When("turn", "=", read.turn),) if read.turn else (When("turn", "absent"),)
+    item = {"issuer_id": issuer_id, "run_id": run_id, **made.model_copy(update={"turn": read.turn + 1}).dump()}
     return [
         Put(Table.CLEARING, keys.accrual(issuer_id, _PROGRESS, run_id), item, when=when),
-        outbox.fact(issuer_id, at, "payouts.accrual_step", f"{run_id}#{made.done}#{made.over}", {"run_id": run_id}),
+        outbox.fact(issuer_id, at, "payouts.accrual_step", f"{run_id}#{read.turn + 1}", {"run_id": run_id}),
     ]
 
 
