@@ -19,7 +19,7 @@ from tests.support import builders as b
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 PROFILE = settings(
-    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "200")) if DEEP else 10,
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "200")) if DEEP else 16,
     stateful_step_count=40 if DEEP else 30,
     deadline=None,
     derandomize=not DEEP,
@@ -31,6 +31,8 @@ CRASH = st.one_of(st.none(), st.tuples(st.integers(0, 12), st.booleans()))
 PLACE = st.integers(0, 30)
 KIND = st.sampled_from(["CDRS", "AMOUNT", "CANCEL", "AGAIN", "AT_ONCE"])
 CONTRACT = st.sampled_from([b.CONTRACT, OTHER])
+
+ANSWER = st.sampled_from(["accept", "part", "reject", "reject", "withdraw", "escalate", "escalate"])
 
 
 class Corrections(RuleBasedStateMachine):
@@ -50,13 +52,21 @@ class Corrections(RuleBasedStateMachine):
         finally:
             self.world.close()
 
-    @initialize(bodies=st.integers(4, 8), gates=st.sampled_from([1, 2, 3, 3, 3, 5]), kinds=st.lists(KIND, max_size=2))
-    def a_month(self, bodies: int, gates: int, kinds: list[str]) -> None:
-        """Most stories begin with issued invoices, some of them corrected."""
+    @initialize(
+        bodies=st.integers(4, 8),
+        gates=st.sampled_from([1, 2, 3, 3, 3, 5]),
+        kinds=st.lists(KIND, max_size=2),
+        answers=st.lists(ANSWER, max_size=3),
+    )
+    def a_month(self, bodies: int, gates: int, kinds: list[str], answers: list[str]) -> None:
+        """Most stories begin with issued invoices, some of them disputed before and corrected afterwards."""
         for number in range(bodies):
             self.post(number % 2 == 0, KWH[number % len(KWH)], number % 3 == 0)
-        for _ in range(gates):
+        for turn in range(gates):
             self.gate(None)
+            for place, how in enumerate(answers if turn == 1 else ()):
+                self.world.dispute(place, part=place == 0, crash=None)
+                self.world.answer(place, how, None)
         for place, kind in enumerate(kinds):
             self.correct(place, kind, None, soon=place == 0)
 
@@ -118,8 +128,7 @@ class Corrections(RuleBasedStateMachine):
         """An eMSP disputes."""
         self.world.dispute(place, part, crash)
 
-    @rule(place=PLACE, how=st.sampled_from(["accept", "part", "reject", "reject", "withdraw", "escalate", "escalate"]),
-          crash=CRASH)  # fmt: skip
+    @rule(place=PLACE, how=ANSWER, crash=CRASH)
     def answer(self, place: int, how: str, crash: Any) -> None:
         """A dispute goes on."""
         self.world.answer(place, how, crash)
