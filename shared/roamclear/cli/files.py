@@ -26,8 +26,9 @@ def read_bytes(path: str, *, limit_bytes: int = LIMIT_BYTES) -> bytes:
 
 def read_object(path: str) -> Mapping[str, Any]:
     """A JSON object from a file, numbers exact, else ``InvalidInput``."""
+    data = read_bytes(path)
     try:
-        value = numbers_json.loads(read_bytes(path))
+        value = numbers_json.loads(data)
     except InvalidInput as error:
         raise InvalidInput(f"{path}: {error.message}", field=path) from error
     if not isinstance(value, dict):

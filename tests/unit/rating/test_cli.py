@@ -41,15 +41,15 @@ def write(folder: Path, name: str, value: Any) -> str:
     return str(path)
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     shared = str(Path(__file__).parents[3] / "shared")
     return subprocess.run(
         [sys.executable, "-m", "roamclear.cli.main", *words],
         capture_output=True,
-        text=True,
         timeout=60,
         check=False,
-        env={"PYTHONPATH": shared, "PYTHONWARNINGS": "error"},
+        encoding="utf-8",
+        env={"PYTHONPATH": shared, "PYTHONWARNINGS": "error", **environment},
     )
 
 
@@ -77,6 +77,13 @@ def test_one_object_on_stdout_and_nothing_else(tmp_path: Path) -> None:
     assert told["billed"] == {"energy_wh": 20000, "time_s": 1200, "parking_s": 0, "reservation_s": 0}
     assert told["verification"]["ok"] is False
     assert told["verification"]["mismatches"][0]["code"] == "TOTAL_COST_EXCL_VAT"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_any_name_is_printed_on_any_console(tmp_path: Path, encoding: str) -> None:
+    done = run(*rate_words(tmp_path, cdr(), {**TARIFF, "id": "T-夜間"}), PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "T-夜間" in json.loads(done.stdout)["trace"][0]["rule"]
 
 
 def test_null_where_not_derivable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,7 +127,8 @@ def test_bad_words_are_one_line_and_exit_2(words: list[str]) -> None:
 def test_missing_file_and_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in (str(tmp_path / "none.json"), str(tmp_path)):
         assert main(["cdr", "check", path]) == 2
-        assert capsys.readouterr().err.count("\n") == 1
+        told = capsys.readouterr().err
+        assert (told.count("\n"), told.count(path)) == (1, 1)
 
 
 def test_check_prints_findings(tmp_path: Path) -> None:
