@@ -54,6 +54,10 @@ lint: $(SYNCED) ## Ruff (rules and format), mypy --strict, import contracts, pin
 synth: $(SYNCED) need-node assets ## Write the CloudFormation templates of every stage (or STAGE=...) to cdk.out and lint them
 	@$(RUN) -m infra.synth $(STAGE)
 
+.PHONY: openapi
+openapi: $(SYNCED) ## Write docs/openapi.json from the routes of the finance API
+	@$(RUN) -m infra.local.openapi
+
 .PHONY: deploy
 deploy: $(SYNCED) need-node assets ## Deploy STAGE=dev or STAGE=prod to the AWS account of the current credentials
 	@[[ "$(STAGE)" =~ ^(dev|prod)$$ ]] || { echo "Say which stage: make deploy STAGE=dev (or prod)." >&2; exit 2; }
