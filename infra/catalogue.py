@@ -190,7 +190,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "import_bank_file",
         "reads bank files of the inbox, posts and matches them",
         {"identity": READ, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
-        {"inbox": Objects.READ},
+        {"inbox": Objects.READ, "archive": Objects.BOTH},
         frozenset({Extra.WAKE}),
         memory_mb=1024,
         timeout_s=600,

@@ -59,7 +59,14 @@ def import_file(ctx: Context, object_key: str, *, limit: int = CHUNK) -> Importe
     if not owners:
         reason = "no registered account" if plans else "no statement"
         return _quarantine(ctx, file, reason, _strangers(plans), retry=bool(plans))
+    _keep(ctx, data, sha256, owners)
     return _work(ctx, data, file, plans, owners, limit)
+
+
+def _keep(ctx: Context, data: bytes, sha256: str, owners: tuple[str, ...]) -> None:
+    """The file as it came, under Object Lock, before anything of it is booked (product.md row 138)."""
+    for issuer_id in owners:
+        ctx.objects.put("archive", f"{issuer_id}/bank/{sha256}", data, "application/octet-stream")
 
 
 def import_inbox(
