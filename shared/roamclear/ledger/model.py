@@ -30,8 +30,6 @@ class Event(StrEnum):
     OPENING = "OPENING"
     #: A proposal for the end of a month, in the books of the house alone; it is never posted here.
     ACCRUAL = "ACCRUAL"
-    #: A proposal for the end of a month, in the books of the house alone; it is never posted here.
-    ACCRUAL = "ACCRUAL"
 
 
 class Account(StrEnum):
@@ -53,10 +51,6 @@ class Account(StrEnum):
     WRITE_OFF = "write_off"
     EQUITY = "equity"
     OWN_SHARE = "own_share"
-    #: For proposals at the end of a month (``Event.ACCRUAL``); nothing is ever posted to these three here.
-    ACCRUED_REVENUE = "accrued_revenue"
-    ACCRUED_COST = "accrued_cost"
-    DISPUTE_PROVISION = "dispute_provision"
     #: For proposals at the end of a month (``Event.ACCRUAL``); nothing is ever posted to these three here.
     ACCRUED_REVENUE = "accrued_revenue"
     ACCRUED_COST = "accrued_cost"
