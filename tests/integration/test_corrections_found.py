@@ -22,6 +22,7 @@ from roamclear.contracts.fees import Fee, FeeCharge, FeeKind
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.contracts.proposals import Proposal
 from roamclear.documents.checks import missing
+from roamclear.documents.cii import write_cii
 from roamclear.facts import service as facts
 from roamclear.packages import lists
 from tests.integration.test_close import close_run, open_run, push, start
@@ -188,3 +189,13 @@ def test_what_is_to_be_paid_decides_between_invoice_and_credit_note(
         for net, vat in parts
     ]  # fmt: skip
     assert issue._type_of(run, Part([], fees), b.terms()) == code
+
+
+def test_a_credit_note_asks_for_no_payment(stage: Stage) -> None:
+    """Neither due date nor reference nor account, as the PDF says it."""
+    invoiced(stage)
+    credited(stage, amount=euros(100))
+    for number, asks in ((INVOICE, True), ("VWC-2026-000001", False)):
+        xml = write_cii(billing.document_model(stage.ctx, document(stage, number))).decode()
+        for name in ("DueDateDateTime", "PaymentReference", "IBANID"):
+            assert (name in xml) is asks, (number, name)

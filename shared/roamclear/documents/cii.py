@@ -186,11 +186,13 @@ def _address(element: _Element, party: Party) -> None:
 
 def _settlement(settlement: _Element, document: InvoiceDocument) -> None:
     payment = document.payment
-    _maybe(settlement, "ram:PaymentReference", payment.reference)
+    # What is credited is paid by nobody: neither how nor until when is stated, in no form of the document.
+    owed = not document.type_code.is_credit
+    _maybe(settlement, "ram:PaymentReference", payment.reference if owed else None)
     if document.national_tax is not None:
         _add(settlement, "ram:TaxCurrencyCode", document.national_tax.tax.currency)
     _add(settlement, "ram:InvoiceCurrencyCode", document.currency)
-    if payment.iban and not document.type_code.is_credit:
+    if payment.iban and owed:
         means = _add(settlement, "ram:SpecifiedTradeSettlementPaymentMeans")
         _add(means, "ram:TypeCode", "58" if document.currency == "EUR" else "30")
         account = _add(means, "ram:PayeePartyCreditorFinancialAccount")
@@ -200,7 +202,7 @@ def _settlement(settlement: _Element, document: InvoiceDocument) -> None:
     for row in document.vat:
         _tax(settlement, row)
     _period(settlement, document.period_start, document.period_end)
-    if payment.terms or document.due_date:
+    if owed and (payment.terms or document.due_date):
         terms = _add(settlement, "ram:SpecifiedTradePaymentTerms")
         _maybe(terms, "ram:Description", payment.terms)
         if document.due_date is not None:
