@@ -10,6 +10,6 @@ _CLOSED = (DocumentState.CANCELLED, DocumentState.UNCOLLECTIBLE)
 
 
 def is_overdue(document: Document, today: date) -> bool:
-    """Whether money is owed beyond the due date; the day itself is in time."""
-    owed = document.open_amount.amount_minor > 0 and document.state not in _CLOSED
+    """Whether money is owed to us beyond the due date; the day itself is in time."""
+    owed = document.self_billed is None and document.open_amount.amount_minor > 0 and document.state not in _CLOSED
     return owed and document.due_date < today

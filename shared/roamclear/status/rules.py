@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from roamclear.billing.lateness import is_overdue
 from roamclear.billing.model import Document, Run
+from roamclear.billing.rules import is_credit
 from roamclear.cdrs.model import Session
 from roamclear.contracts.model import Contract
 from roamclear.contracts.rules import Period, period_of
@@ -57,7 +58,7 @@ def locked(run: Run, fees: Money) -> Part:
 def invoiced(documents: Iterable[Document], currency: str) -> Part:
     """What issued documents state; a credit note takes from the net and from nothing else."""
     found = list(documents)
-    billed = [d for d in found if d.type_code != "381"]
+    billed = [d for d in found if not is_credit(d.type_code)]
     return Part(
         sessions=sum(d.sessions for d in billed),
         energy_kwh=sum((d.energy_kwh for d in billed), Decimal(0)),

@@ -11,6 +11,7 @@ import pytest
 
 from roamclear.billing import self_billing, store
 from roamclear.billing import service as billing
+from roamclear.billing.lateness import is_overdue
 from roamclear.billing.model import Acceptance, Document, Run
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
@@ -154,6 +155,7 @@ def test_nothing_of_it_is_a_receivable_a_share_or_an_open_item(stage: Stage) -> 
     assert billing.open_documents(stage.ctx, b.ISSUER, b.CONTRACT) == []
     assert Book(stage.ctx, b.ISSUER).items.items == {}
     assert not billing.is_open(made)
+    assert not is_overdue(made, date(2027, 6, 1))
     assert payouts.payouts(stage.ctx, b.actor(Role.FINANCE), b.ISSUER) == []
     assert broken(stage) == []
 
