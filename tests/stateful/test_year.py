@@ -31,7 +31,10 @@ CRASH = st.one_of(st.none(), st.tuples(st.integers(0, 12), st.booleans()))
 PLACE = st.integers(0, 30)
 KIND = st.sampled_from(["CDRS", "AMOUNT", "CANCEL", "AGAIN", "AT_ONCE"])
 CONTRACT = st.sampled_from([b.CONTRACT, OTHER])
-
+#: What becomes of the first dispute of a story.
+STORY = st.sampled_from(
+    ["", "accept", "part", "withdraw", "reject", "reject escalate", "reject escalate accept", "reject escalate reject"]
+)
 ANSWER = st.sampled_from(["accept", "part", "reject", "reject", "withdraw", "escalate", "escalate"])
 
 
@@ -56,17 +59,18 @@ class Corrections(RuleBasedStateMachine):
         bodies=st.integers(4, 8),
         gates=st.sampled_from([1, 2, 3, 3, 3, 5]),
         kinds=st.lists(KIND, max_size=2),
-        answers=st.lists(ANSWER, max_size=3),
+        story=STORY,
     )
-    def a_month(self, bodies: int, gates: int, kinds: list[str], answers: list[str]) -> None:
+    def a_month(self, bodies: int, gates: int, kinds: list[str], story: str) -> None:
         """Most stories begin with issued invoices, some of them disputed before and corrected afterwards."""
         for number in range(bodies):
             self.post(number % 2 == 0, KWH[number % len(KWH)], number % 3 == 0)
         for turn in range(gates):
             self.gate(None)
-            for place, how in enumerate(answers if turn == 1 else ()):
-                self.world.dispute(place, part=place == 0, crash=None)
-                self.world.answer(place, how, None)
+            if turn == 1 and story:
+                self.world.dispute(0, part=False, crash=None)
+                for how in story.split():
+                    self.world.answer(0, how, None)
         for place, kind in enumerate(kinds):
             self.correct(place, kind, None, soon=place == 0)
 
