@@ -9,7 +9,7 @@ from decimal import Decimal
 from roamclear.billing.model import Run
 from roamclear.contracts.fees import FeeCharge, FeeKind
 from roamclear.documents import model as doc
-from roamclear.documents.texts import period_text
+from roamclear.documents.days import period_text
 from roamclear.documents.words import word
 from roamclear.kernel.money import HALF_UP, Money
 

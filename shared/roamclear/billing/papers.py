@@ -13,7 +13,7 @@ from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion, Counterparty
 from roamclear.contracts.rules import due_date
 from roamclear.documents import model as doc
-from roamclear.documents.texts import period_text, short_date
+from roamclear.documents.days import period_text, short_date
 from roamclear.documents.totals import totals, vat_breakdown
 from roamclear.identity.issuer import Address, Issuer
 from roamclear.kernel.money import Money

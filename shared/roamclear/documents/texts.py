@@ -8,6 +8,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from roamclear.documents.days import period_text as period_text
+from roamclear.documents.days import short_date as short_date
 from roamclear.documents.invoice_model import InvoiceDocument, Language, Line, Section, SectionKind, VatCategory
 from roamclear.documents.words import word
 from roamclear.documents.xml_tools import number
@@ -34,25 +36,6 @@ def long_date(value: date, language: Language) -> str:
     from babel.dates import format_date
 
     return str(format_date(value, "long", locale=_locale(language)))
-
-
-def short_date(value: date, language: Language) -> str:
-    """A day in figures.
-
-    >>> short_date(date(2026, 10, 1), Language.FR)
-    '01/10/2026'
-    """
-    pattern = {"DE": "%d.%m.%Y", "NL": "%d-%m-%Y"}.get(language.value, "%d/%m/%Y")
-    return value.strftime(pattern)
-
-
-def period_text(start: date, end: date, language: Language) -> str:
-    """Both days of a period, the last one inclusive.
-
-    >>> period_text(date(2026, 10, 1), date(2026, 10, 31), Language.EN)
-    '01/10/2026 – 31/10/2026'
-    """
-    return f"{short_date(start, language)} – {short_date(end, language)}"
 
 
 def instant_text(value: datetime, zone_name: str, language: Language) -> str:

@@ -74,3 +74,8 @@ class Delivery(Record):
     next_at_utc: datetime | None = None
     last_answer: str = ""
     delivered_at_utc: datetime | None = None
+
+
+def bound_to(issuer_id: str, subscription_id: str) -> dict[str, str]:
+    """What a sealed secret belongs to."""
+    return {"issuer": issuer_id, "webhook": subscription_id}

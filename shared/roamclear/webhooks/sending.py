@@ -14,8 +14,7 @@ from roamclear.mode import service as mode
 from roamclear.notify.webhook import MAX_BODY_BYTES, sign
 from roamclear.ocpi import outgoing
 from roamclear.webhooks import store
-from roamclear.webhooks.model import Delivery, DeliveryState, HookState, Subscription
-from roamclear.webhooks.service import bound_to
+from roamclear.webhooks.model import Delivery, DeliveryState, HookState, Subscription, bound_to
 
 #: Facts of one object may be told by two workers; what happened earlier has arrived by then.
 _SETTLE = timedelta(seconds=5)

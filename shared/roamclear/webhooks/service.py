@@ -19,7 +19,7 @@ from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Action, Put, Table
 from roamclear.ocpi import outgoing
 from roamclear.webhooks import events, store
-from roamclear.webhooks.model import CATALOGUE, Delivery, DeliveryState, HookState, Subscription
+from roamclear.webhooks.model import CATALOGUE, Delivery, DeliveryState, HookState, Subscription, bound_to
 
 MOST_SUBSCRIPTIONS = 20
 _RACE = (Table.AUDIT, Table.CLEARING)
@@ -176,11 +176,6 @@ def _paid(ctx: Context, row: Row) -> Iterator[events.Event]:
         kind = "invoice.partially_paid" if header.open_amount else "invoice.paid"
         told = {**share, "open_amount": plain(header.open_amount)}
         yield events.of(kind, header.number, datetime.fromisoformat(row["at_utc"]), told, row["issuer_id"])
-
-
-def bound_to(issuer_id: str, subscription_id: str) -> dict[str, str]:
-    """What a sealed secret belongs to."""
-    return {"issuer": issuer_id, "webhook": subscription_id}
 
 
 def _delivery(known: Subscription, event: events.Event) -> Delivery:
