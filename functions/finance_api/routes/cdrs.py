@@ -10,14 +10,16 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
+from functions.finance_api.pages import page
 from roamclear.audit import service as audit
 from roamclear.billing import service as billing
 from roamclear.cdrs import masking
 from roamclear.cdrs import service as cdrs
-from roamclear.cdrs.model import Billing
+from roamclear.cdrs.model import Billing, Session
 from roamclear.cdrs.pricing import read_trace
 from roamclear.kernel import numbers_json
 from roamclear.kernel.errors import Busy, Conflict, InvalidInput, NotFound
+from roamclear.kernel.time import sort_instant
 
 router = APIGatewayHttpRouter()
 _LISTS = {"rated": Billing.VERIFIED, "on_hold": Billing.ON_HOLD, "not_rated": Billing.NOT_RATED}
@@ -25,7 +27,7 @@ _LISTS = {"rated": Billing.VERIFIED, "on_hold": Billing.ON_HOLD, "not_rated": Bi
 
 @router.get("/cdrs")
 def list_cdrs() -> Response[str]:
-    """``list`` is rated, on_hold or not_rated; ``contract`` an id, or - for none; ``route`` narrows it."""
+    """``list`` is rated, on_hold or not_rated; ``contract`` an id, or - for none; ``route`` narrows it. In pages."""
     request = Request(router)
     actor = request.actor
     name, contract = request.query("list", "rated") or "", request.query("contract", "-")
@@ -35,8 +37,13 @@ def list_cdrs() -> Response[str]:
     of_contract = None if contract == "-" else contract
     found = cdrs.unbilled(request.ctx, actor, issuer_id, _LISTS[name], of_contract, request.query("route"))
     total = sum(s.net.amount_minor for s in found if s.net)
-    told = {"list": name, "count": len(found), "net_minor": total, "items": found}
+    told = {"list": name, "count": len(found), "net_minor": total, **page(request, found, _place)}
     return answer(told, without=request.withheld(actor, issuer_id))
+
+
+def _place(session: Session) -> str:
+    reason = session.reasons[0] if session.reasons else ""
+    return f"{reason}#{sort_instant(session.stop_utc)}#{session.cdr_ref}"
 
 
 @router.get("/cdrs/<cdr_ref>/trace")

@@ -7,11 +7,13 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
+from functions.finance_api.pages import page
 from roamclear.audit import service as audit
 from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
+from roamclear.kernel.time import sort_instant
 
 router = APIGatewayHttpRouter()
 
@@ -28,11 +30,12 @@ class ResolveBody(BaseModel):
 
 @router.get("/exceptions")
 def list_exceptions() -> Response[str]:
-    """Exceptions of a state, OPEN unless ``state`` says otherwise, oldest first."""
+    """Exceptions of a state, OPEN unless ``state`` says otherwise, oldest first, in pages."""
     request = Request(router)
     actor = request.actor
     state = request.query("state", "OPEN") or "OPEN"
-    return answer({"items": journal.listed(request.ctx, actor, request.issuer_of(actor), state)})
+    found = journal.listed(request.ctx, actor, request.issuer_of(actor), state)
+    return answer(page(request, found, lambda row: f"{sort_instant(row.raised_at_utc)}#{row.kind.value}#{row.subject}"))
 
 
 @router.post("/exceptions/resolve")

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
+from functions.finance_api.pages import page
 from roamclear.kernel.ids import iban
 from roamclear.kernel.time import parse_instant
 from roamclear.payouts import service as payouts
@@ -60,11 +61,12 @@ def close_cycle() -> Response[str]:
 
 @router.get("/payouts")
 def list_payouts() -> Response[str]:
-    """The payouts the caller may see, oldest first; ``account`` names one account."""
+    """The payouts the caller may see, oldest first, in pages; ``account`` names one account."""
     request = Request(router)
     actor = request.actor
     account = request.query("account")
-    return answer({"items": payouts.payouts(request.ctx, actor, request.issuer_of(actor), account)})
+    found = payouts.payouts(request.ctx, actor, request.issuer_of(actor), account)
+    return answer(page(request, found, lambda each: f"{each.issue_date.isoformat()}#{each.payout_id}"))
 
 
 @router.get("/payouts/<payout_id>")

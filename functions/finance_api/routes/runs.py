@@ -10,7 +10,8 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
-from roamclear.billing import reminders, self_billing
+from functions.finance_api.pages import after_of, cursor_of, limit_of, page
+from roamclear.billing import reminders, self_billing, slices
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document
 from roamclear.deliveries import service as deliveries
@@ -26,12 +27,13 @@ _LINK_SECONDS = 3600
 
 @router.get("/runs")
 def list_runs() -> Response[str]:
-    """All runs by the end of their period."""
+    """All runs by the end of their period; ``limit`` and ``cursor`` page it."""
     request = Request(router)
     actor = request.actor
     issuer_id = request.issuer_of(actor)
     found = billing.runs(request.ctx, actor, issuer_id)
-    return answer({"items": found}, without=request.withheld(actor, issuer_id))
+    told = page(request, found, lambda run: f"{run.end.isoformat()}#{run.run_id}")
+    return answer(told, without=request.withheld(actor, issuer_id))
 
 
 @router.get("/runs/<run_id>")
@@ -46,19 +48,22 @@ def get_run(run_id: str) -> Response[str]:
 
 @router.get("/runs/<run_id>/sessions")
 def get_members(run_id: str) -> Response[str]:
-    """The sessions of a run now and the fees they would be charged, and those that left it, with the reason."""
+    """The sessions of a run now and the fees they would be charged, and those that left it, with the reason.
+
+    ``limit`` and ``cursor`` page the sessions; what left and the fees stand on the first page.
+    """
     request = Request(router)
     actor = request.actor
     issuer_id = request.issuer_of(actor)
     run = billing.run_for(request.ctx, actor, issuer_id, run_id)
-    members = [
-        s.dump() | {"billing": billing.effective(s, run).value, "section": section}
-        for s, section in billing.members(request.ctx, run)
-    ]
+    limit, after = limit_of(request), after_of(request)
+    found, last = slices.members_after(request.ctx, run, after, limit)
+    members = [s.dump() | {"billing": billing.effective(s, run).value, "section": section} for s, section in found]
     # The eMSP that reads its open list has reviewed it: it is not reminded (product.md row 45).
     reminders.read_by(request.ctx, actor, run)
-    left, fees = list(billing.left(request.ctx, run)), billing.fees_now(request.ctx, run)
-    told = {"run": run, "items": members, "left": left, "fees": fees}
+    told: dict[str, Any] = {"run": run, "items": members, "next": cursor_of(last) if last else None}
+    if not after:
+        told |= {"left": list(billing.left(request.ctx, run)), "fees": billing.fees_now(request.ctx, run)}
     return answer(told, without=request.withheld(actor, issuer_id))
 
 
@@ -134,10 +139,11 @@ def resume_run(run_id: str) -> Response[str]:
 
 @router.get("/invoices")
 def list_documents() -> Response[str]:
-    """Issued documents in order of issue."""
+    """Issued documents in order of issue; ``limit`` and ``cursor`` page it."""
     request = Request(router)
     actor = request.actor
-    return answer({"items": billing.documents(request.ctx, actor, request.issuer_of(actor))})
+    found = billing.documents(request.ctx, actor, request.issuer_of(actor))
+    return answer(page(request, found, lambda each: f"{each.issue_date.isoformat()}#{each.number}"))
 
 
 @router.get("/invoices/<number>")

@@ -1,4 +1,4 @@
-"""The part of a run's members that a month asks for, without reading the others."""
+"""The part of a run's members that a month or a page asks for, without reading the others."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from datetime import datetime
 from itertools import islice
 
 from roamclear.billing import store
-from roamclear.billing.model import Run
+from roamclear.billing.model import Member, Run
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Session
 from roamclear.kernel.context import Context
+from roamclear.kernel.time import sort_instant
 
 _CHUNK = 100
 
@@ -21,3 +22,27 @@ def stopped_between(ctx: Context, run: Run, since: datetime, until: datetime) ->
     while chunk := list(islice(rows, _CHUNK)):
         found = cdrs.sessions(ctx, run.issuer_id, chunk)
         yield from (found[ref] for ref in chunk if ref in found and found[ref].run_id == run.run_id)
+
+
+def members_after(ctx: Context, run: Run, after: str, limit: int) -> tuple[list[tuple[Session, str]], str | None]:
+    """Members behind a place, each with its section, in order of their stop; and the place of the last, if more follow.
+
+    What lies before the place is not read, apart from its keys. A member that left is passed over.
+    """
+    rows = (m for m in store.members(ctx.db, run.issuer_id, run.run_id) if _place(m) > after)
+    found: list[tuple[Session, str]] = []
+    last = ""
+    while chunk := list(islice(rows, _CHUNK)):
+        known = cdrs.sessions(ctx, run.issuer_id, [m.cdr_ref for m in chunk])
+        for member in chunk:
+            session = known.get(member.cdr_ref)
+            if session is not None and session.run_id == run.run_id:
+                if len(found) == limit:
+                    return found, last
+                found.append((session, member.section))
+                last = _place(member)
+    return found, None
+
+
+def _place(member: Member) -> str:
+    return f"{sort_instant(member.stop_utc)}#{member.cdr_ref}"
