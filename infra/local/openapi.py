@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
+from functions.finance_api import pages
 from functions.finance_api.routes import FILES
 from infra.assets import ROOT
 from roamclear.identity.model import Right
@@ -203,7 +204,7 @@ def _rights(of: Callable[..., Any], depth: int, seen: set[object]) -> set[Right]
 
 
 def _sources(of: Callable[..., Any]) -> Iterator[tuple[Callable[..., Any], ast.AST]]:
-    """A function's tree, and those of the private functions of its file that it calls."""
+    """A function's tree, and those of what it calls: private functions of its file, and the one way to page."""
     todo, seen = [of], set[object]()
     while todo:
         each = todo.pop()
@@ -214,7 +215,8 @@ def _sources(of: Callable[..., Any]) -> Iterator[tuple[Callable[..., Any], ast.A
         yield each, tree
         for call in _calls(tree):
             target = _resolved(each, call.func)
-            if inspect.isfunction(target) and target.__module__ == of.__module__ and target.__name__.startswith("_"):
+            own = getattr(target, "__module__", "") == of.__module__ and target.__name__.startswith("_")
+            if inspect.isfunction(target) and (own or target.__module__ == pages.__name__):
                 todo.append(target)
 
 
