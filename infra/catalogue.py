@@ -141,7 +141,8 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "project_stream",
         "checks and rates what came in, and hands outbox facts to the higher rooms",
         {"identity": READ, "intake": WRITE, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
-        {"documents": Objects.READ},
+        # What is accepted becomes a payout, unless the archive knows its number (RECOVERY).
+        {"documents": Objects.READ, "archive": Objects.READ},
         # Both sides of a dispute are mailed what the other one said.
         frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.WAKE, Extra.COMPLETE_TASK}),
         memory_mb=1024,
@@ -172,7 +173,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "sweep",
         "does what is due by the one clock and replays what was not acknowledged",
         {"identity": READ, "intake": WRITE, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
-        {"documents": Objects.READ, "changes": Objects.BOTH},
+        {"documents": Objects.READ, "changes": Objects.BOTH, "archive": Objects.READ},
         frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.COMPLETE_TASK, Extra.WAKE, Extra.URLS}),
         memory_mb=1024,
         timeout_s=270,
