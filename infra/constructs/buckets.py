@@ -31,7 +31,7 @@ class Buckets(Construct):
             "inbox": self._bucket("inbox", lock=False, rules=[self._to_cheaper(), self._posted_once()], events=True),
             # Payment and accounting files.
             "exports": self._bucket("exports", lock=False, rules=[self._to_cheaper(), *self._drawn_on_request()]),
-            # What changed in the tables, for the way forward after a restore; forgotten when the restore window is over.
+            # What changed in the tables, for the way forward after a restore; forgotten after its window.
             "changes": self._bucket("changes", lock=False, rules=[self._forgotten_after_the_window()]),
             # Copies of ledger and audit entries, lock manifests and daily digests.
             "archive": self._bucket("archive", lock=True, rules=[self._to_cheaper()]),

@@ -84,9 +84,7 @@ def test_an_amount_is_spread_over_what_is_left_and_borne_by_the_house(stage: Sta
     note = document(stage, "VWC-2026-000002")
     assert note.net == euros(-1001)
     model = billing.document_model(stage.ctx, note)
-    assert [(line.quantity, line.net, line.unit_price) for line in model.lines] == [
-        (Decimal(1), euros(1001), None)
-    ]
+    assert [(line.quantity, line.net, line.unit_price) for line in model.lines] == [(Decimal(1), euros(1001), None)]
     assert [adjustments.outstanding(stage.ctx, session(stage, ref(n))).amount_minor for n in (1, 2, 3)] == [0, 329, 330]
     assert document(stage, INVOICE).open_amount == euros(2490 - 830 - 1001)
     rows = [s for s, _ in billing.members(stage.ctx, billing.run(stage.ctx, b.ISSUER, note.run_id))]

@@ -13,7 +13,6 @@ FILES: dict[str, str] = {
     "cdrs": "cdrs",
     "compare": "compare",
     "certificates": "ingest",
-    "compare": "compare",
     "contracts": "contracts",
     "credentials": "partners",
     "creditnotes": "corrections",
