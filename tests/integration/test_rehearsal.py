@@ -180,6 +180,10 @@ def test_a_restored_stage_rehearses_nothing(memory: Stage) -> None:
     with pytest.raises(InRecovery):
         done(memory, asked)
     assert store.find(memory.ctx.db, b.ISSUER, asked.rehearsal_id) == asked
+    # What nobody could do for hours is given up, and asked for again.
+    memory.clock.advance(timedelta(hours=2, minutes=1))
+    assert done(memory, asked).failure == "it could not be done in time"
+    assert working.waiting(memory.ctx) == []
 
 
 def test_what_does_not_fit_is_told_and_not_tried_again(memory: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document, Run, RunRequest, RunState
 from roamclear.contracts import checks
@@ -30,6 +32,8 @@ _TYPES = {
     "csv": "text/csv; charset=utf-8",
 }
 _AT_ONCE = 10
+#: A rehearsal that could not be done for this long is given up; whoever still wants it asks again.
+_PATIENCE = timedelta(hours=2)
 
 
 def work(ctx: Context, object_key: str) -> Rehearsal:
@@ -57,8 +61,12 @@ def do(ctx: Context, known: Rehearsal) -> Rehearsal:
     Raises:
         InRecovery: a restored stage rehearses nothing: its tables may be older than its documents.
     """
-    mode.require_normal(ctx)
     at = ctx.now()
+    if at > known.asked_at_utc + _PATIENCE:
+        return _conclude(
+            ctx, known.model_copy(update={"state": State.FAILED, "failure": "it could not be done in time"})
+        )
+    mode.require_normal(ctx)
     folder = service.folder_of(known, at)
     try:
         result = _of_run(ctx, known, folder) if known.run_id is not None else _of_all(ctx, known, folder)
