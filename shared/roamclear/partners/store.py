@@ -61,7 +61,8 @@ def revoke_update(old: Credential, by: Credential) -> Update:
         keys.credential(old.token_hash),
         put={"status": CredentialStatus.REVOKED.value, "revoked_at_utc": sort_instant(at)},
         remove=("peer",),
-        when=(When("status", "<>", CredentialStatus.REVOKED.value),),
+        # In DynamoDB "<>" also holds where there is no row at all.
+        when=(When("pk", "exists"), When("status", "<>", CredentialStatus.REVOKED.value)),
     )
 
 
