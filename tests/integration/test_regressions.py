@@ -217,7 +217,7 @@ def test_a_slow_second_worker_adds_nothing_to_an_opened_run(made: Stage) -> None
     assert run.state is RunState.SETTLED
     ref = push(made, b.cdr(1))
     slow = run.model_copy(update={"state": RunState.GRACE, "opened_at_utc": made.clock.now()})
-    membership.gather(made.ctx, slow)
+    assert membership.gather(made.ctx, slow, lambda: True)
     session = cdrs.session(made.ctx, b.ISSUER, ref)
     assert session is not None
     assert (session.billing, session.run_id) == (Billing.VERIFIED, None)

@@ -29,7 +29,7 @@ from roamclear.reconciliation.statements import Plan, close_statement
 
 CHUNK = 500
 #: Folders of the same inbox that are another function's (infra/constructs/schedules.py).
-NOT_OURS = ("cdrs/", "compare/", "disputes/", "windows/")
+NOT_OURS = ("accruals/", "cdrs/", "compare/", "disputes/", "rehearse/", "windows/")
 _FINAL = (FileState.MATCHED, FileState.PARTLY, FileState.QUARANTINED)
 
 
