@@ -273,7 +273,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     FunctionSpec(
         "nightly_proof",
         "recounts sessions, documents, postings and archive copies and locks the digest",
-        {"identity": READ, "intake": READ, "clearing": WRITE, "ledger": READ, "audit": APPEND},
+        {"identity": READ, "intake": READ, "clearing": WRITE, "ledger": READ, "audit": PUT_MANY},
         {"archive": Objects.BOTH, "documents": Objects.READ},
         memory_mb=2048,
         timeout_s=900,
