@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from roamclear.audit import service as audit
-from roamclear.billing import reminders
+from roamclear.billing import reminders, store
 from roamclear.billing import service as billing
-from roamclear.billing.model import Run
+from roamclear.billing.model import Run, RunState
+from roamclear.cdrs import service as cdrs
 from roamclear.kernel.errors import Conflict, Forbidden, NotFound
 from roamclear.kernel.writes import Table
 from tests.integration.test_close import CLOSES, OPENS, open_run, push, start
@@ -161,3 +162,14 @@ def test_a_shorter_window_in_new_terms_shortens_no_open_one(stage: Stage) -> Non
     stage.clock.set(OPENS + timedelta(days=4))
     with pytest.raises(Conflict):
         billing.lock(stage.ctx, b.ISSUER, run.run_id)
+
+
+def test_a_window_that_ends_with_nothing_promises_no_invoice(stage: Stage) -> None:
+    run = opened(stage)
+    (session, _), *_ = billing.members(stage.ctx, run)
+    cdrs.invalidate(stage.ctx, b.actor("FINANCE"), b.ISSUER, session.cdr_ref, "a test of the charger")
+    stage.clock.set(CLOSES + timedelta(seconds=61))
+    assert billing.lock(stage.ctx, b.ISSUER, run.run_id).state is RunState.SETTLED
+    assert at(stage, CLOSES + timedelta(minutes=4)) == 0
+    assert not [subject for subject in subjects(stage) if "closed" in subject]
+    assert list(store.reminders_due(stage.ctx.db, b.ISSUER, stage.clock.now())) == []

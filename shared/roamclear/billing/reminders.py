@@ -51,9 +51,12 @@ def send_due(ctx: Context, issuer_id: str) -> int:
                 continue  # not taken by the mail service; the next sweep tries again
             sent += 1
         elif row["kind"] == CLOSED and not run.closed_notice_ids:
-            if run.state not in LOCKED_STATES or not _say(ctx, run, CLOSED):
+            if run.state not in LOCKED_STATES:
                 continue  # the lock waits, for a notice or for its turn
-            sent += 1
+            if _bills(run):
+                if not _say(ctx, run, CLOSED):
+                    continue
+                sent += 1
         store.reminder_done(ctx.db, row)
     return sent
 
@@ -106,6 +109,11 @@ def _wants_closing(run: Run, at: datetime, now: datetime) -> bool:
     still = run.state is RunState.WINDOW and run.closes_at_utc is not None and now < run.closes_at_utc
     unsaid = run.reviewed_at_utc is None and not run.closing_notice_ids
     return still and unsaid and opened is not None and opened < at
+
+
+def _bills(run: Run) -> bool:
+    """Whether an invoice follows the lock; of a window that ends with nothing there is nothing to say."""
+    return run.state is not RunState.SETTLED or bool(run.locked or run.fees)
 
 
 def _instant(kind: str, closes_at: datetime) -> datetime:
