@@ -147,6 +147,21 @@ def handler_faults(root: Path) -> list[str]:
     return found
 
 
+def connection_faults(root: Path) -> list[str]:
+    """Connections are opened in roamclear.outgoing only (rules.md 4), so the import contracts say who may call out."""
+    openers = {"socket", "ssl", "asyncio", "smtplib", "ftplib", "urllib3", "requests", "httpx", "aiohttp"}
+    found = []
+    for path, tree in sources(root, "shared/roamclear", "functions"):
+        if path.parts[:3] in {("shared", "roamclear", "outgoing"), ("shared", "roamclear", "aws")}:
+            continue
+        for line, name in imported(tree):
+            parts = name.split(".")
+            if parts[0] in openers or parts[:2] in (["http", "client"], ["urllib", "request"]):
+                found.append(f"{path}:{line} imports {name}: only roamclear.outgoing opens connections")
+    return found
+
+
 RULES = (
     clock_faults, float_faults, once_faults, length_faults, door_faults, front_door_faults, handler_faults,
+    connection_faults,
 )  # fmt: skip

@@ -56,6 +56,11 @@ FAULTS = [
         "functions/finance_api/handler.py",
         "from roamclear.documents import pdf as _fault",
     ),
+    (
+        "A close never calls out",
+        "shared/roamclear/billing/national_vat.py",
+        "from roamclear.outgoing import service as _fault",
+    ),
     ("The template imports no runtime code", "infra/settings.py", "from roamclear.kernel import money as _fault"),
     (
         "Runtime code knows neither functions, infra nor tests",

@@ -30,6 +30,9 @@ PLANTED: list[tuple[Rule, str, str]] = [
     (house.length_faults, "billing/service.py", "x = 1\n" * 401),
     (house.door_faults, "billing/service.py", "from roamclear.aws import keys\n"),
     (house.door_faults, "billing/store.py", "import boto3\n"),
+    (house.connection_faults, "billing/issue.py", "import http.client\n"),
+    (house.connection_faults, "rates/service.py", "from urllib.request import urlopen\n"),
+    (house.connection_faults, "contracts/vat_proofs.py", "import requests\n"),
     (house.front_door_faults, "billing/service.py", "from roamclear.cdrs import store\n"),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-from infra.catalogue import FUNCTIONS
+from infra.catalogue import CLOSE_TASKS, FUNCTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("fpdf", "lxml", "xlsxwriter", "PIL", "segno", "babel", "sepaxml", "openpyxl")
@@ -33,3 +34,11 @@ def test_exactly_the_functions_that_need_it_carry_the_documents_layer() -> None:
         if spec.name in {"ocpi_api", "finance_api", "open_link"}:
             continue  # the import contract "API functions never load ..." says no
         assert bool(reached) == spec.documents_layer, f"{spec.name} reaches {reached}"
+
+
+def test_every_function_of_a_close_stands_in_its_import_contract() -> None:
+    """ "A close never calls out" names the functions one by one: a new task of the close is named too."""
+    read = configparser.ConfigParser()
+    read.read(ROOT / ".importlinter")
+    named = set(read["importlinter:contract:close"]["source_modules"].split())
+    assert named == {f"functions.{name}" for name in (*CLOSE_TASKS, "start_close", "rehearse")}

@@ -15,7 +15,7 @@ import pytest
 
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import InvalidInput, Unavailable
-from roamclear.ocpi import outgoing
+from roamclear.outgoing import service as outgoing
 from roamclear.partners import service as partners
 from tests.support.builders import cdr, found_issuer
 from tests.support.ocpi_partner import Partner, connect, served

@@ -16,8 +16,9 @@ from functions.pull_cdrs import handler as function
 from roamclear.cdrs import service as cdrs
 from roamclear.journal import service as journal
 from roamclear.kernel.context import Context
-from roamclear.ocpi import outgoing, pull, store
+from roamclear.ocpi import pull, store
 from roamclear.ocpi.model import PullReport
+from roamclear.outgoing import service as outgoing
 from roamclear.partners import service as partners
 from tests.support import builders as b
 from tests.support.moto_stack import Stage

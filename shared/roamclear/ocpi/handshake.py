@@ -10,9 +10,9 @@ from roamclear.identity.issuer import Issuer
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, InvalidInput, Unavailable
 from roamclear.kernel.ids import party as party_ids
-from roamclear.ocpi import outgoing
 from roamclear.ocpi.intake import read_json
 from roamclear.ocpi.model import Code, Message, Refused
+from roamclear.outgoing import service as outgoing
 from roamclear.partners import service as partners
 from roamclear.partners.model import Credential, Peer
 from roamclear.partners.rules import is_token

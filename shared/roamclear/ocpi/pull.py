@@ -20,11 +20,12 @@ from roamclear.journal.model import ExceptionType
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import InvalidInput, Unavailable
-from roamclear.ocpi import outgoing, rules, store
+from roamclear.ocpi import rules, store
 from roamclear.ocpi.canonical import content_hash
 from roamclear.ocpi.intake import receive_cdr
 from roamclear.ocpi.model import Differs, Message, PullReport, Refused
 from roamclear.ocpi.pages import MAX_LINK, SenderPage, first_url, offset_url, read_page, same_origin
+from roamclear.outgoing import service as outgoing
 from roamclear.partners import service as partners
 from roamclear.partners.model import Credential
 

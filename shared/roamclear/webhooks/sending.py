@@ -12,7 +12,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, InvalidInput, Unavailable
 from roamclear.mode import service as mode
 from roamclear.notify.webhook import MAX_BODY_BYTES, sign
-from roamclear.ocpi import outgoing
+from roamclear.outgoing import service as outgoing
 from roamclear.webhooks import store
 from roamclear.webhooks.model import Delivery, DeliveryState, HookState, Subscription, bound_to
 

@@ -17,7 +17,7 @@ from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput, Not
 from roamclear.kernel.record import plain
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Action, Put, Table
-from roamclear.ocpi import outgoing
+from roamclear.outgoing import service as outgoing
 from roamclear.webhooks import events, store
 from roamclear.webhooks.model import CATALOGUE, Delivery, DeliveryState, HookState, Subscription, bound_to
 

@@ -1,4 +1,4 @@
-"""Calls to partners: https, public addresses only, checked after resolution, no redirects, little time and few bytes.
+"""Calls to partners and public services: https, public addresses only, checked after resolution, no redirects, little time and few bytes.
 
 (rules.md 4.) The address that was checked is the one that is connected to, so a name that resolves differently a
 moment later gains nothing.
@@ -72,6 +72,28 @@ def post(url: str, body: bytes, headers: dict[str, str], *, allow_loopback: bool
     status, _ = _exchange(check(url, allow_loopback=allow_loopback), "POST", body, headers)
     if not 200 <= status <= 299:
         raise Unavailable(f"the receiver answered with HTTP {status}")
+
+
+def ask(
+    url: str,
+    hosts: frozenset[str],
+    *,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    allow_loopback: bool = False,
+) -> tuple[int, Answered]:
+    """Status and answer of a public service; a body makes it a POST. Its host is one of a fixed list.
+
+    Stage local may point to a server on the machine itself instead.
+
+    Raises:
+        InvalidInput: another host, or an address that we do not call.
+        Unavailable: no answer in time, or too large.
+    """
+    target = check(url, allow_loopback=allow_loopback)
+    if target.host not in hosts and not ipaddress.ip_address(target.address).is_loopback:
+        raise InvalidInput("url: this host is not on the list of services", field="url")
+    return _exchange(target, "GET" if body is None else "POST", body, headers or {})
 
 
 def _exchange(target: Target, method: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, Answered]:
