@@ -9,6 +9,7 @@ FILES: dict[str, str] = {
     "backdated-versions": "repricing",
     "bank-accounts": "bank",
     "batches": "payouts",
+    "brand-changes": "branding",
     "blockers": "rehearsals",
     "cdrs": "cdrs",
     "compare": "compare",

@@ -530,6 +530,11 @@ def copy_waiting(issuer_id: str, number: str, request_id: str) -> Key:
     return Key(f"{issuer_id}#COPIESWAITING", f"{number}#{request_id}")
 
 
+def brand_change(issuer_id: str, change_id: str) -> Key:
+    """A change of an issuer's brand or bank details, until a second person decides and afterwards."""
+    return Key(f"{issuer_id}#BRANDCHANGES", change_id)
+
+
 def status_file(issuer_id: str, file: str) -> Key:
     """A status file of an access point that was read, by its name."""
     return Key(f"{issuer_id}#STATUSFILE#{file}", "HEAD")

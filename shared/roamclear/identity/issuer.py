@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -51,6 +52,59 @@ class LogoProposal(Record):
     proposed_at_utc: datetime | None = None
     decided_by: str | None = None
     decided_at_utc: datetime | None = None
+
+
+class BrandValues(Record):
+    """What a change of the brand may set; what is left out stays. An empty text takes a BIC or a phone away."""
+
+    name: str | None = Field(None, min_length=1, max_length=80)
+    primary: str | None = Field(None, pattern=r"^#[0-9A-Fa-f]{6}$")
+    accent: str | None = Field(None, pattern=r"^#[0-9A-Fa-f]{6}$")
+    typeface: str | None = Field(None, pattern=r"^(SANS|SERIF)$")
+    footer: tuple[str, ...] | None = Field(None, max_length=6)
+    contact_name: str | None = Field(None, min_length=1, max_length=80)
+    contact_phone: str | None = Field(None, max_length=40)
+    contact_email: str | None = Field(None, max_length=254, pattern=r"^[^@\s<>,;]+@[A-Za-z0-9.-]+$")
+    iban: str | None = Field(None, max_length=42)
+    bic: str | None = Field(None, pattern=r"^([A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?)?$")
+
+    @field_validator("footer")
+    @classmethod
+    def _lines(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and any(not 1 <= len(line) <= 140 for line in value):
+            raise ValueError("a line of the footer has 1 to 140 characters")
+        return value
+
+    @field_validator("iban")
+    @classmethod
+    def _iban(cls, value: str | None) -> str | None:
+        return iban.validate(value) if value is not None else None
+
+
+class BrandChange(Record):
+    """A change on its way: PROPOSED, then APPROVED or WITHDRAWN. ``replaces`` are the values in force when it was made.
+
+    ``told`` is the contact in force, which is told; the 72 hours begin at ``told_at_utc``.
+    """
+
+    issuer_id: str
+    change_id: str
+    values: BrandValues
+    replaces: dict[str, Any]
+    reason: str
+    made_by: str
+    made_at_utc: datetime
+    told: str | None = None
+    told_at_utc: datetime | None = None
+    state: str = "PROPOSED"
+    decided_by: str | None = None
+    decided_at_utc: datetime | None = None
+
+
+class BrandChangeView(BrandChange):
+    """A change as it is shown: with the first instant at which it may be approved; absent while nobody was told."""
+
+    approvable_from_utc: datetime | None = None
 
 
 class Issuer(Record):

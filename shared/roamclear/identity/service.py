@@ -55,15 +55,17 @@ def _save(ctx: Context, by: str, actor_id: str, label: str, grants: tuple[Grant,
 
 
 def save_issuer(ctx: Context, by: Actor, made: Issuer) -> Issuer:
-    """Create or change an issuer; the IBAN of an existing one is changed by two persons only (rules.md 10)."""
+    """Create or change an issuer; brand, logo and bank details of an existing one take two persons (rules.md 10)."""
     authorise(by, Right.ISSUER_EDIT, made.issuer_id)
 
     def attempt() -> Issuer:
         known = store.issuer(ctx.db, made.issuer_id)
-        if known is not None and known.iban != made.iban:
+        if known is not None and (known.iban, known.bic) != (made.iban, made.bic):
             raise Conflict("the IBAN of an issuer is changed by two persons", rule="MAKER_NOT_CHECKER")
         if (known.brand.logo_key if known else None) != made.brand.logo_key:
             raise Conflict("the logo of an issuer is changed by two persons", rule="MAKER_NOT_CHECKER")
+        if known is not None and known.brand != made.brand:
+            raise Conflict("the brand of an issuer is changed by two persons", rule="MAKER_NOT_CHECKER")
         dated = made.model_copy(update={"created_at_utc": known.created_at_utc if known else ctx.now()})
         log = audit.entry(
             ctx,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roamclear.aws import keys
-from roamclear.identity.issuer import Issuer, LogoProposal
+from roamclear.identity.issuer import BrandChange, Issuer, LogoProposal
 from roamclear.identity.model import Actor
 from roamclear.kernel.context import Database
 from roamclear.kernel.writes import ABSENT, Put, Table, When
@@ -50,6 +50,24 @@ def logo_proposal(db: Database, issuer_id: str, proposal_id: str) -> LogoProposa
     """One proposal or None."""
     row = db.get(Table.CLEARING, keys.logo_proposal(issuer_id, proposal_id))
     return LogoProposal.load(row) if row else None
+
+
+def brand_change_put(made: BrandChange, *, over: BrandChange | None = None) -> Put:
+    """A change of the brand once, or its next state over the one that was read."""
+    when = (When("state", "=", over.state),) if over else ABSENT
+    return Put(Table.CLEARING, keys.brand_change(made.issuer_id, made.change_id), made.dump(), when=when)
+
+
+def brand_change(db: Database, issuer_id: str, change_id: str) -> BrandChange | None:
+    """One change of the brand or None."""
+    row = db.get(Table.CLEARING, keys.brand_change(issuer_id, change_id))
+    return BrandChange.load(row) if row else None
+
+
+def brand_changes(db: Database, issuer_id: str) -> list[BrandChange]:
+    """Every change of an issuer's brand."""
+    pk = keys.brand_change(issuer_id, "").pk
+    return [BrandChange.load(row) for row in db.rows(Table.CLEARING, pk, consistent=True)]
 
 
 def issuer_ids(db: Database) -> Iterator[str]:

@@ -28,6 +28,7 @@ class MailKind(StrEnum):
     DISPUTE_WITHDRAWN = "DISPUTE_WITHDRAWN"
     DISPUTE_ESCALATED = "DISPUTE_ESCALATED"
     LOGO_PROPOSED = "LOGO_PROPOSED"
+    BRAND_CHANGE_PROPOSED = "BRAND_CHANGE_PROPOSED"
 
 
 class MailLanguage(StrEnum):
@@ -37,6 +38,17 @@ class MailLanguage(StrEnum):
     DE = "DE"
     FR = "FR"
     NL = "NL"
+
+
+class Topic(StrEnum):
+    """What a change of an issuer's brand touches."""
+
+    NAME = "NAME"
+    COLOURS = "COLOURS"
+    TYPEFACE = "TYPEFACE"
+    FOOTER = "FOOTER"
+    CONTACT = "CONTACT"
+    BANK = "BANK"
 
 
 class MailBrand(Record):
@@ -92,6 +104,7 @@ class MailFacts(Record):
     reference: str | None = Field(default=None, description="the RF reference of the document")
     disputed: int | None = None
     dispute: DisputeFacts | None = None
+    topics: tuple[Topic, ...] = Field(default=(), description="what a change of the brand touches")
     link: str | None = Field(default=None, pattern=r"^https?://\S+$", description="list, document or statement page")
     attachments: tuple[Attachment, ...] = Field(default=(), max_length=10)
     is_copy: bool = False

@@ -27,6 +27,7 @@ _NEEDED: dict[MailKind, tuple[str, ...]] = {
     MailKind.DISPUTE_WITHDRAWN: ("dispute",),
     MailKind.DISPUTE_ESCALATED: ("dispute",),
     MailKind.LOGO_PROPOSED: ("closes_at_utc",),
+    MailKind.BRAND_CHANGE_PROPOSED: ("closes_at_utc",),
 }
 
 

@@ -12,6 +12,8 @@ from roamclear.notify.model import DisputeFacts, MailFacts, MailKind, MailLangua
 from roamclear.notify.words import phrase
 
 _DAYS = {"DE": "%d.%m.%Y", "NL": "%d-%m-%Y"}
+#: Their instant is in the text: from it on a second person may approve.
+_NOT_A_CLOSE = (MailKind.LOGO_PROPOSED, MailKind.BRAND_CHANGE_PROPOSED)
 _MARKS = {"EN": (",", "."), "DE": (".", ","), "FR": ("\u00a0", ","), "NL": (".", ",")}
 
 
@@ -100,7 +102,9 @@ def body_rows(kind: MailKind, language: MailLanguage, facts: MailFacts) -> Itera
         yield phrase("row.disputed", language), f"{facts.disputed}"
     if facts.opens_at_utc is not None:
         yield phrase("row.opens", language), f"{instant_text(facts.opens_at_utc, facts.zone, language)} ({facts.zone})"
-    if facts.closes_at_utc is not None and kind is not MailKind.LOGO_PROPOSED:
+    if facts.topics:
+        yield phrase("row.topics", language), ", ".join(phrase(f"topic.{topic}", language) for topic in facts.topics)
+    if facts.closes_at_utc is not None and kind not in _NOT_A_CLOSE:
         text = f"{deadline_text(facts.closes_at_utc, facts.zone, language)} ({facts.zone})"
         yield phrase("row.closes", language), text
     if facts.due_date is not None:

@@ -93,6 +93,31 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
         "Voor de documenten en e-mails van {partner} is een nieuw logo voorgesteld. Vanaf {closes} ({zone}) kan een "
         "tweede persoon het goedkeuren. Verwacht u dit niet, meld het dan vóór die tijd bij uw beheerder.",
     ),
+    "BRAND_CHANGE_PROPOSED.subject": (
+        "A change of your documents was proposed",
+        "Eine Änderung Ihrer Belege wurde vorgeschlagen",
+        "Une modification de vos documents a été proposée",
+        "Er is een wijziging van uw documenten voorgesteld",
+    ),
+    "BRAND_CHANGE_PROPOSED.text": (
+        "A change of what stands on the documents and mails of {partner} was proposed. From {closes} ({zone}) on a "
+        "second person may approve it. If you do not expect this, tell your administrator before then.",
+        "Es wurde vorgeschlagen zu ändern, was auf den Belegen und E-Mails von {partner} steht. Ab {closes} ({zone}) "
+        "kann eine zweite Person dies freigeben. Wenn Sie das nicht erwarten, melden Sie sich vorher bei Ihrer "
+        "Administration.",
+        "Une modification de ce qui figure sur les documents et courriels de {partner} a été proposée. À partir du "
+        "{closes} ({zone}), une seconde personne peut l'approuver. Si vous ne l'attendez pas, prévenez votre "
+        "administrateur avant.",
+        "Er is voorgesteld te wijzigen wat op de documenten en e-mails van {partner} staat. Vanaf {closes} ({zone}) "
+        "kan een tweede persoon dit goedkeuren. Verwacht u dit niet, meld het dan vóór die tijd bij uw beheerder.",
+    ),
+    "row.topics": ("Changes", "Änderungen", "Modifications", "Wijzigingen"),
+    "topic.NAME": ("name", "Name", "nom", "naam"),
+    "topic.COLOURS": ("colours", "Farben", "couleurs", "kleuren"),
+    "topic.TYPEFACE": ("typeface", "Schriftart", "police", "lettertype"),
+    "topic.FOOTER": ("legal footer", "Fußzeile", "mentions légales", "voettekst"),
+    "topic.CONTACT": ("contact", "Kontakt", "contact", "contact"),
+    "topic.BANK": ("bank details", "Bankverbindung", "coordonnées bancaires", "bankgegevens"),
     "row.sessions": ("Sessions", "Ladevorgänge", "Sessions", "Sessies"),
     "row.amount": ("Amount", "Betrag", "Montant", "Bedrag"),
     "row.opens": ("Open since", "Offen seit", "Ouvert depuis", "Open sinds"),
@@ -103,6 +128,7 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
     "row.payout": ("Payout date", "Auszahlungstag", "Date de versement", "Uitbetalingsdatum"),
     "row.reference": ("Payment reference", "Verwendungszweck", "Référence", "Betalingskenmerk"),
     "button.LOGO_PROPOSED": ("See the logo", "Logo ansehen", "Voir le logo", "Logo bekijken"),
+    "button.BRAND_CHANGE_PROPOSED": ("See the change", "Änderung ansehen", "Voir la modification", "Bekijken"),
     "button.WINDOW_OPENED": ("Review the sessions", "Ladevorgänge prüfen", "Contrôler les sessions", "Controleren"),
     "button.WINDOW_CLOSING": ("Review the sessions", "Ladevorgänge prüfen", "Contrôler les sessions", "Controleren"),
     "button.WINDOW_CLOSED": ("See the list", "Liste ansehen", "Voir la liste", "Lijst bekijken"),

@@ -12,7 +12,6 @@ from roamclear.cdrs.model import DisputeState, Original, Rating, Session
 from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion
 from roamclear.documents.model import AdjustmentRow, ExcludedRow, FeeRow, InvoiceDocument, SessionExport, SessionRow
-from roamclear.identity.issuer import Issuer
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.ids import contract_id as emaid
@@ -31,13 +30,12 @@ def trace_base(ctx: Context) -> str | None:
     return f"{ctx.public_base_url.rstrip('/')}/v1/cdrs/" if ctx.public_base_url else None
 
 
-def head(
-    ctx: Context, issuer: Issuer, terms: ContractVersion, run: Run, header: Document, model: InvoiceDocument
-) -> SessionExport:
-    """The head of an export."""
+def head(ctx: Context, terms: ContractVersion, run: Run, header: Document, model: InvoiceDocument) -> SessionExport:
+    """The head of an export; the issuer looks as it did on the day of issue."""
+    ours = model.seller if header.self_billed is None else model.buyer
     return SessionExport(
         document_number=header.number,
-        issuer_name=issuer.legal_name,
+        issuer_name=ours.name,
         partner_name=header.partner_name,
         contract_name=run.contract_id,
         period_start=model.period_start,
@@ -51,7 +49,7 @@ def head(
         zone=terms.terms.zone,
         window=model.window,
         trace_base=trace_base(ctx),
-        primary=issuer.brand.primary,
+        primary=model.branding.primary,
     )
 
 

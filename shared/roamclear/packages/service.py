@@ -16,7 +16,6 @@ from roamclear.documents.pdf import render_invoice
 from roamclear.documents.schema import invoice_problems
 from roamclear.documents.ubl import write_ubl
 from roamclear.identity import logo
-from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
@@ -80,9 +79,8 @@ def _sessions(ctx: Context, run: Run, header: Document, parts: list[list[billing
 
 def listing_of(ctx: Context, run: Run, header: Document, parts: list[list[billing.Row]]) -> lists.Listing:
     """The session list of a document."""
-    issuer = identity.issuer(ctx, run.issuer_id)
     terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version)
-    export = rows.head(ctx, issuer, terms, run, header, billing.document_model(ctx, header))
+    export = rows.head(ctx, terms, run, header, billing.document_model(ctx, header))
     sessions, adjustments = lists.collect(ctx, run, parts[header.place], terms.terms.basis.value)
     excluded = [rows.excluded_row(s) for s in billing.not_included(ctx, run)] if header.place == 0 else []
     fees = [rows.fee_row(charge) for charge in billing.fees_by_place(ctx, run)[header.place]]

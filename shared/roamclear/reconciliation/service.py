@@ -5,8 +5,11 @@ The import stands in ``importing``, because it loads the XML parser and this fil
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from roamclear.audit import service as audit
 from roamclear.identity import service as identity
+from roamclear.identity.issuer import Issuer
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel.context import Context
@@ -61,6 +64,13 @@ def register_account(ctx: Context, actor: Actor, issuer_id: str, wanted: BankAcc
         )
     )
     return made
+
+
+def keep_printed(ctx: Context, issuer: Issuer) -> None:
+    """Register the account an issuer prints now, before it prints another one; what others own stays theirs."""
+    wanted = BankAccount(issuer_id=issuer.issuer_id, account=issuer.iban, currency=issuer.currency)
+    with suppress(ConditionFailed):
+        accounts.register(ctx, wanted)
 
 
 def bank_accounts(ctx: Context, actor: Actor, issuer_id: str) -> list[BankAccount]:
