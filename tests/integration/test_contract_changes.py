@@ -229,7 +229,8 @@ def test_a_proof_is_kept_once_and_of_known_numbers_only(stage: Stage) -> None:
     known = proof_of("NL002455799B11", date(2026, 9, 30))
     for _ in range(2):
         assert vat_proofs.record(stage.ctx, FINANCE, b.ISSUER, b.CONTRACT, known) == known
-    assert vat_proofs.proofs(stage.ctx, FINANCE, b.ISSUER, b.CONTRACT) == [known]
+    (kept,) = vat_proofs.proofs(stage.ctx, FINANCE, b.ISSUER, b.CONTRACT)
+    assert (kept.said, kept.source, kept.recorded_by) == (known, "PERSON", "finance")
     other = known.model_copy(update={"valid": False})
     with pytest.raises(Conflict):
         vat_proofs.record(stage.ctx, FINANCE, b.ISSUER, b.CONTRACT, other)

@@ -44,6 +44,6 @@ def faults(ctx: Context, run: Run, terms: Terms, found: Iterable[Standing]) -> l
             severity="HIGH" if each.state == "INVALID" else "WARN",
             partner=run.contract_id,
             next_action="check the number in VIES and record the answer at the contract",
-            details={"vat_id": each.vat_id, "run_id": run.run_id},
+            details={"vat_id": each.vat_id, "state": each.state, "run_id": run.run_id},
         )
     return told if terms.on_old_vat_proof == "HOLD" else []

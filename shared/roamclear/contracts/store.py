@@ -8,7 +8,7 @@ from datetime import datetime
 from roamclear.aws import keys, outbox
 from roamclear.contracts.model import Contract, ContractVersion
 from roamclear.contracts.proposals import Proposal
-from roamclear.contracts.vat import VatProof
+from roamclear.contracts.vat import KeptProof, VatProof
 from roamclear.kernel.context import Database
 from roamclear.kernel.writes import ABSENT, Put, Table, When
 
@@ -61,7 +61,7 @@ def changed_fact(head: Contract, at: datetime) -> Put:
     return outbox.fact(head.issuer_id, at, "contract.version_published", subject, payload)
 
 
-def vat_proof_put(issuer_id: str, proof: VatProof) -> Put:
+def vat_proof_put(issuer_id: str, proof: KeptProof) -> Put:
     """A proof of a VAT id, written once."""
     key = keys.vat_proof(issuer_id, proof.vat_id, proof.checked_on, proof.request_id)
     return Put(Table.CLEARING, key, {"issuer_id": issuer_id, **proof.dump()})
@@ -71,6 +71,12 @@ def vat_proofs(db: Database, issuer_id: str, vat_id: str) -> list[VatProof]:
     """The proofs of a VAT id, oldest first."""
     rows = db.rows(Table.CLEARING, keys.vat_proofs(issuer_id, vat_id), consistent=True)
     return [VatProof.load(row) for row in rows]
+
+
+def kept_proofs(db: Database, issuer_id: str, vat_id: str) -> list[KeptProof]:
+    """The same with who recorded them and the text of the answer."""
+    rows = db.rows(Table.CLEARING, keys.vat_proofs(issuer_id, vat_id), consistent=True)
+    return [KeptProof.load(row) for row in rows]
 
 
 def publish_writes(head: Contract, made: ContractVersion, known: Contract | None) -> list[Put]:

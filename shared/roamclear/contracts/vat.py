@@ -7,7 +7,7 @@ session is held with VAT_MISSING, never billed at 0 %.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -90,18 +90,38 @@ class ResellerCertificate(Record):
 
 
 class VatProof(Record):
-    """What VIES answered: the number, whether it was valid, on which day, under which request id."""
+    """What VIES answered: the number, whether it was valid, on which day, under which request id.
+
+    Name and address are those that the member state discloses; some disclose none.
+    """
 
     vat_id: str
     valid: bool
     checked_on: date
     request_id: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")
     name: str | None = Field(None, max_length=200)
+    address: str | None = Field(None, max_length=400)
+    checked_at_utc: datetime | None = None
 
     @field_validator("vat_id")
     @classmethod
     def _vat(cls, value: str) -> str:
         return vat_id.validate(value)
+
+
+class KeptProof(VatProof):
+    """A proof as it is stored: who recorded it and when; of an answer by VIES itself who asked, and its very text."""
+
+    source: str = Field("PERSON", pattern=r"^(PERSON|VIES)$")
+    recorded_by: str | None = None
+    recorded_at_utc: datetime | None = None
+    requester: str | None = None
+    raw: str | None = Field(None, max_length=20_000)
+
+    @property
+    def said(self) -> VatProof:
+        """The proof itself, as documents keep it."""
+        return VatProof(**{name: getattr(self, name) for name in VatProof.model_fields})
 
 
 class Standing(Record):
@@ -121,11 +141,16 @@ def standing(number: str, known: Iterable[VatProof], day: date) -> Standing:
     past = [proof for proof in known if proof.checked_on <= day]
     if not past:
         return Standing(vat_id=number, state="UNPROVED")
-    latest = max(past, key=lambda proof: (proof.checked_on, proof.request_id))
+    latest = max(past, key=_order)
     if not latest.valid:
         return Standing(vat_id=number, state="INVALID", proof=latest)
     state = "OLD" if day - latest.checked_on > PROOF_GOOD_FOR else "VALID"
     return Standing(vat_id=number, state=state, proof=latest)
+
+
+def _order(proof: VatProof) -> tuple[date, datetime, str]:
+    """Of two answers of a day the one with the later instant speaks; one that states none counts as the earliest."""
+    return proof.checked_on, proof.checked_at_utc or datetime.min.replace(tzinfo=UTC), proof.request_id
 
 
 def treatment(

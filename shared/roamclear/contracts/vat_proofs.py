@@ -5,13 +5,13 @@ Nothing here calls out: a close reads what is stored (rules.md 10).
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from roamclear.audit import service as audit
 from roamclear.contracts import store
 from roamclear.contracts.model import Terms
 from roamclear.contracts.service import contract
-from roamclear.contracts.vat import Standing, VatProof, standing
+from roamclear.contracts.vat import KeptProof, Standing, VatProof, standing
 from roamclear.identity import service as identity
 from roamclear.identity.issuer import Issuer
 from roamclear.identity.model import Actor, Right
@@ -23,6 +23,9 @@ from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import local_date
 from roamclear.kernel.writes import Table
+
+#: How long an ended contract may still close runs: the longest late limit and a window.
+_AFTER_END = timedelta(days=450)
 
 
 def record(ctx: Context, actor: Actor, issuer_id: str, contract_id: str, proof: VatProof) -> VatProof:
@@ -40,42 +43,105 @@ def record(ctx: Context, actor: Actor, issuer_id: str, contract_id: str, proof: 
     if proof.checked_on > local_date(ctx.now(), issuer.zone):
         raise InvalidInput("the day of the check lies ahead", field="checked_on")
 
-    def attempt() -> VatProof:
+    by = actor.actor_id
+    kept = KeptProof(**proof.model_dump(), source="PERSON", recorded_by=by, recorded_at_utc=ctx.now())
+    keep(ctx, issuer_id, kept, kind="CONTRACT", object_id=contract_id)
+    tell(ctx, issuer, proof.vat_id, partner=contract_id)
+    return proof
+
+
+def keep(ctx: Context, issuer_id: str, proof: KeptProof, *, kind: str, object_id: str) -> None:
+    """Write a proof once per day and request id, with its audit entry; the same answer again is the same.
+
+    Raises:
+        Conflict: another answer is kept under the same request id.
+    """
+
+    def attempt() -> None:
         log = audit.entry(
             ctx,
             issuer_id=issuer_id,
-            kind="CONTRACT",
-            object_id=contract_id,
-            actor_id=actor.actor_id,
+            kind=kind,
+            object_id=object_id,
+            actor_id=proof.recorded_by or "system:vies",
             action="VAT_PROOF_RECORDED",
-            details={"proof": proof},
+            details={"proof": proof.said, "source": proof.source},
         )
         try:
             ctx.db.transact([store.vat_proof_put(issuer_id, proof), log])
         except ConditionFailed as lost:
             if lost.table == Table.AUDIT or lost.current is None:
                 raise
-            if VatProof.load(lost.current) != proof:
+            if VatProof.load(lost.current) != proof.said:
                 raise Conflict("another answer is kept under this request id", request_id=proof.request_id) from lost
-        return proof
 
-    kept = again_on_race(attempt)
-    day = local_date(ctx.now(), issuer.zone)
-    if standing(kept.vat_id, store.vat_proofs(ctx.db, issuer_id, kept.vat_id), day).state == "VALID":
-        kind, reason = ExceptionType.VAT_PROOF_OLD, "a proof was recorded"
-        journal.resolve(ctx, issuer_id, kind, kept.vat_id, by="system:vat", reason=reason)
-    return kept
+    again_on_race(attempt)
 
 
-def proofs(ctx: Context, actor: Actor, issuer_id: str, contract_id: str) -> list[VatProof]:
-    """The proofs of a contract's VAT ids and of the issuer's own, oldest first."""
+def tell(
+    ctx: Context, issuer: Issuer, number: str, *, fault: str | None = None, partner: str | None = None
+) -> Standing:
+    """Open the exception of a number whose proof is old, absent or negative, or close it where it is valid.
+
+    It is open while the latest proof up to today is older than 30 days, says invalid, or there is none; a proof that
+    is valid closes it, whoever recorded it. ``fault`` is why the last check brought no answer.
+    """
+    known = standing(number, store.vat_proofs(ctx.db, issuer.issuer_id, number), local_date(ctx.now(), issuer.zone))
+    kind = ExceptionType.VAT_PROOF_OLD
+    if known.state == "VALID":
+        journal.resolve(ctx, issuer.issuer_id, kind, number, by="system:vat", reason="a proof was recorded")
+        return known
+    since = f" since {known.proof.checked_on}" if known.proof else ""
+    open_row = journal.find(ctx, issuer.issuer_id, kind, number)
+    if open_row is not None and open_row.state == "OPEN" and open_row.details.get("state", known.state) != known.state:
+        reason = f"the number is {known.state} now"
+        journal.resolve(ctx, issuer.issuer_id, kind, number, by="system:vat", reason=reason)
+    journal.raise_once(
+        ctx,
+        issuer.issuer_id,
+        kind,
+        number,
+        f"the proof of a VAT id is {known.state}{since}" + (f"; the last check: {fault}" if fault else ""),
+        severity="HIGH" if known.state == "INVALID" else "WARN",
+        partner=partner,
+        next_action="look at the number with the partner, or check it in VIES and record the answer at the contract",
+        details={"vat_id": number, "state": known.state} | ({"fault": fault} if fault else {}),
+    )
+    return known
+
+
+def latest(ctx: Context, issuer_id: str, number: str, day: date) -> Standing:
+    """How a number stands on a day by what is stored."""
+    return standing(number, store.vat_proofs(ctx.db, issuer_id, number), day)
+
+
+def numbers(ctx: Context, issuer: Issuer, day: date) -> dict[str, str]:
+    """The VAT ids that documents of an issuer rest on from a day on, with the contract that names each.
+
+    Its own, and those of every counterparty in the version in force and in later ones. A contract that ended goes on
+    to close what was late for a while.
+    """
+    found = {issuer.vat_id: ""} if issuer.vat_id else {}
+    for head in store.all_heads(ctx.db, issuer.issuer_id):
+        if head.valid_to is not None and head.valid_to + _AFTER_END < day:
+            continue
+        versions = store.versions(ctx.db, issuer.issuer_id, head.contract_id)
+        begun = [v for v in versions if v.valid_from <= day][-1:]
+        for version in [*begun, *(v for v in versions if v.valid_from > day)]:
+            if version.terms.counterparty.vat_id:
+                found.setdefault(version.terms.counterparty.vat_id, head.contract_id)
+    return found
+
+
+def proofs(ctx: Context, actor: Actor, issuer_id: str, contract_id: str) -> list[KeptProof]:
+    """The proofs of a contract's VAT ids and of the issuer's own, oldest first, with the answers as they came."""
     _, versions = contract(ctx, actor, issuer_id, contract_id)
     ids = {identity.issuer(ctx, issuer_id).vat_id, *(v.terms.counterparty.vat_id for v in versions)}
-    found = [p for number in ids if number for p in store.vat_proofs(ctx.db, issuer_id, number)]
+    found = [p for number in ids if number for p in store.kept_proofs(ctx.db, issuer_id, number)]
     return sorted(found, key=lambda p: (p.checked_on, p.vat_id, p.request_id))
 
 
 def standings(ctx: Context, issuer: Issuer, terms: Terms, day: date) -> list[Standing]:
     """How the VAT ids of both parties stand on a day (D.2: both at issue); a party without one is not asked for."""
-    numbers = [number for number in (issuer.vat_id, terms.counterparty.vat_id) if number]
-    return [standing(number, store.vat_proofs(ctx.db, issuer.issuer_id, number), day) for number in numbers]
+    own = [number for number in (issuer.vat_id, terms.counterparty.vat_id) if number]
+    return [latest(ctx, issuer.issuer_id, number, day) for number in own]

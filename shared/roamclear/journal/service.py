@@ -96,6 +96,11 @@ def resolve(ctx: Context, issuer_id: str, kind: ExceptionType, subject: str, *, 
     return True
 
 
+def find(ctx: Context, issuer_id: str, kind: ExceptionType, subject: str) -> ExceptionRow | None:
+    """An exception in whatever state, or None where it was never raised."""
+    return store.find(ctx.db, issuer_id, kind, subject)
+
+
 def is_open(ctx: Context, issuer_id: str, kind: ExceptionType, subject: str) -> bool:
     """Whether an exception waits for somebody."""
     row = store.find(ctx.db, issuer_id, kind, subject)
