@@ -79,7 +79,7 @@ def mortal(ctx: Context, fuse: Fuse) -> Context:
     return replace(
         ctx,
         db=_Tables(ctx.db, fuse),
-        objects=_Effects(ctx.objects, fuse, ("put",)),
+        objects=_Effects(ctx.objects, fuse, ("put", "put_file")),
         mailer=_Effects(ctx.mailer, fuse, ("send",)),
         workflows=_Effects(ctx.workflows, fuse, ("start_close", "complete", "wake_at")),
     )

@@ -6,6 +6,8 @@ Energy is in kWh, durations are whole seconds, amounts are ``Money`` of the expo
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -126,6 +128,15 @@ class SessionExport(Record):
     is_copy: bool = False
     trace_base: str | None = Field(default=None, pattern=r"^https?://[!-~]+/$", description="our own address of traces")
     primary: str = Field(default="#1F3A5F", pattern=r"^#[0-9A-Fa-f]{6}$", description="the issuer's brand colour")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What stands behind the sessions in the last part of an export. The excluded rows stand in the XLSX alone."""
+
+    adjustments: Iterable[AdjustmentRow] = ()
+    excluded: Iterable[ExcludedRow] = ()
+    fees: Sequence[FeeRow] = ()
 
 
 class ExportPart(Record):

@@ -8,10 +8,10 @@ import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from roamclear.documents.session_columns import COLUMNS, LEADING, Kind, SessionColumn, local
-from roamclear.documents.session_model import AdjustmentRow, ExportPart, FeeRow, SessionExport, SessionRow
+from roamclear.documents.session_model import AdjustmentRow, Ending, ExportPart, FeeRow, SessionExport, SessionRow
 from roamclear.documents.session_totals import Tally, check_total
 from roamclear.documents.xml_tools import amount, number
 from roamclear.kernel.numbers_json import dumps
@@ -35,8 +35,7 @@ def write_csv(
     Sessions come first, behind them adjustments and fees with Kind ``ADJUSTMENT`` and ``FEE``; the sum of Net is the
     document's net.
     """
-    with target.open("w", encoding="utf-8-sig", newline="") as stream:
-        return _csv(export, rows, adjustments, fees, stream, target)
+    return _one(CsvPart(export, target), rows, Ending(adjustments, (), tuple(fees)))
 
 
 def safe(text: str) -> str:
@@ -48,38 +47,58 @@ def safe(text: str) -> str:
     return f"'{text}" if text.startswith(_DANGEROUS) else text
 
 
-def _csv(
-    export: SessionExport,
-    rows: Iterable[SessionRow],
-    adjustments: Iterable[AdjustmentRow],
-    fees: Iterable[FeeRow],
-    stream: TextIO,
-    target: Path,
-) -> ExportPart:
-    writer = csv.writer(stream, lineterminator="\r\n")
-    writer.writerow([*_TEXT_HEADS, *(c.title.format(export.currency) for c in COLUMNS), "Kind", "Reason"])
-    tally, lead = Tally(export.currency), _lead(export)
-    for row in rows:
-        tally.add(row)
+class CsvPart:
+    """One CSV file of an export, row after row; ``before`` sessions stand in earlier parts."""
+
+    def __init__(self, export: SessionExport, path: Path, index: int = 1, before: int = 0) -> None:
+        self.export, self.path, self.index = export, path, index
+        self.tally = Tally(export.currency)
+        self._before, self._lead = before, _lead(export)
+        self._stream = path.open("w", encoding="utf-8-sig", newline="")
+        self._writer = csv.writer(self._stream, lineterminator="\r\n")
+        self._writer.writerow([*_TEXT_HEADS, *(c.title.format(export.currency) for c in COLUMNS), "Kind", "Reason"])
+
+    def add(self, row: SessionRow) -> None:
+        """Write one session."""
+        self.tally.add(row)
         cells = [_csv_cell(column, value) for column, value in _values(row)]
-        writer.writerow([tally.rows, *lead, *cells, "SESSION", ""])
-    last = tally.rows
-    for place, adjustment in enumerate(adjustments, start=tally.rows + 1):
-        tally.adjust(adjustment)
-        known = {"cdr_id": safe(adjustment.cdr_id), "net": amount(adjustment.net)}
-        original = [safe(adjustment.original_document), lead[1]]
-        cells = [known.get(c.key, "") for c in COLUMNS]
-        writer.writerow([place, *original, *cells, "ADJUSTMENT", safe(adjustment.reason)])
-        last = place
-    for place, fee in enumerate(fees, start=last + 1):
-        tally.charge(fee)
-        known = {"cdr_id": safe(fee.code), "net": amount(fee.net), "vat_category": fee.vat_category}
-        known["vat_rate"] = number(fee.vat_rate)
-        cells = [known.get(c.key, "") for c in COLUMNS]
-        writer.writerow([place, lead[0], f"{fee.period_start}/{fee.period_end}", *cells, "FEE", safe(fee.name)])
-    check_total(export, tally)
-    stream.flush()
-    return _part(target, tally)
+        self._writer.writerow([self._before + self.tally.rows, *self._lead, *cells, "SESSION", ""])
+
+    def finish(self, tally: Tally, ending: Ending, *, last: bool) -> ExportPart:
+        """Write what stands behind the sessions and close the file; ``tally`` as for ``XlsxPart``."""
+        with self._stream:
+            self._finish(tally, ending)
+            if last:
+                check_total(self.export, tally)
+        return _part(self, tally, last=last)
+
+    def abandon(self) -> None:
+        """Close the file and leave nothing half-written."""
+        self._stream.close()
+        self.path.unlink(missing_ok=True)
+
+    def _finish(self, tally: Tally, ending: Ending) -> None:
+        writer, lead = self._writer, self._lead
+        at = tally.rows
+        for at, adjustment in enumerate(ending.adjustments, start=tally.rows + 1):
+            tally.adjust(adjustment)
+            known = {"cdr_id": safe(adjustment.cdr_id), "net": amount(adjustment.net)}
+            original = [safe(adjustment.original_document), lead[1]]
+            cells = [known.get(c.key, "") for c in COLUMNS]
+            writer.writerow([at, *original, *cells, "ADJUSTMENT", safe(adjustment.reason)])
+        for place, fee in enumerate(ending.fees, start=at + 1):
+            tally.charge(fee)
+            known = {"cdr_id": safe(fee.code), "net": amount(fee.net), "vat_category": fee.vat_category}
+            known["vat_rate"] = number(fee.vat_rate)
+            cells = [known.get(c.key, "") for c in COLUMNS]
+            writer.writerow([place, lead[0], f"{fee.period_start}/{fee.period_end}", *cells, "FEE", safe(fee.name)])
+
+
+def _one(part: CsvPart | NdjsonPart, rows: Iterable[SessionRow], ending: Ending) -> ExportPart:
+    """An export in one file."""
+    for row in rows:
+        part.add(row)
+    return part.finish(part.tally.copy(), ending, last=True)
 
 
 def _lead(export: SessionExport) -> list[str]:
@@ -122,22 +141,43 @@ def write_ndjson(
     fees: Iterable[FeeRow] = (),
 ) -> ExportPart:
     """Write the NDJSON twin: one object per line, exact numbers, durations in seconds, empty values left out."""
-    tally, lead = Tally(export.currency), _lead(export)
-    with target.open("w", encoding="utf-8", newline="\n") as stream:
-        for row in rows:
-            tally.add(row)
-            item = {"kind": "SESSION", "row": tally.rows, "document": export.document_number, "period": lead[1]}
-            item |= {"currency": export.currency}
-            item |= {_json_key(column): _json_value(value) for column, value in _values(row) if value is not None}
-            stream.write(dumps(item) + "\n")
-        for adjustment in adjustments:
-            tally.adjust(adjustment)
-            stream.write(_json_line("ADJUSTMENT", export, adjustment))
-        for fee in fees:
-            tally.charge(fee)
-            stream.write(_json_line("FEE", export, fee))
-        check_total(export, tally)
-    return _part(target, tally)
+    return _one(NdjsonPart(export, target), rows, Ending(adjustments, (), tuple(fees)))
+
+
+class NdjsonPart:
+    """One NDJSON file of an export, row after row; ``before`` sessions stand in earlier parts."""
+
+    def __init__(self, export: SessionExport, path: Path, index: int = 1, before: int = 0) -> None:
+        self.export, self.path, self.index = export, path, index
+        self.tally = Tally(export.currency)
+        self._before, self._lead = before, _lead(export)
+        self._stream = path.open("w", encoding="utf-8", newline="\n")
+
+    def add(self, row: SessionRow) -> None:
+        """Write one session."""
+        self.tally.add(row)
+        item: dict[str, Any] = {"kind": "SESSION", "row": self._before + self.tally.rows}
+        item |= {"document": self.export.document_number, "period": self._lead[1], "currency": self.export.currency}
+        item |= {_json_key(column): _json_value(value) for column, value in _values(row) if value is not None}
+        self._stream.write(dumps(item) + "\n")
+
+    def finish(self, tally: Tally, ending: Ending, *, last: bool) -> ExportPart:
+        """Write what stands behind the sessions and close the file; ``tally`` as for ``XlsxPart``."""
+        with self._stream:
+            for adjustment in ending.adjustments:
+                tally.adjust(adjustment)
+                self._stream.write(_json_line("ADJUSTMENT", self.export, adjustment))
+            for fee in ending.fees:
+                tally.charge(fee)
+                self._stream.write(_json_line("FEE", self.export, fee))
+            if last:
+                check_total(self.export, tally)
+        return _part(self, tally, last=last)
+
+    def abandon(self) -> None:
+        """Close the file and leave nothing half-written."""
+        self._stream.close()
+        self.path.unlink(missing_ok=True)
 
 
 def _json_line(kind: str, export: SessionExport, row: AdjustmentRow | FeeRow) -> str:
@@ -156,9 +196,16 @@ def _json_value(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def _part(target: Path, tally: Tally) -> ExportPart:
+def _part(made: CsvPart | NdjsonPart, tally: Tally, *, last: bool) -> ExportPart:
+    """What one file holds; a whole export is told with everything that stands in it."""
+    whole = last and made.index == 1
     return ExportPart(
-        path=str(target), index=1, last=True, rows=tally.rows, net=tally.net, size_bytes=target.stat().st_size
+        path=str(made.path),
+        index=made.index,
+        last=last,
+        rows=made.tally.rows,
+        net=tally.net if whole else made.tally.sessions_net,
+        size_bytes=made.path.stat().st_size,
     )
 
 

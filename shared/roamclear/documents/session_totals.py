@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from roamclear.documents.session_columns import COLUMNS, Kind
 from roamclear.documents.session_model import AdjustmentRow, FeeRow, SessionExport, SessionRow
@@ -47,6 +48,25 @@ class Tally:
     def net(self) -> Money:
         """What the rows of all kinds sum to."""
         return self.sessions_net + self.adjustments_net + self.fees_net
+
+    def copy(self) -> Tally:
+        """The same sums, to be added to apart."""
+        made = Tally(self.currency)
+        made.merge(self)
+        made.adjustments_net, made.fees_net = self.adjustments_net, self.fees_net
+        return made
+
+    def dump(self) -> dict[str, Any]:
+        """The sums of the sessions as plain values, to be gone on with later."""
+        return {"rows": self.rows, "energy_kwh": str(self.energy_kwh), "minor": dict(self._minor)}
+
+    @classmethod
+    def load(cls, currency: str, kept: dict[str, Any]) -> Tally:
+        """What ``dump`` said."""
+        made = cls(currency)
+        made.rows, made.energy_kwh = kept["rows"], Decimal(kept["energy_kwh"])
+        made._minor |= kept["minor"]
+        return made
 
     def merge(self, other: Tally) -> None:
         """Take in the sums of a part."""

@@ -7,7 +7,7 @@ holds at most ``ROWS_PER_PART`` sessions. Every write returns a code instead of 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -16,7 +16,16 @@ from typing import Any
 
 from roamclear.documents.canvas import colour, readable_on
 from roamclear.documents.session_columns import COLUMNS, LEADING, Kind, SessionColumn
-from roamclear.documents.session_model import AdjustmentRow, ExcludedRow, ExportPart, FeeRow, SessionExport, SessionRow
+from roamclear.documents.session_model import (
+    AdjustmentRow,
+    Ending,
+    ExcludedRow,
+    ExportPart,
+    FeeRow,
+    SessionExport,
+    SessionRow,
+)
+from roamclear.documents.session_summary import read_me, summary_rows
 from roamclear.documents.session_totals import Tally, check_total
 from roamclear.kernel.errors import InvariantBroken
 from roamclear.kernel.money import Money, minor_digits
@@ -69,16 +78,15 @@ def write_xlsx(
     last = False
     try:
         while not last:
-            with _Book(export, folder / f"{name}.part-{len(parts) + 1}.xlsx", len(parts) + 1, fees=bool(fees)) as book:
-                ahead = book.sessions(ahead, source, rows_per_part, tally)
+            path = folder / f"{name}.part-{len(parts) + 1}.xlsx"
+            with XlsxPart(export, path, len(parts) + 1, tally.rows, fees=bool(fees)) as book:
+                while ahead is not None and book.tally.rows < rows_per_part:
+                    book.add(ahead)
+                    ahead = next(source, None)
                 last = ahead is None
-                book.adjustments(adjustments if last else (), tally)
-                if fees:
-                    book.fees(fees if last else (), tally)
-                book.excluded(excluded if last else ())
-                if last:
-                    check_total(export, tally)
-                parts.append(book.finish(tally, last=last))
+                tally.merge(book.tally)
+                ending = Ending(adjustments, excluded, fees) if last else Ending()
+                parts.append(book.finish(tally.copy(), ending, last=last))
     except BaseException:
         for part in parts:
             Path(part.path).unlink(missing_ok=True)
@@ -105,16 +113,20 @@ def serial(value: datetime) -> Decimal:
     return delta.days + Decimal(delta.seconds) / _DAY
 
 
-class _Book:
-    """One workbook; sheets are written top down, each in row order."""
+class XlsxPart:
+    """One workbook of an export, row after row; ``before`` sessions stand in earlier parts.
 
-    def __init__(self, export: SessionExport, path: Path, index: int, *, fees: bool) -> None:
+    Sheets are written top down, each in row order; the raw rows stand in a file beside ``path``, never in memory.
+    """
+
+    def __init__(self, export: SessionExport, path: Path, index: int, before: int, *, fees: bool) -> None:
         import xlsxwriter
 
         self.export, self.path, self.index = export, path, index
         self.book: Any = xlsxwriter.Workbook(str(path), {**_SAFE, "tmpdir": str(path.parent)})
         created = export.created_at_utc.astimezone(UTC).replace(tzinfo=None)
         self.book.set_properties({"title": "Sessions", "author": export.issuer_name, "created": created})
+        self.has_fees = fees
         sheets = ("Summary", "Sessions", "Adjustments", *(("Fees",) if fees else ()), "Not included", "Read me")
         self.sheet: dict[str, Any] = {title: self.book.add_worksheet(title) for title in sheets}
         places = minor_digits(export.currency)
@@ -130,40 +142,44 @@ class _Book:
         self.left: dict[Kind, Any] = {kind: add({"num_format": c, "align": "left"}) for kind, c in codes.items()}
         self.money_total = add({"num_format": money, "bold": True, "top": 1})
         self.decimal_total = add({"num_format": "#,##0.####", "bold": True, "top": 1})
-        self.rows = 0
-        self.net = Money.zero(export.currency)
+        self.tally = Tally(export.currency)
+        self._before = before
+        self._begin()
 
-    def sessions(
-        self, ahead: SessionRow | None, source: Iterator[SessionRow], most: int, tally: Tally
-    ) -> SessionRow | None:
-        """Write up to ``most`` rows; returns the first one that did not fit."""
+    def _begin(self) -> None:
+        """The heads of the sessions, and how each cell of a row is written."""
         sheet, export = self.sheet["Sessions"], self.export
-        titles = [*LEADING, *((c.title.format(export.currency), c.width) for c in COLUMNS)]
-        self._heads(sheet, titles, freeze=4)
+        self._titles = [*LEADING, *((c.title.format(export.currency), c.width) for c in COLUMNS)]
+        self._heads(sheet, self._titles, freeze=4)
         plan = [self._writer(sheet, place, column) for place, column in enumerate(COLUMNS, start=len(LEADING))]
-        number, text = sheet.write_number, sheet.write_string
-        whole, plain = self.formats[Kind.WHOLE], self.formats[Kind.TEXT]
         period = f"{export.period_start.isoformat()}/{export.period_end.isoformat()}"
         document = export.document_number or ""
-        part = Tally(export.currency)
-        at, first = 0, tally.rows
-        while ahead is not None and at < most:
-            at += 1
-            failed = number(at, 0, first + at, whole) or text(at, 1, document, plain) or text(at, 2, period, plain)
+        number, text = sheet.write_number, sheet.write_string
+        whole, plain = self.formats[Kind.WHOLE], self.formats[Kind.TEXT]
+        before, tally = self._before, self.tally
+
+        def add(row: SessionRow) -> None:
+            at = tally.rows + 1
+            failed = number(at, 0, before + at, whole) or text(at, 1, document, plain) or text(at, 2, period, plain)
             for place, read, write, form in plan:
-                value = read(ahead)
+                value = read(row)
                 if value is not None and write(at, place, value, form):
                     failed = -1
             if failed:
-                raise InvariantBroken("a cell of the export was refused", row=first + at, cdr_id=ahead.cdr_id)
-            part.add(ahead)
-            ahead = next(source, None)
-        self._total_row(sheet, at, part)
-        sheet.autofilter(0, 0, at, len(titles) - 1)
+                raise InvariantBroken("a cell of the export was refused", row=before + at, cdr_id=row.cdr_id)
+            tally.add(row)
+
+        self._add = add
+
+    def add(self, row: SessionRow) -> None:
+        """Write one session."""
+        self._add(row)
+
+    def _end(self) -> None:
+        sheet, at = self.sheet["Sessions"], self.tally.rows
+        self._total_row(sheet, at, self.tally)
+        sheet.autofilter(0, 0, at, len(self._titles) - 1)
         sheet.ignore_errors({"number_stored_as_text": f"A1:BC{at + 2}"})
-        tally.merge(part)
-        self.rows, self.net = at, part.sessions_net
-        return ahead
 
     def _writer(
         self, sheet: Any, place: int, column: SessionColumn
@@ -269,29 +285,43 @@ class _Book:
             sheet.set_column(place, place, width)
             _must(sheet.write_string(0, place, title, self.head))
 
-    def __enter__(self) -> _Book:
+    def __enter__(self) -> XlsxPart:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """After a failure the spool files are closed and nothing half-written stays."""
         if kind is not None:
-            self.book.close()
-            self.path.unlink(missing_ok=True)
+            self.abandon()
 
-    def finish(self, tally: Tally, *, last: bool) -> ExportPart:
-        """Write Summary and Read me, close the file."""
+    def abandon(self) -> None:
+        """Close the spool files and leave nothing half-written."""
+        self.book.close()
+        self.path.unlink(missing_ok=True)
+
+    def finish(self, tally: Tally, ending: Ending, *, last: bool) -> ExportPart:
+        """Write what stands behind the sessions, Summary and Read me, and close the file.
+
+        ``tally`` holds the sessions of this and all earlier parts; what stands in ``ending`` is added to it.
+        """
+        self._end()
+        self.adjustments(ending.adjustments, tally)
+        if self.has_fees:
+            self.fees(ending.fees, tally)
+        self.excluded(ending.excluded)
+        if last:
+            check_total(self.export, tally)
         self._summary(tally, last=last)
         sheet = self.sheet["Read me"]
         sheet.set_column(0, 0, 110)
-        for at, line in enumerate(_read_me(self.export)):
+        for at, line in enumerate(read_me(self.export)):
             _must(sheet.write_string(at, 0, line, self.wrap))
         self.book.close()
         return ExportPart(
             path=str(self.path),
             index=self.index,
             last=last,
-            rows=self.rows,
-            net=self.net,
+            rows=self.tally.rows,
+            net=self.tally.sessions_net,
             size_bytes=self.path.stat().st_size,
         )
 
@@ -299,7 +329,7 @@ class _Book:
         sheet, left = self.sheet["Summary"], self.left
         sheet.set_column(0, 0, 34)
         sheet.set_column(1, 1, 70)
-        for at, (label, value) in enumerate(_summary_rows(self.export, tally, self.index, last=last)):
+        for at, (label, value) in enumerate(summary_rows(self.export, tally, self.index, last=last)):
             _must(sheet.write_string(at, 0, label, self.bold))
             if isinstance(value, Money):
                 _must(sheet.write_number(at, 1, value.to_decimal(), left[Kind.MONEY]))
@@ -343,55 +373,3 @@ def _reader(column: SessionColumn) -> Callable[[SessionRow], Any]:
     if column.kind is Kind.UTC:
         return lambda row: None if (at := get(row)) is None else serial(at.astimezone(UTC).replace(tzinfo=None))
     return lambda row: None if (at := get(row)) is None else serial(at.astimezone(zone(row.zone)).replace(tzinfo=None))
-
-
-def _summary_rows(
-    export: SessionExport, tally: Tally, index: int, *, last: bool
-) -> Iterator[tuple[str, str | int | Decimal | Money]]:
-    yield "Issuer", export.issuer_name
-    yield "Partner", export.partner_name
-    if export.contract_name:
-        yield "Contract", export.contract_name
-    yield "Document", (export.document_number or "not issued yet") + (" (COPY)" if export.is_copy else "")
-    yield "Period", f"{export.period_start.isoformat()} to {export.period_end.isoformat()}"
-    yield "Currency", export.currency
-    yield "Part", f"{index}{'' if last and index == 1 else ' (the last part holds the totals of all)'}"
-    yield "Sessions", tally.rows
-    yield "Energy kWh", tally.sums["energy_kwh"]
-    yield "Net of sessions", tally.sessions_net
-    yield "Net of adjustments", tally.adjustments_net
-    if tally.fees_net:
-        yield "Net of fees", tally.fees_net
-    yield "Net of document", export.document_net
-    if export.document_tax is not None:
-        yield "VAT of document", export.document_tax
-    if export.document_gross is not None:
-        yield "Total of document", export.document_gross
-    window = export.window
-    if window is not None:
-        yield "Window opened", _wall(window.opened_at_utc, window.zone)
-        yield "Window closed", _wall(window.closed_at_utc, window.zone)
-        if window.locked_at_utc is not None:
-            yield "Locked", _wall(window.locked_at_utc, window.zone)
-        if window.manifest_sha256:
-            yield "Manifest SHA-256", window.manifest_sha256
-
-
-def _wall(value: datetime, zone_name: str) -> str:
-    return f"{value.astimezone(zone(zone_name)):%Y-%m-%d %H:%M:%S} {zone_name}"
-
-
-def _read_me(export: SessionExport) -> tuple[str, ...]:
-    return (
-        "Sessions: one row per session on this document. Adjustments: corrections of earlier documents. "
-        "Not included: sessions of the period that are not billed here, each with its reason.",
-        f"Rounding: {export.rounding_note} The sum of Net over sessions, adjustments and fees is the document's "
-        "net total.",
-        "Local times are on the clock of the charger, whose zone is in the column Zone; Stop (UTC) and First seen are "
-        "UTC. On the day the clocks go back an hour occurs twice: Stop (UTC) tells which.",
-        f"The period is decided by the stop of the session on the clock of {export.zone}.",
-        "Unit price kWh is the agreed price; the pricing basis tells whether the contract's prices or the CDR's own "
-        "total were used. Delta to CDR is Net minus the total in the CDR.",
-        "Payload SHA-256 is the digest of the message as it was received.",
-        "Trace is the address of the session's calculation, segment by segment, for who may see this contract.",
-    )
