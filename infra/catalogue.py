@@ -32,6 +32,9 @@ class Objects(Enum):
     READ = ("s3:GetObject",)
     PUT = ("s3:PutObject",)
     BOTH = ("s3:GetObject", "s3:PutObject")
+    #: Putting with a term of its own; in mode COMPLIANCE a term can only be made longer.
+    LOCK = ("s3:PutObject", "s3:PutObjectRetention")
+    BOTH_LOCK = ("s3:GetObject", "s3:PutObject", "s3:PutObjectRetention")
 
 
 class Extra(Enum):
@@ -44,6 +47,8 @@ class Extra(Enum):
     URLS = "know the public base URL"
     SEAL = "seal a partner's token with the data key"
     UNSEAL = "read a partner's token again"
+    SERVICES = "know the addresses of public services (VIES, ECB)"
+    CONSOLE = "know where people sign in and where browsers post files"
 
 
 READ, APPEND, PUT, PUT_MANY, WRITE = Access.READ, Access.APPEND, Access.PUT, Access.PUT_MANY, Access.WRITE
@@ -99,7 +104,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "finance_api",
         "the JSON API of finance, operations and partners",
         {"identity": WRITE, "intake": READ, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
-        {"documents": Objects.BOTH, "inbox": Objects.PUT, "exports": Objects.BOTH, "archive": Objects.READ},
+        {"documents": Objects.BOTH_LOCK, "inbox": Objects.PUT, "exports": Objects.BOTH, "archive": Objects.READ},
         frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.COMPLETE_TASK, Extra.WAKE, Extra.URLS, Extra.SEAL}),
         memory_mb=1024,
         timeout_s=28,
@@ -113,6 +118,13 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         timeout_s=10,
     ),
     FunctionSpec(
+        "serve_console",
+        "serves the pages for people; it knows no table and no bucket",
+        extras=frozenset({Extra.CONSOLE}),
+        memory_mb=512,
+        timeout_s=10,
+    ),
+    FunctionSpec(
         "take_mail_event",
         "answers bounces and complaints that the mail service reports",
         {"clearing": WRITE},
@@ -122,7 +134,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "deliver_documents",
         "draws and mails copies, reads what access points report",
         {"identity": READ, "clearing": WRITE, "audit": APPEND},
-        {"documents": Objects.BOTH, "exports": Objects.BOTH},
+        {"documents": Objects.BOTH_LOCK, "exports": Objects.BOTH},
         frozenset({Extra.MAIL, Extra.URLS}),
         memory_mb=2048,
         timeout_s=270,
@@ -151,7 +163,9 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     FunctionSpec(
         "copy_ledger",
         "copies each ledger and audit entry to the Object-Lock bucket",
-        buckets={"archive": Objects.BOTH},
+        # The term of an entry is its issuer's.
+        {"clearing": READ},
+        {"archive": Objects.BOTH_LOCK},
         timeout_s=120,
     ),
     FunctionSpec(
@@ -191,7 +205,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "import_bank_file",
         "reads bank files of the inbox, posts and matches them",
         {"identity": READ, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
-        {"inbox": Objects.READ, "archive": Objects.BOTH},
+        {"inbox": Objects.READ, "archive": Objects.BOTH_LOCK},
         frozenset({Extra.WAKE}),
         memory_mb=1024,
         timeout_s=600,
@@ -274,9 +288,17 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "nightly_proof",
         "recounts sessions, documents, postings and archive copies and locks the digest",
         {"identity": READ, "intake": READ, "clearing": WRITE, "ledger": READ, "audit": PUT_MANY},
-        {"archive": Objects.BOTH, "documents": Objects.READ},
+        {"archive": Objects.BOTH_LOCK, "documents": Objects.READ},
         memory_mb=2048,
         timeout_s=900,
+    ),
+    FunctionSpec(
+        "refresh_vat_proofs",
+        "asks VIES for the VAT ids that documents rest on, and keeps what it answers",
+        {"identity": READ, "clearing": WRITE, "audit": APPEND},
+        extras=frozenset({Extra.SERVICES}),
+        timeout_s=600,
+        concurrency=1,
     ),
     FunctionSpec(
         "export_payments",
@@ -291,7 +313,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "render_payout_statement",
         "draws the statements and self-billed documents of payouts",
         {"identity": READ, "clearing": WRITE, "audit": APPEND},
-        {"documents": Objects.BOTH},
+        {"documents": Objects.BOTH_LOCK},
         memory_mb=2048,
         timeout_s=600,
         documents_layer=True,
@@ -300,8 +322,8 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     FunctionSpec(
         "render_certificate",
         "draws the conformance certificates of partners",
-        {"identity": READ, "intake": Access.QUERY_UPDATE},
-        {"documents": Objects.PUT},
+        {"identity": READ, "intake": Access.QUERY_UPDATE, "clearing": READ},
+        {"documents": Objects.LOCK},
         memory_mb=1024,
         timeout_s=300,
         documents_layer=True,
@@ -321,14 +343,14 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     _task("open_window", "decides the members and tells the eMSP", tables={"intake": READ},
           extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS}), memory_mb=1024),
     _task("lock_sessions", "locks the run and its members", tables={"intake": READ},
-          buckets={"archive": Objects.BOTH}, memory_mb=1024, timeout_s=600),
+          buckets={"archive": Objects.BOTH_LOCK}, memory_mb=1024, timeout_s=600),
     _task("issue_invoice", "takes the number, writes the header and posts, in one transaction",
-          tables={"ledger": APPEND}, buckets={"documents": Objects.BOTH, "archive": Objects.READ}, documents=True,
+          tables={"ledger": APPEND}, buckets={"documents": Objects.BOTH_LOCK, "archive": Objects.READ}, documents=True,
           memory_mb=1024),
-    _task("render_invoice_pdf", "draws the PDF and the XML of an invoice", buckets={"documents": Objects.BOTH},
+    _task("render_invoice_pdf", "draws the PDF and the XML of an invoice", buckets={"documents": Objects.BOTH_LOCK},
           documents=True, memory_mb=2048),
     _task("render_session_xlsx", "writes the session list of an invoice", tables={"intake": READ},
-          buckets={"documents": Objects.BOTH}, extras=frozenset({Extra.URLS}), documents=True, memory_mb=2048,
+          buckets={"documents": Objects.BOTH_LOCK}, extras=frozenset({Extra.URLS}), documents=True, memory_mb=2048,
           timeout_s=600),
     _task("send_invoice", "mails the documents or signed links, leaves e-invoices for the access point",
           buckets={"documents": Objects.READ, "exports": Objects.BOTH},
@@ -361,6 +383,7 @@ SCHEDULES: Mapping[str, str] = {
     "deliver_webhooks": "rate(1 minute)",
     "nightly_proof": "cron(23 2 * * ? *)",
     "pull_cdrs": "cron(11 1 * * ? *)",
+    "refresh_vat_proofs": "cron(32 * * * ? *)",
 }
 #: Schedules that begin at any minute of their hour, so that partners are not all asked at once (OCPI transport).
 JITTER_MINUTES: Mapping[str, int] = {"pull_cdrs": 45}

@@ -37,6 +37,8 @@ class StageSettings:
     edge: bool = False
     #: Only stage local may shift the clock (rules.md 1).
     clock: bool = False
+    #: Only on stage local do the pages offer a box for a token; elsewhere people sign in at the user pool.
+    paste_token: bool = False
     real_layers: bool = True
     #: Make the SES identity of the sender's domain.
     verify_sender: bool = True
@@ -45,6 +47,9 @@ class StageSettings:
     alarm_mail: str = ""
     #: Public base of links in mails and OCPI URLs; empty: the API's own endpoint.
     public_base_url: str = ""
+    #: Public services whose answers are stored (rules.md 10); the laptop asks none.
+    vies_url: str = "https://ec.europa.eu/taxation_customs/vies/rest-api"
+    ecb_url: str = "https://www.ecb.europa.eu/stats/eurofxref"
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -61,8 +66,11 @@ _BY_STAGE: dict[str, StageSettings] = {
         api_rate=2000,
         api_burst=2000,
         clock=True,
+        paste_token=True,
         real_layers=False,
         verify_sender=False,
+        vies_url="",
+        ecb_url="",
     ),
     "dev": StageSettings("dev"),
     "prod": StageSettings(

@@ -127,7 +127,12 @@ class Functions(Construct):
             Extra.WAKE: ["SCHEDULE_GROUP", "SCHEDULE_TARGET_ARN", "SCHEDULE_TARGET_ROLE_ARN"],
             Extra.MAIL: ["MAIL_SENDER"],
             Extra.URLS: ["PUBLIC_BASE_URL"],
+            Extra.CONSOLE: [name for name in self._environment if name.startswith("CONSOLE_")],
         }
+        if {Objects.LOCK, Objects.BOTH_LOCK} & set(spec.buckets.values()):
+            env["OBJECT_LOCK_MODE"] = settings.object_lock_mode
+        if Extra.SERVICES in spec.extras:
+            env |= {"VIES_URL": settings.vies_url, "ECB_URL": settings.ecb_url}
         if spec.extras & {Extra.SEAL, Extra.UNSEAL}:
             env["SEALING_KEY"] = self._key.key_arn
         for extra, names in wanted.items():
@@ -176,7 +181,7 @@ class Functions(Construct):
     def _bucket_statements(self, name: str, access: Objects) -> list[iam.PolicyStatement]:
         arn = self._bucket_arn(name)
         found = [_allow(f"Objects{name.title()}", list(access.value), [f"{arn}/*"])]
-        if access is not Objects.PUT:
+        if access not in (Objects.PUT, Objects.LOCK):
             # Without it a missing object answers 403 and cannot be told from a refused one.
             found.append(_allow(f"List{name.title()}", ["s3:ListBucket"], [arn]))
         return found

@@ -86,10 +86,13 @@ def context() -> Context:
         workflows=states,
         sealer=sealer,
         stage=s.stage,
+        lock_mode=s.object_lock_mode,
         mail_sender=s.mail_sender,
         public_base_url=s.public_base_url,
         fonts_dir=s.fonts_dir,
         schemas_dir=s.schemas_dir,
+        vies_url=s.vies_url,
+        ecb_url=s.ecb_url,
     )
 
 

@@ -183,6 +183,16 @@ def issuer(issuer_id: str) -> Key:
     return Key(f"{issuer_id}#ISSUER", "HEAD")
 
 
+def retention(issuer_id: str) -> str:
+    """Partition of the terms of keeping that an issuer chose."""
+    return f"{issuer_id}#RETENTION"
+
+
+def retention_choice(issuer_id: str, valid_from: date, choice_id: str) -> Key:
+    """One of them, by the day it begins on."""
+    return Key(retention(issuer_id), f"{valid_from.isoformat()}#{choice_id}")
+
+
 def contracts(issuer_id: str) -> str:
     """Partition of all contracts of an issuer."""
     return f"{issuer_id}#CONTRACTS"
@@ -216,6 +226,11 @@ def vat_proofs(issuer_id: str, vat_id: str) -> str:
 def vat_proof(issuer_id: str, vat_id: str, checked_on: date, request_id: str) -> Key:
     """A dated proof of a VAT id (VIES), in order of its days; written once."""
     return Key(vat_proofs(issuer_id, vat_id), f"{checked_on.isoformat()}#{request_id}")
+
+
+def vat_check(issuer_id: str, vat_id: str) -> Key:
+    """When VIES was asked for a VAT id last and will be next."""
+    return Key(f"{issuer_id}#VATCHECK", vat_id)
 
 
 def evse(issuer_id: str, evse_id: str) -> Key:
@@ -520,6 +535,11 @@ def logo_proposal(issuer_id: str, proposal_id: str) -> Key:
     return Key(f"{issuer_id}#LOGO#{proposal_id}", "HEAD")
 
 
+def brand_change(issuer_id: str, change_id: str) -> Key:
+    """A change of an issuer's brand or bank details, until a second person decides and afterwards."""
+    return Key(f"{issuer_id}#BRANDCHANGES", change_id)
+
+
 def copy_request(issuer_id: str, number: str, request_id: str) -> Key:
     """A copy of a document that was asked for, once per request."""
     return Key(f"{issuer_id}#COPY#{number}", request_id)
@@ -528,11 +548,6 @@ def copy_request(issuer_id: str, number: str, request_id: str) -> Key:
 def copy_waiting(issuer_id: str, number: str, request_id: str) -> Key:
     """A copy that nobody has sent yet; gone when it was handed over."""
     return Key(f"{issuer_id}#COPIESWAITING", f"{number}#{request_id}")
-
-
-def brand_change(issuer_id: str, change_id: str) -> Key:
-    """A change of an issuer's brand or bank details, until a second person decides and afterwards."""
-    return Key(f"{issuer_id}#BRANDCHANGES", change_id)
 
 
 def status_file(issuer_id: str, file: str) -> Key:
@@ -709,6 +724,11 @@ def accounting_period(issuer_id: str, label: str) -> Key:
 def accounting_export(issuer_id: str, label: str, profile: str) -> Key:
     """The files of a month in one profile."""
     return Key(accounting(issuer_id), f"EXPORT#{label}#{profile}")
+
+
+def accounting_balances(issuer_id: str, label: str) -> Key:
+    """The balances at the end of a month, kept once."""
+    return Key(accounting(issuer_id), f"BALANCES#{label}")
 
 
 # ---- webhooks ------------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ class Settings(BaseModel):
     bucket_exports: str = Field("", alias="BUCKET_EXPORTS")
     bucket_archive: str = Field("", alias="BUCKET_ARCHIVE")
     bucket_changes: str = Field("", alias="BUCKET_CHANGES")
+    #: How the locked buckets hold; only functions that put there know it.
+    object_lock_mode: str = Field("GOVERNANCE", alias="OBJECT_LOCK_MODE")
     close_state_machine_arn: str = Field("", alias="CLOSE_STATE_MACHINE_ARN")
     schedule_group: str = Field("", alias="SCHEDULE_GROUP")
     schedule_target_arn: str = Field("", alias="SCHEDULE_TARGET_ARN")
@@ -33,6 +35,15 @@ class Settings(BaseModel):
     public_base_url: str = Field("", alias="PUBLIC_BASE_URL")
     fonts_dir: str = Field("", alias="FONTS_DIR")
     schemas_dir: str = Field("", alias="SCHEMAS_DIR")
+    #: Where people sign in, as whom the pages ask there, and where browsers post files: the console alone knows.
+    console_sign_in: str = Field("", alias="CONSOLE_SIGN_IN")
+    console_client_id: str = Field("", alias="CONSOLE_CLIENT_ID")
+    console_uploads: str = Field("", alias="CONSOLE_UPLOADS")
+    #: Public services that only the functions that refresh stored values know.
+    vies_url: str = Field("", alias="VIES_URL")
+    ecb_url: str = Field("", alias="ECB_URL")
+    #: Only the template of stage local carries it.
+    console_paste_token: bool = Field(False, alias="CONSOLE_PASTE_TOKEN")
     #: Only the template of stage local carries it (rules.md 1).
     clock_parameter: str = Field("", alias="CLOCK_PARAMETER")
 

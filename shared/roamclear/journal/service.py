@@ -101,6 +101,11 @@ def find(ctx: Context, issuer_id: str, kind: ExceptionType, subject: str) -> Exc
     return store.find(ctx.db, issuer_id, kind, subject)
 
 
+def open_of(ctx: Context, issuer_id: str, kind: ExceptionType) -> list[ExceptionRow]:
+    """The open exceptions of a kind, oldest first (schedules that close what went away)."""
+    return [row for row in store.listed(ctx.db, issuer_id, "OPEN") if row.kind is kind]
+
+
 def is_open(ctx: Context, issuer_id: str, kind: ExceptionType, subject: str) -> bool:
     """Whether an exception waits for somebody."""
     row = store.find(ctx.db, issuer_id, kind, subject)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from roamclear.kernel.clock import Clock
@@ -105,12 +106,31 @@ class UploadForm:
 class Objects(Protocol):
     """The buckets by their role: ``documents``, ``inbox``, ``exports``, ``archive``."""
 
-    def put(self, bucket: str, key: str, body: bytes, content_type: str) -> StoredObject:
-        """Write an object; the same bytes under the same key again change nothing."""
+    def put(
+        self, bucket: str, key: str, body: bytes, content_type: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        """Write an object; the same bytes under the same key again change nothing.
+
+        Until ``retain_until`` nobody can delete or change it; without it the bucket's own rule holds.
+        """
+        ...
+
+    def put_file(
+        self, bucket: str, key: str, path: Path, content_type: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        """``put`` of a file, which is never read into memory as a whole."""
         ...
 
     def get(self, bucket: str, key: str) -> bytes | None:
         """The bytes or None."""
+        ...
+
+    def get_file(self, bucket: str, key: str, path: Path) -> bool:
+        """Write the bytes into a file, piece by piece; False where there is no such object."""
+        ...
+
+    def length(self, bucket: str, key: str) -> int | None:
+        """How many bytes an object has, or None."""
         ...
 
     def keys(self, bucket: str, prefix: str = "") -> Iterator[str]:
@@ -185,10 +205,15 @@ class Context:
     workflows: Workflows
     sealer: Sealer = field(default_factory=NoSealer)
     stage: str = "local"
+    #: COMPLIANCE: objects get terms of years (retention room); GOVERNANCE: the buckets lock for a day.
+    lock_mode: str = "GOVERNANCE"
     mail_sender: str = "clearing@roamclear.example"
     public_base_url: str = ""
     fonts_dir: str = ""
     schemas_dir: str = ""
+    #: Public services, known to the functions that refresh what is stored of them; empty where nothing is asked.
+    vies_url: str = ""
+    ecb_url: str = ""
 
     def now(self) -> datetime:
         """The present instant of the one clock."""
