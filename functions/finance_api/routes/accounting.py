@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from functions.finance_api.http import Request, answer, parse
 from roamclear.accounting import service as accounting
 from roamclear.accounting.model import Chart, Profile
-from roamclear.status import packs
+from roamclear.status import books, packs
 
 router = APIGatewayHttpRouter()
 
@@ -49,7 +49,7 @@ def post_export() -> Response[str]:
     request = Request(router)
     actor = request.actor
     body = request.read(ExportBody)
-    made = accounting.export(request.ctx, actor, request.issuer_of(actor), body.period, body.profile)
+    made = books.export(request.ctx, actor, request.issuer_of(actor), body.period, body.profile)
     status = HTTPStatus.OK if made.copies else HTTPStatus.CREATED
     return answer(accounting.shown(request.ctx, made), status)
 

@@ -34,10 +34,13 @@ def bounds(label: str, zone: str) -> tuple[datetime, datetime]:
     return local_midnight(first, zone), local_midnight(following, zone)
 
 
-def numbered(chart: Chart, entries: Iterable[JournalEntry]) -> Chart:
-    """The chart with a personal account for each debtor and creditor that has none; known ones keep theirs."""
+def numbered(chart: Chart, entries: Iterable[JournalEntry], also: Iterable[str] = ()) -> Chart:
+    """The chart with a personal account for each debtor and creditor that has none; known ones keep theirs.
+
+    ``also`` are accounts of our ledger that are named without an entry, for they carry a balance.
+    """
     single = dict(chart.single)
-    wanted = sorted({line.account for entry in entries for line in entry.lines} - single.keys())
+    wanted = sorted({*also, *(line.account for entry in entries for line in entry.lines)} - single.keys())
     used = {int(number) for number in single.values()}
     for account in wanted:
         kind = account.partition(":")[0]
@@ -51,6 +54,11 @@ def numbered(chart: Chart, entries: Iterable[JournalEntry]) -> Chart:
     return chart.model_copy(update={"single": single})
 
 
+def entry_name(entry: JournalEntry) -> str:
+    """The business key of an entry: ``EVENT#subject``."""
+    return f"{entry.event.value}#{entry.subject}"
+
+
 def bookings(chart: Chart, entries: Iterable[JournalEntry], zone: str) -> Iterator[Booking]:
     """One booking per entry, in order of posting.
 
@@ -60,12 +68,12 @@ def bookings(chart: Chart, entries: Iterable[JournalEntry], zone: str) -> Iterat
     for place, entry in enumerate(entries, start=1):
         yield Booking(
             place=place,
-            entry=f"{entry.event.value}#{entry.subject}",
+            entry=entry_name(entry),
             journal=_journal(entry),
             day=local_date(entry.at_utc, zone),
             document=_document(entry),
             text=entry.memo or entry.event.value,
-            sides=tuple(_side(chart, line.account, line.amount) for line in entry.lines),
+            sides=tuple(side(chart, line.account, line.amount) for line in entry.lines),
             mirrors=entry.mirrors,
         )
 
@@ -113,7 +121,12 @@ def both_columns(amount: Money) -> tuple[str, str]:
     return (shown, "") if amount.amount_minor > 0 else ("", shown)
 
 
-def _side(chart: Chart, account: str, amount: Money) -> Side:
+def side(chart: Chart, account: str, amount: Money) -> Side:
+    """An amount on an account of our ledger as a side in the accounts of the house.
+
+    Raises:
+        InvalidInput: the chart names no account for its class.
+    """
     kind, _, subject = account.partition(":")
     own = chart.single.get(account)
     number = chart.classes.get(kind)
@@ -122,7 +135,8 @@ def _side(chart: Chart, account: str, amount: Money) -> Side:
         number = own
     if number is None:
         raise InvalidInput(f"the chart names no account for {kind}", field=f"classes.{kind}")
-    return Side(account=number, auxiliary=own if personal else None, name=f"{kind} {subject}".strip(), amount=amount)
+    auxiliary, name = own if personal else None, f"{kind} {subject}".strip()
+    return Side(account=number, auxiliary=auxiliary, name=name, amount=amount, ours=account)
 
 
 def _journal(entry: JournalEntry) -> str:

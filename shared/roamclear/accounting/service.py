@@ -8,13 +8,14 @@ that was made once is handed out again with the same bytes, and named COPY.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from roamclear.accounting import charts, rules, store
+from roamclear.accounting import charts, months, opening, rules, store
 from roamclear.accounting.formats import write
-from roamclear.accounting.model import Chart, Export, Period, Profile
+from roamclear.accounting.model import Chart, Export, Masters, NoMasters, Period, Profile
+from roamclear.accounting.saft import Ledger, write_saft
 from roamclear.audit import service as audit
 from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Right
@@ -24,7 +25,6 @@ from roamclear.kernel.errors import Conflict, InvariantBroken
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import Action, Put, Table
-from roamclear.ledger import service as ledger
 from roamclear.ledger.model import JournalEntry
 from roamclear.ledger.proof import Equation
 
@@ -68,8 +68,12 @@ def save_chart(ctx: Context, actor: Actor, made: Chart) -> Chart:
     return again_on_race(attempt, tables=_RACE)
 
 
-def export(ctx: Context, actor: Actor, issuer_id: str, label: str, profile: Profile) -> Export:
+def export(
+    ctx: Context, actor: Actor, issuer_id: str, label: str, profile: Profile, masters: Masters | None = None
+) -> Export:
     """Write a month in a profile, or hand out what was written, flagged as a copy.
+
+    ``masters`` names the debtors and creditors of an audit file (SAFT), and the VAT rows of its documents.
 
     Raises:
         Conflict: the month is not over yet; the instant from which it can be exported is named.
@@ -79,7 +83,9 @@ def export(ctx: Context, actor: Actor, issuer_id: str, label: str, profile: Prof
 
     def attempt() -> Export:
         known = store.export(ctx.db, issuer_id, label, profile)
-        return _copy(ctx, actor, known) if known else _make(ctx, actor, issuer_id, label, profile)
+        if known is not None:
+            return _copy(ctx, actor, known)
+        return _make(ctx, actor, issuer_id, label, profile, masters or NoMasters())
 
     return again_on_race(attempt, tables=_RACE)
 
@@ -102,8 +108,8 @@ def shown(ctx: Context, made: Export) -> dict[str, Any]:
 
 
 def equations(ctx: Context, issuer_id: str) -> list[Equation]:
-    """Every frozen month still holds the entries and debits it was exported with."""
-    found = []
+    """Every frozen month still holds the entries and debits it was exported with; kept balances are the ledger's."""
+    found = months.equations(ctx, issuer_id)
     for period in store.all_periods(ctx.db, issuer_id):
         count, digest, debits = rules.digest(_entries(ctx, issuer_id, period.label))
         same = int(digest == period.entries_sha256)
@@ -116,14 +122,11 @@ def equations(ctx: Context, issuer_id: str) -> list[Equation]:
     return found
 
 
-def _make(ctx: Context, actor: Actor, issuer_id: str, label: str, profile: Profile) -> Export:
+def _make(ctx: Context, actor: Actor, issuer_id: str, label: str, profile: Profile, masters: Masters) -> Export:
     entries = list(_ended(ctx, issuer_id, label))
     period = _freeze(ctx, actor, issuer_id, label, entries)
-    chart = _numbered(ctx, actor, issuer_id, entries)
-    zone = identity.issuer(ctx, issuer_id).zone
-    found = list(rules.bookings(chart, entries, zone))
     files, hashes = [], []
-    for name, data in write(profile, found, chart, label, period.frozen_at_utc):
+    for name, data in _written(ctx, actor, period, profile, entries, masters):
         key = f"{issuer_id}/accounting/{label}/{name}"
         ctx.objects.put("exports", key, data, "application/octet-stream")
         files.append(key)
@@ -140,6 +143,35 @@ def _make(ctx: Context, actor: Actor, issuer_id: str, label: str, profile: Profi
     log = _log(ctx, actor, issuer_id, f"{label}.{profile.value}", "EXPORTED", {"sha256": hashes})
     ctx.db.transact([store.export_put(made, None), log])
     return made
+
+
+def _written(
+    ctx: Context, actor: Actor, period: Period, profile: Profile, entries: list[JournalEntry], masters: Masters
+) -> Iterable[tuple[str, bytes]]:
+    """The files of a month; an audit file also says what each account began with, and who stands behind it."""
+    issuer_id, label = period.issuer_id, period.label
+    issuer = identity.issuer(ctx, issuer_id)
+    if profile is not Profile.SAFT:
+        chart = _numbered(ctx, actor, issuer_id, entries)
+        found = list(rules.bookings(chart, entries, issuer.zone))
+        return write(profile, found, chart, label, period.frozen_at_utc)
+    begun = opening.balances(ctx, issuer_id, label, _chart(ctx, issuer_id))
+    chart = _numbered(ctx, actor, issuer_id, entries, {account for account, _ in begun})
+    sides = tuple(rules.side(chart, account, amount) for (account, _), amount in sorted(begun.items()))
+    bookings = tuple(rules.bookings(chart, entries, issuer.zone))
+    named = {side.ours for side in (*sides, *(s for b in bookings for s in b.sides)) if side.auxiliary is not None}
+    return write_saft(
+        Ledger(
+            issuer=issuer,
+            chart=chart,
+            label=label,
+            at=period.frozen_at_utc,
+            bookings=bookings,
+            opening=sides,
+            partners=masters.partners(named),
+            taxes=masters.taxes(entries),
+        )
+    )
 
 
 def _copy(ctx: Context, actor: Actor, known: Export) -> Export:
@@ -176,11 +208,13 @@ def _freeze(ctx: Context, actor: Actor, issuer_id: str, label: str, entries: lis
     return known
 
 
-def _numbered(ctx: Context, actor: Actor, issuer_id: str, entries: list[JournalEntry]) -> Chart:
+def _numbered(
+    ctx: Context, actor: Actor, issuer_id: str, entries: list[JournalEntry], also: Iterable[str] = ()
+) -> Chart:
     """The chart with every debtor and creditor of these entries; what is new is kept before any file names it."""
     known = store.chart(ctx.db, issuer_id)
     before = known or _chart(ctx, issuer_id)
-    made = rules.numbered(before, entries)
+    made = rules.numbered(before, entries, also)
     if made.single == before.single and known is not None:
         return known
     log = _log(ctx, actor, issuer_id, "CHART", "CHART_NUMBERED", {"single": made.single})
@@ -198,14 +232,10 @@ def _ended(ctx: Context, issuer_id: str, label: str) -> Iterator[JournalEntry]:
 
 def _entries(ctx: Context, issuer_id: str, label: str) -> Iterator[JournalEntry]:
     """The entries posted in a month of the issuer's zone, in order of posting."""
-    start, end = rules.bounds(label, identity.issuer(ctx, issuer_id).zone)
-    count = 0
-    for entry in ledger.entries(ctx, issuer_id, start, until=end):
-        if start <= entry.at_utc < end:
-            count += 1
-            if count > _MOST_ENTRIES:
-                raise Conflict(f"a month of more than {_MOST_ENTRIES:,} entries is not written in one go", period=label)
-            yield entry
+    for count, entry in enumerate(months.posted(ctx, issuer_id, label), start=1):
+        if count > _MOST_ENTRIES:
+            raise Conflict(f"a month of more than {_MOST_ENTRIES:,} entries is not written in one go", period=label)
+        yield entry
 
 
 def _chart(ctx: Context, issuer_id: str) -> Chart:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roamclear.accounting.model import Chart, Export, Period, Profile
+from roamclear.accounting.model import Balances, Chart, Export, Period, Profile
 from roamclear.aws import keys
 from roamclear.kernel.context import Database
 from roamclear.kernel.writes import ABSENT, Put, Table, When
@@ -57,3 +57,16 @@ def all_exports(db: Database, issuer_id: str) -> Iterator[Export]:
     """Every export by period and profile."""
     for row in db.rows(Table.CLEARING, keys.accounting(issuer_id), prefix="EXPORT#", consistent=True):
         yield Export.load(row)
+
+
+def last_balances(db: Database, issuer_id: str, label: str) -> Balances | None:
+    """The latest kept balances of this month or one before it."""
+    bounds = {"after": "BALANCES#", "before": f"BALANCES#{label}~"}
+    for row in db.rows(Table.CLEARING, keys.accounting(issuer_id), **bounds, forward=False, consistent=True):
+        return Balances.load(row)
+    return None
+
+
+def balances_put(made: Balances) -> Put:
+    """Balances of a month are kept once."""
+    return Put(Table.CLEARING, keys.accounting_balances(made.issuer_id, made.label), made.dump(), when=ABSENT)

@@ -731,6 +731,11 @@ def accounting_balances(issuer_id: str, label: str) -> Key:
     return Key(accounting(issuer_id), f"BALANCES#{label}")
 
 
+def accounting_balances(issuer_id: str, label: str) -> Key:
+    """The balances at the end of a month, kept once."""
+    return Key(accounting(issuer_id), f"BALANCES#{label}")
+
+
 # ---- webhooks ------------------------------------------------------------------------------------------------------
 def webhooks(issuer_id: str) -> str:
     """Partition of an issuer's subscriptions."""
