@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
 from functions.finance_api.pages import after_of, cursor_of, limit_of, page
-from roamclear.billing import reminders, self_billing, slices
+from roamclear.billing import early, reminders, self_billing, slices
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document
 from roamclear.deliveries import service as deliveries
@@ -105,6 +105,16 @@ def approve_run(run_id: str) -> Response[str]:
     """Let a run that waits for approval go on to its documents."""
     request = Request(router)
     actor = request.actor
+@router.post("/runs/<run_id>/accept")
+def accept_run(run_id: str) -> Response[Run]:
+    """The eMSP accepts all of its list and closes its window now, where the contract allows it; it is final."""
+    request = Request(router)
+    actor = request.actor
+    issuer_id = request.issuer_of(actor)
+    made = early.accept_all(request.ctx, actor, issuer_id, run_id)
+    return answer(made, without=request.withheld(actor, issuer_id))
+
+
     return answer(billing.approve(request.ctx, actor, request.issuer_of(actor), run_id))
 
 

@@ -18,7 +18,7 @@ from roamclear.mode import service as mode
 from roamclear.notify.model import Attachment, MailFacts, MailKind, MailLanguage, MailMessage
 from roamclear.notify.service import compose
 
-__all__ = ["copy_of", "mail_brand", "package", "window_closed", "window_closing", "window_opened"]
+__all__ = ["copy_of", "mail_brand", "package", "window_accepted", "window_closed", "window_closing", "window_opened"]
 
 
 def window_opened(ctx: Context, run: Run, contacts: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -44,6 +44,11 @@ def window_closing(ctx: Context, run: Run) -> tuple[str, ...]:
 def window_closed(ctx: Context, run: Run) -> tuple[str, ...]:
     """Tell the eMSP that its list is locked."""
     return _of_window(ctx, run, MailKind.WINDOW_CLOSED, "CLOSED")
+
+
+def window_accepted(ctx: Context, run: Run) -> tuple[str, ...]:
+    """Confirm to the eMSP that it accepted its list and closed its window early."""
+    return _of_window(ctx, run, MailKind.WINDOW_ACCEPTED, "ACCEPTED")
 
 
 def _of_window(ctx: Context, run: Run, kind: MailKind, name: str) -> tuple[str, ...]:

@@ -67,6 +67,7 @@ class Run(Record):
     """One close of one contract and period, or (kind ``CORR``) one correction of a document of it, without a window.
 
     ``opens_at_utc`` is planned, ``opened_at_utc`` is what happened. ``corrects`` is the number of the document.
+    ``accepted_at_utc``: the eMSP accepted its list and closed its window early.
     """
 
     issuer_id: str
@@ -89,6 +90,8 @@ class Run(Record):
     notice_proof: str | None = None
     reviewed_at_utc: datetime | None = None
     reviewed_by: str | None = None
+    accepted_at_utc: datetime | None = None
+    accepted_by: str | None = None
     closing_notice_ids: tuple[str, ...] | None = None
     closed_notice_ids: tuple[str, ...] | None = None
     locking_at_utc: datetime | None = None

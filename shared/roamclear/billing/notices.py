@@ -25,8 +25,8 @@ _CAME_BACK = "the opening notice came back; the lock waits"
 
 
 def given(run: Run) -> bool:
-    """Whether the eMSP was told, or a person recorded other proof."""
-    return bool(run.notice_ids) or run.notice_proof is not None
+    """Whether the eMSP was told, accepted its list, or a person recorded other proof."""
+    return bool(run.notice_ids) or run.notice_proof is not None or run.accepted_at_utc is not None
 
 
 def announce(ctx: Context, run: Run) -> Run:
@@ -117,7 +117,8 @@ def _told(ctx: Context, read: Run, run: Run, ids: tuple[str, ...]) -> Run:
     columns: dict[str, object] = {"notice_ids": ids, "closes_at_utc": run.closes_at_utc}
     update = store.run_update(run, (RunState.WINDOW,), **columns)
     try:
-        ctx.db.write(store.while_it_is(update, "closes_at_utc", read.closes_at_utc))
+        held = store.while_it_is(update, "closes_at_utc", read.closes_at_utc)
+        ctx.db.write(store.only_once(held, "accepted_at_utc"))
     except ConditionFailed:
         return _read(ctx, run.issuer_id, run.run_id)  # the run went on, or another notice restarted its window
     _settle(ctx, run, "system:mail")
@@ -131,7 +132,7 @@ def _settle(ctx: Context, run: Run, by: str) -> None:
 
 def _in_window(ctx: Context, issuer_id: str, run_id: str) -> Run:
     run = _read(ctx, issuer_id, run_id)
-    if run.state is not RunState.WINDOW:
+    if run.state is not RunState.WINDOW or run.accepted_at_utc is not None:
         raise Conflict("this run has no open window", state=run.state.value)
     return run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from roamclear.aws import keys, outbox
@@ -156,6 +156,12 @@ def due_gone(db: Database, row: Row, at: datetime) -> None:
     )
     try:
         db.write(update)
+def due_of(db: Database, issuer_id: str, name: str) -> list[Row]:
+    """What waits under a name, at whatever instant."""
+    pk = keys.due(issuer_id, datetime.min.replace(tzinfo=UTC), "").pk
+    return [row for row in db.rows(Table.CLEARING, pk, consistent=True) if row["sk"].endswith(f"#{name}")]
+
+
     except ConditionFailed:
         return
 

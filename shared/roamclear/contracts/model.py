@@ -161,6 +161,7 @@ class Terms(Record):
     frequency: Frequency = Frequency.MONTHLY
     cycle_start: date | None = None
     window_days: int = Field(7, ge=0, le=60)
+    early_acceptance: bool = False
     intake_grace_hours: int = Field(24, ge=0, le=240)
     zone: str = "Europe/Paris"
     contact_emails: tuple[str, ...] = Field(min_length=1, max_length=10)

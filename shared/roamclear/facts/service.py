@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from roamclear.audit import days as audit_days
-from roamclear.billing import notices, overdue, reminders, self_billing
+from roamclear.billing import early, notices, overdue, reminders, self_billing
 from roamclear.billing import service as billing
 from roamclear.cdrs import backdating
 from roamclear.cdrs import service as cdrs
@@ -123,6 +123,10 @@ def _opened(ctx: Context, row: Row) -> None:
 
 
 def _awaits_approval(ctx: Context, row: Row) -> None:
+def _accepted_early(ctx: Context, row: Row) -> None:
+    early.follow(ctx, row["issuer_id"], row["payload"]["run_id"])
+
+
     rehearsal.draft(ctx, row["issuer_id"], row["payload"]["run_id"])
 
 
@@ -137,6 +141,7 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "cdrs.job_step": _job_step,
     "window.opened": _opened,
     "dispute.created": disputes.tell,
+    "window.accepted": _accepted_early,
     "dispute.list_filed": disputes.tell,
     "dispute.updated": disputes.tell,
     "dispute.commented": disputes.tell,

@@ -27,6 +27,8 @@ TABLE: dict[Right, frozenset[Role]] = {
     Right.RUN_APPROVE: frozenset({_R.FINANCE_APPROVER}),
     Right.RUN_REHEARSE: frozenset({_R.FINANCE, _R.FINANCE_APPROVER, _R.EMSP_USER, _R.SYSTEM}),
     Right.RUN_VIEW: frozenset(_STAFF | {_R.EMSP_USER}),
+    # The list is the eMSP's own to accept, by a person (product.md E.2).
+    Right.WINDOW_ACCEPT: frozenset({_R.EMSP_USER}),
     Right.RUN_COMPARE: frozenset({_R.FINANCE, _R.DISPUTE_AGENT, _R.EMSP_USER, _R.API_PARTNER}),
     Right.DOCUMENT_VIEW: frozenset(_STAFF | {_R.EMSP_USER}),
     Right.ACCOUNT_PREPARE: frozenset({_R.FINANCE, _R.OPS}),

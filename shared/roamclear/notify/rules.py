@@ -16,6 +16,7 @@ _NEEDED: dict[MailKind, tuple[str, ...]] = {
     MailKind.WINDOW_OPENED: ("closes_at_utc", "opens_at_utc", "sessions"),
     MailKind.WINDOW_CLOSING: ("closes_at_utc",),
     MailKind.WINDOW_CLOSED: ("closes_at_utc",),
+    MailKind.WINDOW_ACCEPTED: ("closes_at_utc",),
     MailKind.INVOICE_PACKAGE: ("document_number", "amount"),
     MailKind.PAYOUT_STATEMENT: ("document_number", "amount"),
     MailKind.DISPUTE_FILED: ("dispute",),

@@ -53,6 +53,22 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
         "Le contrôle de {period} s'est terminé le {closes} ({zone}). La liste est verrouillée ; votre facture suit.",
         "De controle van {period} sloot op {closes} ({zone}). De lijst is vergrendeld; uw factuur volgt.",
     ),
+    "WINDOW_ACCEPTED.subject": (
+        "Sessions {period}: accepted",
+        "Ladevorgänge {period}: anerkannt",
+        "Sessions {period} : acceptées",
+        "Sessies {period}: aanvaard",
+    ),
+    "WINDOW_ACCEPTED.text": (
+        "You accepted the sessions of {period}, and the review closed on {closes} ({zone}). What was disputed before "
+        "stays disputed; no further dispute can be filed.",
+        "Sie haben die Ladevorgänge von {period} anerkannt; die Prüfung endete am {closes} ({zone}). Was vorher "
+        "beanstandet war, bleibt beanstandet; weitere Beanstandungen sind nicht möglich.",
+        "Vous avez accepté les sessions de {period} ; le contrôle s'est terminé le {closes} ({zone}). Ce qui était "
+        "contesté le reste ; aucune autre contestation ne peut être déposée.",
+        "U hebt de sessies van {period} aanvaard; de controle sloot op {closes} ({zone}). Wat al werd betwist, blijft "
+        "betwist; er kan niets meer worden betwist.",
+    ),
     "INVOICE_PACKAGE.subject": (
         "Document {number} for {period}",
         "Beleg {number} für {period}",
@@ -132,6 +148,7 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
     "button.WINDOW_OPENED": ("Review the sessions", "Ladevorgänge prüfen", "Contrôler les sessions", "Controleren"),
     "button.WINDOW_CLOSING": ("Review the sessions", "Ladevorgänge prüfen", "Contrôler les sessions", "Controleren"),
     "button.WINDOW_CLOSED": ("See the list", "Liste ansehen", "Voir la liste", "Lijst bekijken"),
+    "button.WINDOW_ACCEPTED": ("See the list", "Liste ansehen", "Voir la liste", "Lijst bekijken"),
     "button.INVOICE_PACKAGE": ("Open the document", "Beleg öffnen", "Ouvrir le document", "Document openen"),
     "button.PAYOUT_STATEMENT": ("Open the statement", "Abrechnung öffnen", "Ouvrir le relevé", "Overzicht openen"),
     "files": ("Files", "Dateien", "Fichiers", "Bestanden"),

@@ -13,7 +13,7 @@ from roamclear.kernel.record import Record
 #: The catalogue of product.md J.4; a type that is not here cannot be subscribed to.
 CATALOGUE: tuple[str, ...] = (
     "cdr.received", "cdr.held", "cdr.verified", "cdr.invalidated", "cdr.credited", "window.opened", "window.closing",
-    "window.closed", "dispute.created", "dispute.updated", "dispute.resolved", "run.locked", "run.issued", "run.failed",
+    "window.closed", "window.accepted", "dispute.created", "dispute.updated", "dispute.resolved", "run.locked", "run.issued", "run.failed",
     "invoice.issued", "invoice.sent", "invoice.paid", "invoice.partially_paid", "invoice.overdue", "invoice.cancelled",
     "creditnote.issued", "payment.received", "payment.matched", "payment.unmatched", "payment.returned",
     "exception.opened", "exception.resolved", "evse.unassigned", "evse.assigned", "payout.ready", "payout.approved",
