@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from roamclear.aws.archive import keep_rows
 from roamclear.aws.compose import context as compose
 from roamclear.aws.observe import logger
 from roamclear.aws.stream import new_rows
+from roamclear.retention.service import keep_entries
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """DynamoDB stream of ledger or audit; an entry's copy has a deterministic key and bytes."""
-    kept = keep_rows(compose(), new_rows(event))
+    kept = keep_entries(compose(), new_rows(event))
     logger.info("copied", extra={"entries": kept})
     return {"batchItemFailures": []}

@@ -161,7 +161,30 @@ def connection_faults(root: Path) -> list[str]:
     return found
 
 
+def keeping_faults(root: Path) -> list[str]:
+    """What lies under Object Lock is put with its issuer's term (product.md row 138); a logo is no record."""
+    found = []
+    for path, tree in sources(root, "shared/roamclear", "functions"):
+        if path == Path("shared/roamclear/identity/logo.py"):
+            continue
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr not in {"put", "put_file"} or not _names_locked(node):
+                continue
+            owner = node.func.value
+            door = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+            if door == "objects" and "retain_until" not in {k.arg for k in node.keywords}:
+                found.append(f"{path}:{node.lineno} puts an object that must be kept without its term")
+    return found
+
+
+def _names_locked(call: ast.Call) -> bool:
+    first = call.args[0] if call.args else None
+    return isinstance(first, ast.Constant) and first.value in {"documents", "archive"}
+
+
 RULES = (
     clock_faults, float_faults, once_faults, length_faults, door_faults, front_door_faults, handler_faults,
-    connection_faults,
+    connection_faults, keeping_faults,
 )  # fmt: skip

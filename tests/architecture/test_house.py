@@ -34,6 +34,8 @@ PLANTED: list[tuple[Rule, str, str]] = [
     (house.connection_faults, "rates/service.py", "from urllib.request import urlopen\n"),
     (house.connection_faults, "contracts/vat_proofs.py", "import requests\n"),
     (house.front_door_faults, "billing/service.py", "from roamclear.cdrs import store\n"),
+    (house.keeping_faults, "billing/issue.py", 'ctx.objects.put("documents", key, body, "application/json")\n'),
+    (house.keeping_faults, "audit/store.py", 'objects.put_file("archive", key, path, "application/json")\n'),
 ]
 
 

@@ -13,6 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from roamclear.kernel.clock import ManualClock
@@ -81,8 +82,12 @@ class MemoryTables:
         forward: bool = True,
         consistent: bool = False,
     ) -> Iterator[Row]:
-        """All rows of a partition between bounds."""
-        yield from self.page(table, pk, index=index, prefix=prefix, after=after, before=before, forward=forward).rows
+        """All rows of a partition between bounds, as they stood when the reading began; copied one by one."""
+        with self.lock:
+            name = f"{index}sk" if index else "sk"
+            kept = [r for r in self._sorted(table, pk, index) if within(r[name], prefix, after, before)]
+        for row in kept if forward else reversed(kept):
+            yield deepcopy(projected(table, row, index))
 
     def count(self, table: Table, pk: str, *, index: str | None = None, after: str, before: str) -> int:
         """How many rows lie between bounds."""
@@ -138,15 +143,38 @@ class MemoryObjects:
     """``Objects`` over a dictionary."""
 
     kept: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    terms: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
 
-    def put(self, bucket: str, key: str, body: bytes, content_type: str) -> StoredObject:
-        """Write an object."""
+    def put(
+        self, bucket: str, key: str, body: bytes, content_type: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        """Write an object; the same bytes again keep their term."""
+        if self.kept.get((bucket, key)) != body:
+            self.terms[bucket, key] = retain_until
         self.kept[bucket, key] = body
         return StoredObject(bucket, key, len(body), sha256(body).hexdigest())
+
+    def put_file(
+        self, bucket: str, key: str, path: Path, content_type: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        """Write an object."""
+        return self.put(bucket, key, path.read_bytes(), content_type, retain_until=retain_until)
 
     def get(self, bucket: str, key: str) -> bytes | None:
         """The bytes or None."""
         return self.kept.get((bucket, key))
+
+    def get_file(self, bucket: str, key: str, path: Path) -> bool:
+        """Write the bytes into a file."""
+        body = self.get(bucket, key)
+        if body is not None:
+            path.write_bytes(body)
+        return body is not None
+
+    def length(self, bucket: str, key: str) -> int | None:
+        """How many bytes."""
+        body = self.get(bucket, key)
+        return None if body is None else len(body)
 
     def keys(self, bucket: str, prefix: str = "") -> Iterator[str]:
         """Keys below a prefix, in order."""

@@ -42,6 +42,7 @@ FILES: dict[str, str] = {
     "rates": "rates",
     "rehearsals": "rehearsals",
     "runs": "runs",
+    "retention": "retention",
     "statements": "bank",
     "webhooks": "webhooks",
 }

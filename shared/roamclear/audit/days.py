@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from roamclear.audit import rules, store
 from roamclear.audit.model import DayDigest
@@ -18,8 +18,11 @@ _MOST_DAYS = 40
 _READ_AGAIN = 3
 
 
-def lock_days(ctx: Context, issuer_id: str) -> int:
-    """Lock the digest of every day that is over and has none yet, oldest first; how many were locked."""
+def lock_days(ctx: Context, issuer_id: str, retain_until: datetime | None = None) -> int:
+    """Lock the digest of every day that is over and has none yet, oldest first; how many were locked.
+
+    ``retain_until`` is the issuer's term; without it the bucket's own rule holds.
+    """
     last = local_date(ctx.now(), "UTC") - timedelta(days=1)
     known = store.latest_digest(ctx.objects, issuer_id, last, _MOST_DAYS)
     day = date.fromisoformat(known.day) + timedelta(days=1) if known else last - timedelta(days=_MOST_DAYS - 1)
@@ -27,7 +30,7 @@ def lock_days(ctx: Context, issuer_id: str) -> int:
     while day <= last:
         made = computed(ctx, issuer_id, day.isoformat(), known)
         if made.entries or known is not None:
-            store.keep_digest(ctx.objects, made)
+            store.keep_digest(ctx.objects, made, retain_until)
             known, count = made, count + 1
         day += timedelta(days=1)
     return count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 
 from roamclear.audit.model import AuditEntry, DayDigest
@@ -71,9 +71,10 @@ def latest_digest(objects: Objects, issuer_id: str, until: date, days: int) -> D
     return None
 
 
-def keep_digest(objects: Objects, made: DayDigest) -> None:
-    """Lock a digest; the same bytes again change nothing."""
-    objects.put("archive", _digest_key(made.issuer_id, made.day), digest_bytes(made), "application/json")
+def keep_digest(objects: Objects, made: DayDigest, retain_until: datetime | None = None) -> None:
+    """Lock a digest until an instant; the same bytes again change nothing."""
+    key = _digest_key(made.issuer_id, made.day)
+    objects.put("archive", key, digest_bytes(made), "application/json", retain_until=retain_until)
 
 
 def digest_bytes(made: DayDigest) -> bytes:

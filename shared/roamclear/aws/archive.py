@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from urllib.parse import quote, unquote
 
 from roamclear.kernel import numbers_json
@@ -32,10 +33,11 @@ def entry_bytes(row: Row) -> bytes:
     return numbers_json.dumps(row, sort_keys=True).encode()
 
 
-def keep_rows(ctx: Context, rows: Iterable[Row]) -> int:
-    """Copy entries; one that lies there already is left as it is."""
+def keep_rows(ctx: Context, rows: Iterable[Row], retain_until: datetime | None = None) -> int:
+    """Copy entries, locked until an instant; one that lies there already is left as it is."""
     count = 0
     for row in rows:
-        ctx.objects.put("archive", archive_key(row), entry_bytes(row), "application/json")
+        body = entry_bytes(row)
+        ctx.objects.put("archive", archive_key(row), body, "application/json", retain_until=retain_until)
         count += 1
     return count

@@ -6,12 +6,17 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from roamclear.kernel.context import StoredObject, UploadForm
 from roamclear.kernel.errors import Unavailable
+
+#: How much of an object is in memory at once on its way into a file.
+_PIECE = 1 << 20
 
 
 @dataclass(slots=True)
@@ -21,33 +26,84 @@ class Buckets:
     client: Callable[[], Any]
     names: Mapping[str, str]
 
-    def put(self, bucket: str, key: str, body: bytes, content_type: str) -> StoredObject:
-        """Write an object unless the same bytes stand there already; the bucket's own rule retains it."""
-        digest = hashlib.sha256(body)
-        stored = StoredObject(bucket, key, len(body), digest.hexdigest())
-        if self._sha256(bucket, key) == stored.sha256:
+    def put(
+        self, bucket: str, key: str, body: bytes, content_type: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        """Write an object unless the same bytes stand there already; they keep the term they were given.
+
+        ``retain_until`` locks the object in mode COMPLIANCE; without it the bucket's own rule retains it.
+        """
+        stored = StoredObject(bucket, key, len(body), hashlib.sha256(body).hexdigest())
+        return self._put(stored, body, content_type, retain_until)
+
+    def put_file(
+        self, bucket: str, key: str, path: Path, content_type: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        """``put`` of a file: read once for its digest and once on its way, in ONE request, which takes up to 5 GB."""
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            stream.seek(0)
+            stored = StoredObject(bucket, key, path.stat().st_size, digest)
+            return self._put(stored, stream, content_type, retain_until)
+
+    def _put(
+        self, stored: StoredObject, body: bytes | BinaryIO, content_type: str, retain_until: datetime | None
+    ) -> StoredObject:
+        if self._sha256(stored.bucket, stored.key) == stored.sha256:
             return stored
         request: dict[str, Any] = {
-            "Bucket": self.names[bucket],
-            "Key": key,
+            "Bucket": self.names[stored.bucket],
+            "Key": stored.key,
             "Body": body,
             "ContentType": content_type,
             "Metadata": {"sha256": stored.sha256},
-            "ChecksumSHA256": base64.b64encode(digest.digest()).decode(),
+            "ChecksumSHA256": base64.b64encode(bytes.fromhex(stored.sha256)).decode(),
         }
+        if retain_until is not None:
+            # A put with a term must name its checksum's algorithm.
+            request |= {"ChecksumAlgorithm": "SHA256", "ObjectLockMode": "COMPLIANCE"}
+            request["ObjectLockRetainUntilDate"] = retain_until
         try:
             self.client().put_object(**request)
         except (ClientError, BotoCoreError) as error:
-            raise Unavailable(f"the {bucket} bucket did not take an object") from error
+            raise Unavailable(f"the {stored.bucket} bucket did not take an object") from error
         return stored
 
     def get(self, bucket: str, key: str) -> bytes | None:
         """The bytes or None."""
+        found = self._stream(bucket, key)
+        body: bytes | None = found.read() if found is not None else None
+        return body
+
+    def get_file(self, bucket: str, key: str, path: Path) -> bool:
+        """Write the bytes into a file, piece by piece; False where there is no such object."""
+        found = self._stream(bucket, key)
+        if found is None:
+            return False
         try:
-            body: bytes = self.client().get_object(Bucket=self.names[bucket], Key=key)["Body"].read()
-            return body
+            with path.open("wb") as target:
+                for piece in found.iter_chunks(_PIECE):
+                    target.write(piece)
+        except BotoCoreError as error:
+            raise Unavailable(f"the {bucket} bucket did not give the whole of an object") from error
+        return True
+
+    def length(self, bucket: str, key: str) -> int | None:
+        """How many bytes an object has, or None."""
+        try:
+            found: int = self.client().head_object(Bucket=self.names[bucket], Key=key)["ContentLength"]
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in {"NoSuchKey", "404", "NotFound"}:
+            if _is_missing(error):
+                return None
+            raise Unavailable(f"the {bucket} bucket did not tell of an object") from error
+        return found
+
+    def _stream(self, bucket: str, key: str) -> Any:
+        """The body of an object, to be read, or None."""
+        try:
+            return self.client().get_object(Bucket=self.names[bucket], Key=key)["Body"]
+        except ClientError as error:
+            if _is_missing(error):
                 return None
             raise Unavailable(f"the {bucket} bucket did not give an object") from error
 
@@ -89,3 +145,7 @@ class Buckets:
             return None
         value: str | None = head.get("Metadata", {}).get("sha256")
         return value
+
+
+def _is_missing(error: ClientError) -> bool:
+    return error.response.get("Error", {}).get("Code") in {"NoSuchKey", "404", "NotFound"}

@@ -46,6 +46,7 @@ from roamclear.kernel.money import Money
 from roamclear.kernel.record import plain
 from roamclear.kernel.time import local_date, local_midnight
 from roamclear.kernel.writes import Action, Put, Table
+from roamclear.retention import service as retention
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, Line, credit, debit
 from roamclear.mode import service as mode
@@ -124,7 +125,7 @@ def _issue_part(
     if faults:
         _refuse(ctx, run, faults)
     kept = numbers_json.dumps(draft.dump(), sort_keys=True).encode()
-    model_key = ctx.objects.put("documents", f"{key}/model.json", kept, "application/json").key
+    model_key = _put(ctx, run, f"{key}/model.json", kept)
     for _ in range(_TRIES):
         try:
             return _take_number(ctx, run, issuer, terms, place, part, draft, model_key)

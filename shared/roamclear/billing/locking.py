@@ -19,6 +19,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict
 from roamclear.kernel.money import Money
 from roamclear.kernel.retry import TimeLeft, again_on_race, always
+from roamclear.retention import service as retention
 
 
 def lock(ctx: Context, issuer_id: str, run_id: str, time_left: TimeLeft = always) -> Run:
@@ -150,7 +151,7 @@ def _manifest(ctx: Context, run: Run, entries: list[manifest.Locked], charged: t
     fees = [manifest.locked_fee(fee) for fee in charged]
     made = manifest.make(run.issuer_id, run.run_id, terms, entries, fees)
     key = f"{run.issuer_id}/locks/{run.run_id}.json"
-    ctx.objects.put("archive", key, made.to_bytes(), "application/json")
+    retention.put(ctx, run.issuer_id, "archive", key, made.to_bytes(), "application/json")
     return made.root
 
 

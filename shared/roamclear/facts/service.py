@@ -27,6 +27,7 @@ from roamclear.payouts import mails as payout_mails
 from roamclear.payouts import service as payouts
 from roamclear.reconciliation import service as reconciliation
 from roamclear.rehearsal import service as rehearsal
+from roamclear.retention import service as retention
 from roamclear.webhooks import service as webhooks
 from roamclear.webhooks.sessions import Listeners
 
@@ -292,7 +293,7 @@ def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
         record_claims.check_all(ctx, row["issuer_id"])
 
     def lock(_: Context, row: Row) -> None:
-        audit_days.lock_days(ctx, row["issuer_id"])
+        audit_days.lock_days(ctx, row["issuer_id"], retention.until(ctx, row["issuer_id"]))
 
     for issuer_id in identity.issuer_ids(ctx):
         row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#NIGHTLY", "sk": "RECORDS", "replayed": True}

@@ -45,6 +45,10 @@ TABLE: dict[Right, frozenset[Role]] = {
     Right.EXCEPTION_RESOLVE: frozenset({_R.FINANCE, _R.FINANCE_APPROVER, _R.OPS, _R.DISPUTE_AGENT}),
     Right.USER_ADMIN: frozenset({_R.ADMIN}),
     Right.ISSUER_EDIT: frozenset({_R.ADMIN}),
+    Right.RETENTION_APPROVE: frozenset({_R.ADMIN, _R.FINANCE_APPROVER}),
+    # Settings and people are the administrator's; what was asked and answered is the auditor's to read too.
+    Right.DATA_REQUEST: frozenset({_R.ADMIN}),
+    Right.DATA_REQUEST_VIEW: frozenset({_R.ADMIN, _R.VIEWER}),
     Right.AUDIT_VIEW: frozenset({_R.ADMIN, _R.FINANCE, _R.FINANCE_APPROVER, _R.VIEWER}),
     Right.WEBHOOK_EDIT: frozenset({_R.ADMIN, _R.EMSP_USER}),
     Right.ACCOUNTING_EXPORT: frozenset({_R.ADMIN, _R.FINANCE, _R.FINANCE_APPROVER, _R.VIEWER}),

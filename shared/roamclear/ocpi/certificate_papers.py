@@ -13,6 +13,7 @@ from roamclear.kernel.errors import Unavailable
 from roamclear.kernel.ids import party as party_ids
 from roamclear.ocpi import store
 from roamclear.ocpi.model import Certificate
+from roamclear.retention import service as retention
 
 
 def draw_due(ctx: Context, *, only: str | None = None) -> list[str]:
@@ -54,5 +55,5 @@ def _draw(ctx: Context, known: Certificate) -> None:
     )
     pdf = documents.render_certificate(paper, Path(ctx.fonts_dir))
     key = f"{known.issuer_id}/certificates/{known.certificate_id}.pdf"
-    ctx.objects.put("documents", key, pdf, "application/pdf")
+    retention.put(ctx, known.issuer_id, "documents", key, pdf, "application/pdf")
     ctx.db.write(store.certificate_drawn(known, key))

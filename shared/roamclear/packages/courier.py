@@ -21,6 +21,7 @@ from roamclear.mode import service as mode
 from roamclear.notify.model import Attachment
 from roamclear.packages import access_point, service, store
 from roamclear.packages.model import CopyRequest
+from roamclear.retention import service as retention
 
 
 def work(ctx: Context, *, only: str | None = None) -> dict[str, int]:
@@ -64,7 +65,8 @@ def send_copy(ctx: Context, request: CopyRequest) -> dict[str, int]:
     model = billing.document_model(ctx, header)
     pdf = render_invoice(service.branded(ctx, model), Path(ctx.fonts_dir), xml=write_cii(model), purpose=Purpose.COPY)
     name = f"{header.number}-COPY.pdf"
-    key = ctx.objects.put("documents", f"{header.issuer_id}/{header.run_id}/copies/{name}", pdf, "application/pdf").key
+    key = f"{header.issuer_id}/{header.run_id}/copies/{name}"
+    key = retention.put(ctx, header.issuer_id, "documents", key, pdf, "application/pdf").key
     link = links.make(ctx, header.issuer_id, "documents", key, name)
     copy = Attachment(name=name, content_type="application/pdf", content=pdf, link=link)
     others = (a for a in service.attachments(ctx, header) if a.content_type != copy.content_type)

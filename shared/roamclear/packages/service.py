@@ -20,9 +20,11 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, InvariantBroken, Unavailable
+from roamclear.kernel.retry import TimeLeft, always
 from roamclear.links import service as links
 from roamclear.notify.model import Attachment
 from roamclear.packages import access_point, lists, rows
+from roamclear.retention import service as retention
 
 #: What a package mail names, in this order: file ending -> content type.
 _MAILED = {"pdf": "application/pdf", **lists.FORMATS}
@@ -56,35 +58,58 @@ def render_documents(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
         model = billing.document_model(ctx, header)
         xml = write_cii(model)
         pdf = render_invoice(branded(ctx, model), Path(ctx.fonts_dir), xml=xml)
-        keys.append(ctx.objects.put("documents", f"{_folder(header)}.pdf", pdf, "application/pdf").key)
-        keys.append(ctx.objects.put("documents", f"{_folder(header)}.xml", xml, "application/xml").key)
-        ubl = write_ubl(model)
-        keys.append(ctx.objects.put("documents", f"{_folder(header)}.ubl.xml", ubl, "application/xml").key)
+        made = {"pdf": (pdf, "application/pdf"), "xml": (xml, "application/xml")}
+        made["ubl.xml"] = (write_ubl(model), "application/xml")
+        for kind, (body, content_type) in made.items():
+            name = f"{_folder(header)}.{kind}"
+            keys.append(retention.put(ctx, issuer_id, "documents", name, body, content_type).key)
     return keys
 
 
-def render_sessions(ctx: Context, issuer_id: str, run_id: str) -> list[str]:
-    """The session list of each document of a run as XLSX, CSV and NDJSON; each sums to the document's net or fails."""
+def render_sessions(ctx: Context, issuer_id: str, run_id: str, time_left: TimeLeft = always) -> list[str] | None:
+    """The session list of each document of a run as XLSX, CSV and NDJSON; each sums to the document's net or fails.
+
+    Returns the keys; None where the time ran out between two parts, and the next call goes on with the next part.
+    """
     run = billing.run(ctx, issuer_id, run_id)
-    parts = billing.parts(ctx, run) if run.numbers else []
-    return [
-        key for number in run.numbers for key in _sessions(ctx, run, billing.document(ctx, issuer_id, number), parts)
-    ]
+    if not run.numbers:
+        return []
+    parts = billing.parts_of(ctx, run)
+    step = billing.Step(ctx, run, "LISTS")
+    kept = step.state() or {"done": [], "list": None}
+    done, state = list(kept["done"]), kept["list"]
+    for number in run.numbers[len(done) :]:
+        if done and state is None and not time_left():
+            step.keep({"done": done, "list": None})
+            return None
+        header = billing.document(ctx, issuer_id, number)
+        found = lists.write(
+            ctx,
+            lists.Target("documents", f"{issuer_id}/{run_id}", number, retention.until(ctx, issuer_id)),
+            listing_of(ctx, run, header, parts[header.place]),
+            lists.FORMATS,
+            state=state,
+            aside=step,
+            time_left=time_left,
+        )
+        state = None
+        if found.state is not None:
+            step.keep({"done": done, "list": found.state})
+            return None
+        done.append(found.keys)
+    step.begin_anew()
+    return [key for keys in done for key in keys]
 
 
-def _sessions(ctx: Context, run: Run, header: Document, parts: list[list[billing.Row]]) -> list[str]:
-    listing = listing_of(ctx, run, header, parts)
-    return lists.write(ctx, "documents", f"{header.issuer_id}/{header.run_id}", header.number, listing, lists.FORMATS)
-
-
-def listing_of(ctx: Context, run: Run, header: Document, parts: list[list[billing.Row]]) -> lists.Listing:
+def listing_of(ctx: Context, run: Run, header: Document, part: billing.Part) -> lists.Listing:
     """The session list of a document."""
+    issuer = identity.issuer(ctx, run.issuer_id)
     terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version)
-    export = rows.head(ctx, terms, run, header, billing.document_model(ctx, header))
-    sessions, adjustments = lists.collect(ctx, run, parts[header.place], terms.terms.basis.value)
-    excluded = [rows.excluded_row(s) for s in billing.not_included(ctx, run)] if header.place == 0 else []
-    fees = [rows.fee_row(charge) for charge in billing.fees_by_place(ctx, run)[header.place]]
-    return lists.Listing(export, sessions, adjustments, excluded, fees)
+    export = rows.head(ctx, issuer, terms, run, header, billing.document_model(ctx, header))
+    basis = terms.terms.basis.value
+    excluded = map(rows.excluded_row, billing.not_included(ctx, run)) if header.place == 0 else ()
+    fees = [rows.fee_row(charge) for charge in part.fees]
+    return lists.Listing(export, lambda behind: lists.drawn(ctx, run, part.rows, behind, basis), excluded, fees)
 
 
 def send(ctx: Context, issuer_id: str, run_id: str) -> list[str]:

@@ -31,6 +31,7 @@ from roamclear.ledger.model import Account, Event, Line, credit, debit
 from roamclear.mode import service as mode
 from roamclear.payouts import papers, rules, store
 from roamclear.payouts.model import MAX_GROUPS, Accrual, Balance, Counter, Payout, PayoutStatus
+from roamclear.retention import service as retention
 
 #: Renders or checks a self-billed document with its placeholder and names what forbids issuing it.
 Proof = Callable[[InvoiceDocument], list[str]]
@@ -228,7 +229,7 @@ def _number(ctx: Context, payout: Payout, issuer: Issuer, draft: InvoiceDocument
     final = papers.numbered(draft, number, today)
     kept = numbers_json.dumps(final.dump(), sort_keys=True).encode()
     key = f"{payout.issuer_id}/payouts/{payout.payout_id}/{hashlib.sha256(kept).hexdigest()[:16]}.json"
-    model_key = ctx.objects.put("documents", key, kept, "application/json").key
+    model_key = retention.put(ctx, payout.issuer_id, "documents", key, kept, "application/json").key
     columns = {"document_number": number, "document_type": type_code, "issue_date": today, "model_key": model_key}
     return payout.model_copy(update=columns), store.counter_write(payout.issuer_id, series, counter, taken)
 

@@ -23,6 +23,7 @@ from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Table
 from roamclear.payouts import papers, payments, store
 from roamclear.payouts.model import Payout
+from roamclear.retention import service as retention
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -55,8 +56,8 @@ def render_payout(ctx: Context, issuer_id: str, payout_id: str) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "statement.xlsx"
         documents.write_statement_xlsx(statement, rows, waiting, target)
-        keys.append(ctx.objects.put("documents", f"{folder}/statement.xlsx", target.read_bytes(), _XLSX).key)
-    keys.append(ctx.objects.put("documents", f"{folder}/statement.pdf", pdf, "application/pdf").key)
+        keys.append(_put(ctx, payout, f"{folder}/statement.xlsx", target.read_bytes(), _XLSX))
+    keys.append(_put(ctx, payout, f"{folder}/statement.pdf", pdf, "application/pdf"))
     again_on_race(lambda: _flag(ctx, issuer_id, payout_id, keys[-1]), tables=(Table.CLEARING,))
     return keys
 
@@ -121,10 +122,14 @@ def _self_billed(ctx: Context, payout: Payout, folder: str) -> list[str]:
     pdf = documents.render_invoice(_branded(ctx, model), Path(ctx.fonts_dir), xml=xml)
     name = f"{folder}/{payout.document_number}"
     return [
-        ctx.objects.put("documents", f"{name}.pdf", pdf, "application/pdf").key,
-        ctx.objects.put("documents", f"{name}.xml", xml, "application/xml").key,
-        ctx.objects.put("documents", f"{name}.ubl.xml", documents.write_ubl(model), "application/xml").key,
+        _put(ctx, payout, f"{name}.pdf", pdf, "application/pdf"),
+        _put(ctx, payout, f"{name}.xml", xml, "application/xml"),
+        _put(ctx, payout, f"{name}.ubl.xml", documents.write_ubl(model), "application/xml"),
     ]
+
+
+def _put(ctx: Context, payout: Payout, key: str, body: bytes, content_type: str) -> str:
+    return retention.put(ctx, payout.issuer_id, "documents", key, body, content_type).key
 
 
 def _waiting(ctx: Context, issuer_id: str, account_id: str) -> Iterator[Session]:

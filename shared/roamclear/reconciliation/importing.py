@@ -26,6 +26,7 @@ from roamclear.reconciliation.model import (
     PaymentState,
 )
 from roamclear.reconciliation.statements import Plan, close_statement
+from roamclear.retention import service as retention
 
 CHUNK = 500
 #: Folders of the same inbox that are another function's (infra/constructs/schedules.py).
@@ -66,7 +67,7 @@ def import_file(ctx: Context, object_key: str, *, limit: int = CHUNK) -> Importe
 def _keep(ctx: Context, data: bytes, sha256: str, owners: tuple[str, ...]) -> None:
     """The file as it came, under Object Lock, before anything of it is booked (product.md row 138)."""
     for issuer_id in owners:
-        ctx.objects.put("archive", f"{issuer_id}/bank/{sha256}", data, "application/octet-stream")
+        retention.put(ctx, issuer_id, "archive", f"{issuer_id}/bank/{sha256}", data, "application/octet-stream")
 
 
 def import_inbox(

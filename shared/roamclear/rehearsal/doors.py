@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 
 from roamclear.kernel.clock import ManualClock
 from roamclear.kernel.context import Context, NoSealer, Objects, Row, StoredObject, UploadForm
@@ -24,18 +25,39 @@ class OverlayObjects:
     kept: dict[tuple[str, str], bytes] = field(default_factory=dict)
     size: int = 0
 
-    def put(self, bucket: str, key: str, body: bytes, content_type: str) -> StoredObject:
-        """Keep an object here."""
+    def put(
+        self, bucket: str, key: str, body: bytes, content_type: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        """Keep an object here, for as long as the rehearsal lasts."""
         self.size += len(body) - len(self.kept.get((bucket, key), b""))
         if self.size > MOST_BYTES:
             raise TooLarge("the files of this rehearsal are too large; rehearse run by run", bytes=MOST_BYTES)
         self.kept[bucket, key] = body
         return StoredObject(bucket, key, len(body), sha256(body).hexdigest())
 
+    def put_file(
+        self, bucket: str, key: str, path: Path, content_type: str, *, retain_until: datetime | None = None
+    ) -> StoredObject:
+        """Keep a file here."""
+        return self.put(bucket, key, path.read_bytes(), content_type)
+
     def get(self, bucket: str, key: str) -> bytes | None:
         """The bytes or None."""
         own = self.kept.get((bucket, key))
         return own if own is not None else self.below.get(bucket, key)
+
+    def get_file(self, bucket: str, key: str, path: Path) -> bool:
+        """Write the bytes into a file."""
+        own = self.kept.get((bucket, key))
+        if own is None:
+            return self.below.get_file(bucket, key, path)
+        path.write_bytes(own)
+        return True
+
+    def length(self, bucket: str, key: str) -> int | None:
+        """How many bytes an object has, or None."""
+        own = self.kept.get((bucket, key))
+        return len(own) if own is not None else self.below.length(bucket, key)
 
     def keys(self, bucket: str, prefix: str = "") -> Iterator[str]:
         """Keys below a prefix, in order."""
