@@ -335,6 +335,10 @@ def _refuse(ctx: Context, run: Run, faults: list[str]) -> NoReturn:
         partner=run.contract_id,
         expected=run.locked_net,
         next_action="correct the named fields, then resume the run",
+
+
+def _put(ctx: Context, run: Run, key: str, body: bytes) -> str:
+    return retention.put(ctx, run.issuer_id, "documents", key, body, "application/json").key
     )
     raise Conflict("the document cannot be issued", faults=faults[:20])
 
