@@ -92,6 +92,9 @@ class HttpApi(Construct):
         own_link = "A mailed link carries its own signed, revocable token, which the function checks."
         self._route("Ocpi", "/ocpi/{proxy+}", api.HttpMethod.ANY, functions["ocpi_api"], None, own_token)
         self._route("Finance", "/v1/{proxy+}", api.HttpMethod.ANY, functions["finance_api"], people, "")
+        own_page = "Pages are the same for everybody and hold no data; what they show is asked of the JSON API."
+        for name, path in (("Console", "/console"), ("ConsolePage", "/console/{proxy+}")):
+            self._route(name, path, api.HttpMethod.GET, functions["serve_console"], None, own_page)
         self._route("Link", "/links/{token}", api.HttpMethod.GET, functions["open_link"], None, own_link)
 
     def _route(

@@ -40,6 +40,8 @@ class Users(Construct):
             "Domain",
             cognito_domain=cognito.CognitoDomainOptions(domain_prefix=f"{settings.prefix}-{Aws.ACCOUNT_ID}"),
         )
+        #: Where browsers are sent to sign in; known before the domain exists, so no stack has to export it.
+        self.sign_in_url = f"https://{settings.prefix}-{Aws.ACCOUNT_ID}.auth.{settings.region}.amazoncognito.com"
         acknowledge(
             self.pool,
             COG3="Threat protection needs the Plus plan, which costs per user; people are invited one by one, the "

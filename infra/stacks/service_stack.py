@@ -50,6 +50,7 @@ class ServiceStack(Stack):
             edge = Distribution(self, "Edge", settings, host, acl_arn).distribution
             base_url = settings.public_base_url or f"https://{edge.distribution_domain_name}"
         role = scheduler_role(self, "SchedulerRole", settings, failures)
+        client = self._client(base_url)
         functions = Functions(
             self,
             "Functions",
@@ -59,7 +60,7 @@ class ServiceStack(Stack):
             code=lambda_.Code.from_asset(str(code)),
             layers=layers,
             failures=failures,
-            environment=self._environment(base_url, role.role_arn),
+            environment=self._environment(base_url, role.role_arn) | self._console(client),
             scheduler_role=role,
         ).by_name
         close = CloseRun(self, "CloseRun", settings, functions, data.key)
@@ -67,7 +68,6 @@ class ServiceStack(Stack):
         Schedules(self, "Schedules", settings, functions, role, failures)
         InboxEvents(self, "Inbox", settings, bucket_name(settings, "inbox"), functions, failures)
         MailEvents(self, "MailEvents", settings, functions["take_mail_event"], failures)
-        client = self._client()
         http.add_routes(functions, data.users.pool, [client])
         self._alarms(functions, close, streams, failures, http)
         CfnOutput(self, "ApiEndpoint", value=http.endpoint)
@@ -106,10 +106,22 @@ class ServiceStack(Stack):
             found["CLOCK_PARAMETER"] = str(parameter.name)
         return found
 
-    def _client(self) -> cognito.UserPoolClient:
+    def _console(self, client: cognito.UserPoolClient) -> dict[str, str]:
+        """What the pages are told: where to sign in, as whom, and where browsers post files."""
+        settings = self._settings
+        if settings.paste_token:
+            # The laptop has no hosted sign-in; its store stands on the endpoint of the stack, at any port.
+            return {"CONSOLE_PASTE_TOKEN": "1", "CONSOLE_UPLOADS": "http://127.0.0.1:* http://localhost:*"}
+        return {
+            "CONSOLE_SIGN_IN": self._data.users.sign_in_url,
+            "CONSOLE_CLIENT_ID": client.user_pool_client_id,
+            # The one address of the forms that the functions sign (aws/objects.py).
+            "CONSOLE_UPLOADS": f"https://s3.{settings.region}.amazonaws.com/{bucket_name(settings, 'inbox')}",
+        }
+
+    def _client(self, base_url: str) -> cognito.UserPoolClient:
         """Signs people in: SRP and the hosted page everywhere, admin passwords only for the laptop's test users."""
         settings = self._settings
-        base = settings.public_base_url or "http://localhost"
         return cognito.UserPoolClient(
             self,
             "Client",
@@ -119,8 +131,8 @@ class ServiceStack(Stack):
             o_auth=cognito.OAuthSettings(
                 flows=cognito.OAuthFlows(authorization_code_grant=True),
                 scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.EMAIL],
-                callback_urls=[f"{base}/callback"],
-                logout_urls=[f"{base}/"],
+                callback_urls=[f"{base_url}/console/callback"],
+                logout_urls=[f"{base_url}/console"],
             ),
             supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
             prevent_user_existence_errors=True,

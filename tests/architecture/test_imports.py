@@ -13,10 +13,10 @@ import pytest
 from infra.catalogue import CLOSE_TASKS, FUNCTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("fpdf", "lxml", "xlsxwriter", "PIL", "segno", "babel", "sepaxml", "openpyxl")
+HEAVY = ("fpdf", "lxml", "xlsxwriter", "PIL", "segno", "babel", "sepaxml", "openpyxl", "holidays")
 
 
-@pytest.mark.parametrize("name", ["ocpi_api", "finance_api", "open_link"])
+@pytest.mark.parametrize("name", ["ocpi_api", "finance_api", "open_link", "serve_console"])
 def test_an_api_function_loads_nothing_heavy(name: str) -> None:
     code = f"import functions.{name}.handler, sys; print(*[m for m in {HEAVY!r} if m in sys.modules])"
     environ = {"PYTHONPATH": f"{ROOT}:{ROOT / 'shared'}", "ROAMCLEAR_STAGE": "local", "POWERTOOLS_SERVICE_NAME": name}
@@ -31,7 +31,7 @@ def test_exactly_the_functions_that_need_it_carry_the_documents_layer() -> None:
     packages = [name for name in HEAVY if name in graph.modules]
     for spec in FUNCTIONS:
         reached = [p for p in packages if graph.find_shortest_chains(f"functions.{spec.name}", p, as_packages=True)]
-        if spec.name in {"ocpi_api", "finance_api", "open_link"}:
+        if spec.name in {"ocpi_api", "finance_api", "open_link", "serve_console"}:
             continue  # the import contract "API functions never load ..." says no
         assert bool(reached) == spec.documents_layer, f"{spec.name} reaches {reached}"
 

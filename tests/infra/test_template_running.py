@@ -100,7 +100,8 @@ def test_routes_and_who_guards_them(stage: str) -> None:
     routes = {
         r["RouteKey"]: r.get("AuthorizationType", "NONE") for r in made.of_type("AWS::ApiGatewayV2::Route").values()
     }
-    assert routes == {"ANY /ocpi/{proxy+}": "NONE", "ANY /v1/{proxy+}": "JWT", "GET /links/{token}": "NONE"}
+    pages = {"GET /console": "NONE", "GET /console/{proxy+}": "NONE"}
+    assert routes == {"ANY /ocpi/{proxy+}": "NONE", "ANY /v1/{proxy+}": "JWT", "GET /links/{token}": "NONE"} | pages
     (authorizer,) = made.of_type("AWS::ApiGatewayV2::Authorizer").values()
     assert authorizer["AuthorizerType"] == "JWT"
     assert text(authorizer["JwtConfiguration"]["Issuer"]).startswith("https://cognito-idp.eu-central-1.amazonaws.com/")

@@ -31,6 +31,7 @@ FILES: dict[str, str] = {
     "issuer": "contracts",
     "links": "links",
     "logos": "branding",
+    "me": "me",
     "payments": "bank",
     "payout-accounts": "evses",
     "payouts": "payouts",
@@ -41,8 +42,8 @@ FILES: dict[str, str] = {
     "received-records": "ingest",
     "rates": "rates",
     "rehearsals": "rehearsals",
-    "runs": "runs",
     "retention": "retention",
+    "runs": "runs",
     "statements": "bank",
     "webhooks": "webhooks",
 }
