@@ -12,10 +12,11 @@ from datetime import date, datetime, timedelta
 from roamclear.audit import service as audit
 from roamclear.billing import store
 from roamclear.billing.model import Acceptance, Document, Run, SelfBilled
-from roamclear.contracts.model import Terms
+from roamclear.contracts.model import DeliveryChannel, Terms
 from roamclear.documents.model import Payment
 from roamclear.evses import service as evses
 from roamclear.evses.model import AccountKind, AccountTerms
+from roamclear.identity import service as identity
 from roamclear.identity.issuer import Issuer
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
@@ -23,6 +24,7 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, InvalidInput, InvariantBroken, NotFound
+from roamclear.kernel.ids import electronic_address
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import local_midnight
 from roamclear.kernel.writes import Table
@@ -45,7 +47,9 @@ def payment(ctx: Context, issuer_id: str, terms: Terms) -> Payment | None:
 
 
 def faults(ctx: Context, issuer_id: str, terms: Terms, day: date) -> list[str]:
-    """What forbids to bill ourselves on a day: no agreement in force, no account of the supplier that can be paid."""
+    """What forbids to bill ourselves on a day: no agreement in force, no account of the supplier that can be paid, no
+    participant to send to where an access point sends.
+    """
     if not terms.is_reverse:
         return []
     agreed, told = terms.self_billing, []
@@ -59,6 +63,16 @@ def faults(ctx: Context, issuer_id: str, terms: Terms, day: date) -> list[str]:
         )
     if _account(ctx, issuer_id, terms) is None:
         told.append(f"terms.self_billing.pay_to: no external payout account in {terms.currency} of this name")
+    if terms.delivery_channel is DeliveryChannel.ACCESS_POINT:
+        schemes = {
+            "terms.counterparty": terms.counterparty.electronic_address_scheme,
+            "issuer": identity.issuer(ctx, issuer_id).electronic_address_scheme,
+        }
+        told += [
+            f"{whose}.electronic_address_scheme: {scheme or 'none'} names no participant (PEPPOL-EN16931-CL008)"
+            for whose, scheme in schemes.items()
+            if not electronic_address.is_participant(scheme)
+        ]
     return told
 
 

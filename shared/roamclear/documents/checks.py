@@ -1,5 +1,6 @@
 """What must be right before a document is issued: Art. 226 of the VAT Directive, EN 16931 sums, Peppol R003, R010,
-R020, R120, and our own IBAN, RF and preceding-reference rules (the bundled schematron catches none of the last three).
+R020, R120, those of Self-Billing 3.0, and our own IBAN, RF and preceding-reference rules (the bundled schematron
+catches none of the last three).
 
 Each finding reads ``place: what is wrong (rule)``; an empty list means the document may be issued. Nothing is raised,
 for a refusal is an expected outcome.
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import ROUND_HALF_UP
 
+from roamclear.documents import peppol
 from roamclear.documents.invoice_model import (
     DocumentType,
     InvoiceDocument,
@@ -45,6 +47,7 @@ def missing(document: InvoiceDocument) -> list[str]:
         *_breakdown(document),
         *_sums(document),
         *_payment(document),
+        *peppol.self_billing_faults(document),
     ]
 
 

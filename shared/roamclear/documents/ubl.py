@@ -1,12 +1,10 @@
-"""Peppol BIS Billing 3.0: the document as UBL 2.1 Invoice or CreditNote.
-
-Self-billed documents carry the ids of the separate Self-Billing profile, whose rules are not checked here.
-"""
+"""Peppol BIS Billing 3.0 and Self-Billing 3.0: the document as UBL 2.1 Invoice or CreditNote."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from roamclear.documents import peppol
 from roamclear.documents.invoice_model import InvoiceDocument, Line, Party, VatCategory, VatReason, VatTotal
 from roamclear.documents.texts import item_attributes, item_name, statement_notes
 from roamclear.documents.xml_tools import amount, clean, number
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 _CAC = "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2"
 _CBC = "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"
 _NAMES = {"cac": _CAC, "cbc": _CBC}
-_CUSTOMIZATION = "urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:{kind}:3.0"
-_PROFILE = "urn:fdc:peppol.eu:2017:poacc:{kind}:01:1.0"
 
 
 def write_ubl(document: InvoiceDocument) -> bytes:
@@ -73,9 +69,8 @@ def _money(parent: _Element, name: str, value: Money) -> None:
 
 
 def _head(root: _Element, document: InvoiceDocument, *, credit: bool) -> None:
-    kind = "selfbilling" if document.type_code.is_self_billed else "billing"
-    _add(root, "cbc:CustomizationID", _CUSTOMIZATION.format(kind=kind))
-    _add(root, "cbc:ProfileID", _PROFILE.format(kind=kind))
+    _add(root, "cbc:CustomizationID", peppol.customization(document))
+    _maybe(root, "cbc:ProfileID", peppol.profile(document))
     _add(root, "cbc:ID", document.number or "DRAFT")
     _add(root, "cbc:IssueDate", document.issue_date.isoformat())
     if document.due_date is not None and not credit:

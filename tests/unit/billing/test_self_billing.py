@@ -28,11 +28,13 @@ from roamclear.identity.issuer import Address
 from roamclear.identity.model import Role
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
+from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
 from roamclear.kernel.money import Money
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Event
+from roamclear.packages import access_point
 from roamclear.payouts import rendering
 from roamclear.payouts import service as payouts
 from roamclear.payouts.model import PayoutStatus
@@ -41,6 +43,7 @@ from tests.integration import test_close as month
 from tests.integration.test_payouts_chain import deliver
 from tests.support import builders as b
 from tests.support import crashing, memory_stage, payees
+from tests.support import peppol as network
 from tests.support.fonts import fonts_dir
 from tests.support.moto_stack import Stage
 from tests.unit.documents.conftest import judge_of, rules_folder
@@ -200,6 +203,34 @@ def test_an_agreement_that_ended_forbids_the_document_by_name(stage: Stage) -> N
     done = billing.issue(stage.ctx, b.ISSUER, run.run_id, missing)
     assert header(stage, done).self_billed.agreement == "SB-2"  # type: ignore[union-attr]
     assert opened(stage, ExceptionType.EINVOICE_INVALID) == []
+
+
+def test_an_access_point_needs_two_participants_and_the_ticket_goes_to_the_supplier(stage: Stage) -> None:
+    start(stage, delivery_channel="ACCESS_POINT")
+    run = closed(stage)
+    made = header(stage, run)
+    model = billing.document_model(stage.ctx, made)
+    terms = contracts.terms_now(stage.ctx, b.ISSUER, b.CONTRACT)
+    assert access_point.submit(stage.ctx, terms, made, model)
+    kept = stage.ctx.objects.get("exports", f"access-point/out/{b.ISSUER}/{made.number}.json") or b""
+    ticket = numbers_json.loads(kept)
+    assert ticket["sender"] == {"scheme": "9930", "id": "DE136695976"}
+    assert ticket["receiver"] == {"scheme": "9957", "id": "FR83404833048"}
+    sent = stage.ctx.objects.get("exports", ticket["file"]) or b""
+    assert network.failed(sent) == set()
+
+
+def test_a_mail_address_is_no_participant_of_the_access_point(stage: Stage) -> None:
+    mailed = SUPPLIER.model_copy(
+        update={"electronic_address": "rechnung@bornes.example", "electronic_address_scheme": "EM"}
+    )
+    start(stage, delivery_channel="ACCESS_POINT", counterparty=mailed)
+    month.push(stage, bought(1))
+    with pytest.raises(Conflict) as refused:
+        month.close_run(stage, month.open_run(stage))
+    (fault,) = refused.value.details["faults"]
+    assert fault.startswith("terms.counterparty.electronic_address_scheme: EM names no participant")
+    assert billing.counted(stage.ctx, b.ISSUER, "VW.389.2026") == 0
 
 
 def test_the_supplier_accepts_and_is_paid_by_a_batch(stage: Stage) -> None:
