@@ -25,7 +25,7 @@ _TYPES = {
 }
 #: Addresses of pages; what a page shows is asked of the API, so an id that nobody knows is the page's matter.
 _PAGES = re.compile(
-    r"(|callback|disputes|disputes/[A-Za-z0-9-]{1,40}|review|review/[A-Za-z0-9.%-]{1,100}|claims"
+    r"(|callback|verify|disputes|disputes/[A-Za-z0-9-]{1,40}|review|review/[A-Za-z0-9.%-]{1,100}|claims"
     r"|claims/[A-Za-z0-9-]{1,40}|documents|documents/[A-Za-z0-9._%-]{1,80}|cdrs/[A-Za-z0-9*._%~ -]{1,200})",
     re.ASCII,
 )

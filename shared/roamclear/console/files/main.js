@@ -10,6 +10,7 @@ import { review, runs } from "./review.js";
 import { isStaff, may, shared } from "./state.js";
 import { setClock } from "./times.js";
 import { trace } from "./trace.js";
+import { proofs } from "./verify.js";
 
 const PAGES = [
   [/^disputes(?:\/([^/]+))?$/, disputes, "Disputes"],
@@ -30,8 +31,9 @@ export function go(address, { replace } = {}) {
 
 async function show() {
   document.querySelectorAll("dialog").forEach((each) => each.close());
+  const path = here();
+  if (path === "verify") return anybody();
   if (!shared.me) return start();
-  const path = location.pathname.replace(/^\/console\/?/, "").replace(/\/$/, "");
   if (path === "") return go(home(), { replace: true });
   const [page, title, id] = found(path);
   frame(path);
@@ -46,6 +48,18 @@ async function show() {
     fill(main, h("h1", null, title), fault(error), button("Try again", show));
     shownPath = null;
   }
+}
+
+function here() {
+  return location.pathname.replace(/^\/console\/?/, "").replace(/\/$/, "");
+}
+
+/** The one page that asks nobody who they are. */
+function anybody() {
+  if (shared.me) frame("verify");
+  shownPath = "verify";
+  document.title = "Check a lock";
+  return proofs(main);
 }
 
 function found(path) {
@@ -68,8 +82,8 @@ function frame(path) {
     !isStaff() && may("DISPUTE_VIEW") ? ["claims", "My disputes"] : null,
     may("DOCUMENT_VIEW") ? ["documents", "Documents"] : null,
   ].filter(Boolean);
-  const here = path.split("/")[0];
-  const nav = places.map(([name, text]) => h("a", { href: `/console/${name}`, "aria-current": here === name ? "page" : undefined }, text));
+  const at = path.split("/")[0];
+  const nav = places.map(([name, text]) => h("a", { href: `/console/${name}`, "aria-current": at === name ? "page" : undefined }, text));
   fill(top, h("span", { class: "brand" }, shared.at?.name ?? ""), h("nav", { "aria-label": "Pages" }, nav), person());
 }
 
@@ -115,7 +129,7 @@ function signIn(told) {
   const parts = [];
   if (config.sign_in) parts.push(button("Sign in", () => begin(config), { class: "main" }));
   if (config.paste_token) parts.push(paste());
-  fill(main, h("div", { class: "sign-in" }, h("h1", null, "Sign in"), told ? h("p", { class: "lead" }, told) : null, parts));
+  fill(main, h("div", { class: "sign-in" }, h("h1", null, "Sign in"), told ? h("p", { class: "lead" }, told) : null, parts, h("p", { class: "note" }, link("/console/verify", "Check a lock"), " without signing in")));
   main.querySelector("button, textarea")?.focus();
 }
 
@@ -165,4 +179,5 @@ onEnded(() => {
   signIn("Your sign-in has ended. Sign in again; this page opens where you were.");
   say("Your sign-in has ended.");
 });
-start();
+if (here() === "verify") show();
+else start();
