@@ -21,14 +21,19 @@ M = TypeVar("M", bound=BaseModel)
 LIMIT_BYTES = 1_000_000
 _LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Who holds it may let an execution go on: it leaves the system for nobody.
-_SECRET = frozenset({"approval_token"})
-_INTERNAL = frozenset(
+SECRET = frozenset({"approval_token"})
+#: What partners are not told of their own sessions and runs.
+INTERNAL = frozenset(
     {
         "account_id",
         "payout",
         "failed_step",
         "failure",
         "approved_by",
+        "approved_hash",
+        "approval_lapsed",
+        "recipient_by",
+        "draft_changed",
         "resumed",
         "findings",
         "credit_limit",
@@ -82,7 +87,7 @@ class Request:
     def withheld(self, actor: Actor, issuer_id: str) -> frozenset[str]:
         """What an eMSP does not learn of its own sessions and runs: whom the CPO pays, and how its steps fared."""
         roles = {grant.role for grant in actor.grants if grant.issuer_id == issuer_id}
-        return _INTERNAL if roles <= {Role.EMSP_USER, Role.API_PARTNER} else frozenset()
+        return INTERNAL if roles <= {Role.EMSP_USER, Role.API_PARTNER} else frozenset()
 
     def query(self, name: str, default: str | None = None) -> str | None:
         """A query parameter."""
@@ -130,17 +135,17 @@ def parse(model: type[M], value: dict[str, Any]) -> M:
 
 def answer(
     value: Any, status: HTTPStatus = HTTPStatus.OK, *, without: frozenset[str] = frozenset(), etag: int | None = None
-) -> Response[str]:
+) -> Response[Any]:
     """A JSON answer; records, money and decimals keep their digits. Fields named in ``without`` are left out.
 
     ``etag`` is the counter of an object's state; the caller sends it back as If-Match when it changes the object.
     """
-    body = numbers_json.dumps(_shown(value, _SECRET | without))
+    body = numbers_json.dumps(_shown(value, SECRET | without))
     headers = {} if etag is None else {"ETag": f'"{etag}"'}
     return Response(status_code=status.value, content_type="application/json", body=body, headers=headers)
 
 
-def problem(error: errors.RoamclearError) -> Response[str]:
+def problem(error: errors.RoamclearError) -> Response[Any]:
     """An error as application/problem+json (RFC 9457)."""
     kind = next((k for k in type(error).__mro__ if k in _STATUS), errors.InvariantBroken)
     status = _STATUS[kind]

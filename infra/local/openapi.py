@@ -19,53 +19,30 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
-from pydantic_core import core_schema
 
 from functions.finance_api import pages
 from functions.finance_api.routes import FILES
 from infra.assets import ROOT
+from infra.local import answers
 from roamclear.identity.model import Right
 from roamclear.identity.rules import TABLE
 
 TARGET = ROOT / "docs" / "openapi.json"
 #: How deep a right is looked for: the route, its use case, and what that one shares with others.
 _DEPTH = 4
-_REFS = "#/components/schemas/{model}"
-_MONEY = {
-    "type": "object",
-    "title": "Money",
-    "required": ["amount_minor", "currency"],
-    "properties": {
-        "amount_minor": {"type": "integer", "description": "minor units of the currency (cents)"},
-        "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
-    },
-}
 _WRITES = ("post", "put", "patch")
 _PROBLEMS = ("401", "403", "404", "409", "412", "422", "503")
 
 
-class _Schemas(GenerateJsonSchema):
-    """Money as it is sent; whatever else pydantic cannot describe is anything."""
-
-    def handle_invalid_for_json_schema(self, schema: core_schema.CoreSchema, error_info: str) -> JsonSchemaValue:
-        return {}
-
-    def function_plain_schema(self, schema: core_schema.WithInfoPlainValidatorFunctionSchema) -> JsonSchemaValue:
-        return dict(_MONEY)
-
-
 def document() -> dict[str, Any]:
     """The whole document; equal routes give an equal document."""
-    found = sorted(_routes(), key=lambda each: (each[0], each[1]))
+    found = sorted(routes(), key=lambda each: (each[0], each[1]))
     models = sorted({m for _, _, view in found for m in _bodies(view)}, key=lambda m: (m.__module__, m.__qualname__))
-    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in models]
-    names, schemas = models_json_schema(wanted, ref_template=_REFS, schema_generator=_Schemas)
+    views = list(dict.fromkeys(view for _, _, view in found))
+    refs, components = answers.schemas(views, list(models))
     paths: dict[str, Any] = {}
     for path, method, view in found:
-        paths.setdefault(path, {})[method] = _operation(
-            path, method, view, {m: n["$ref"] for (m, _), n in names.items()}
-        )
+        paths.setdefault(path, {})[method] = _operation(path, method, view, refs)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -75,7 +52,7 @@ def document() -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": dict(sorted(schemas.get("$defs", {}).items())),
+            "schemas": dict(sorted(components.items())),
             "responses": {"Problem": _problem()},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
@@ -88,7 +65,7 @@ def text() -> str:
     return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
 
-def _routes() -> Iterator[tuple[str, str, Callable[..., Any]]]:
+def routes() -> Iterator[tuple[str, str, Callable[..., Any]]]:
     for name in sorted(set(FILES.values())):
         router = importlib.import_module(f"functions.finance_api.routes.{name}").router
         for key, view in router._routes.items():
@@ -97,7 +74,7 @@ def _routes() -> Iterator[tuple[str, str, Callable[..., Any]]]:
                 yield path, method.lower(), view
 
 
-def _operation(path: str, method: str, view: Callable[..., Any], names: dict[type, str]) -> dict[str, Any]:
+def _operation(path: str, method: str, view: Callable[..., Any], refs: dict[Any, Any]) -> dict[str, Any]:
     told = inspect.cleandoc(view.__doc__ or "")
     made: dict[str, Any] = {
         "operationId": f"{view.__module__.rsplit('.', 1)[1]}.{view.__name__}",
@@ -107,13 +84,13 @@ def _operation(path: str, method: str, view: Callable[..., Any], names: dict[typ
     }
     bodies = _bodies(view) if method in _WRITES else []
     if bodies:
-        schema = {"$ref": names[bodies[0]]} if len(bodies) == 1 else {"anyOf": [{"$ref": names[m]} for m in bodies]}
+        schema = refs[bodies[0]] if len(bodies) == 1 else {"anyOf": [refs[model] for model in bodies]}
         made["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     rights = sorted(_rights(view, _DEPTH, set()))
     if rights:
         made["x-rights"] = [right.value for right in rights]
         made["x-roles"] = sorted({role.value for right in rights for role in TABLE[right]})
-    answered = {"description": "The answer.", "content": {"application/json": {"schema": {"type": "object"}}}}
+    answered = {"description": "The answer.", "content": {"application/json": {"schema": refs[view]}}}
     refused = {"$ref": "#/components/responses/Problem"}
     made["responses"] = dict.fromkeys(_statuses(view), answered) | dict.fromkeys(_PROBLEMS, refused)
     return made

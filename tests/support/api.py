@@ -14,6 +14,7 @@ from roamclear.aws import compose
 from roamclear.identity import service as identity
 from roamclear.identity.model import Grant, Role
 from roamclear.kernel import numbers_json
+from tests.support import answers
 from tests.support import builders as b
 from tests.support.moto_stack import BUCKETS, NAMES, REGION, Stage
 
@@ -90,7 +91,9 @@ class Api:
         if body is not None:
             event["body"] = body if isinstance(body, str) else numbers_json.dumps(body)
         answer = handler(event, LAMBDA)
-        return Reply(answer["statusCode"], numbers_json.loads(answer["body"]), answer.get("headers", {}))
+        said, head = numbers_json.loads(answer["body"]), answer.get("headers", {})
+        answers.check(method, path, answer["statusCode"], head["Content-Type"], said)
+        return Reply(answer["statusCode"], said, head)
 
     def actor(self, role: str, contract_id: str | None) -> str:
         """The id of a role's person."""

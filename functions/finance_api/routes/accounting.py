@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -13,6 +14,9 @@ from functions.finance_api.http import Request, answer, parse
 from roamclear.accounting import service as accounting
 from roamclear.accounting.model import Chart, Profile
 from roamclear.status import books, packs
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import ExportTold, Items, PackTold
 
 router = APIGatewayHttpRouter()
 
@@ -27,7 +31,7 @@ class ExportBody(BaseModel):
 
 
 @router.get("/accounting/chart")
-def get_chart() -> Response[str]:
+def get_chart() -> Response[Chart]:
     """The issuer's chart of accounts, or the proposal to begin with."""
     request = Request(router)
     actor = request.actor
@@ -35,7 +39,7 @@ def get_chart() -> Response[str]:
 
 
 @router.put("/accounting/chart")
-def put_chart() -> Response[str]:
+def put_chart() -> Response[Chart]:
     """Save the chart of accounts; personal accounts that were given stay."""
     request = Request(router)
     actor = request.actor
@@ -44,7 +48,7 @@ def put_chart() -> Response[str]:
 
 
 @router.post("/accounting/exports")
-def post_export() -> Response[str]:
+def post_export() -> Response[ExportTold]:
     """Write a month that is over, or hand it out again as a copy."""
     request = Request(router)
     actor = request.actor
@@ -55,7 +59,7 @@ def post_export() -> Response[str]:
 
 
 @router.get("/accounting/exports")
-def list_exports() -> Response[str]:
+def list_exports() -> Response[Items[ExportTold]]:
     """What was exported, with signed links."""
     request = Request(router)
     actor = request.actor
@@ -72,7 +76,7 @@ class AccrualBody(BaseModel):
 
 
 @router.post("/accounting/accruals")
-def post_accruals() -> Response[str]:
+def post_accruals() -> Response[PackTold]:
     """The accrual pack of a month as of a day: its files, or 202 while it is being drawn."""
     request = Request(router)
     actor = request.actor
@@ -82,7 +86,7 @@ def post_accruals() -> Response[str]:
 
 
 @router.get("/accounting/accruals")
-def list_accruals() -> Response[str]:
+def list_accruals() -> Response[Items[PackTold]]:
     """The accrual packs that were drawn, with signed links."""
     request = Request(router)
     actor = request.actor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -12,6 +13,10 @@ from functions.finance_api.http import Request, answer
 from roamclear.kernel.money import Money
 from roamclear.reconciliation import service as reconciliation
 from roamclear.reconciliation.model import BankAccount, Share
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import Items
+    from roamclear.reconciliation.model import Allocation, Payment, StatementRow
 
 router = APIGatewayHttpRouter()
 
@@ -44,7 +49,7 @@ class MatchBody(BaseModel):
 
 
 @router.post("/bank-accounts")
-def post_account() -> Response[str]:
+def post_account() -> Response[BankAccount]:
     """Register a bank account of the issuer; the same again is the same."""
     request = Request(router)
     actor = request.actor
@@ -55,7 +60,7 @@ def post_account() -> Response[str]:
 
 
 @router.get("/bank-accounts")
-def list_accounts() -> Response[str]:
+def list_accounts() -> Response[Items[BankAccount]]:
     """The registered accounts."""
     request = Request(router)
     actor = request.actor
@@ -63,7 +68,7 @@ def list_accounts() -> Response[str]:
 
 
 @router.get("/statements")
-def list_statements() -> Response[str]:
+def list_statements() -> Response[Items[StatementRow]]:
     """Statements with balances and whether they add up."""
     request = Request(router)
     actor = request.actor
@@ -71,7 +76,7 @@ def list_statements() -> Response[str]:
 
 
 @router.get("/payments")
-def list_payments() -> Response[str]:
+def list_payments() -> Response[Items[Payment]]:
     """Payments that nothing explains yet, with their suggestions."""
     request = Request(router)
     actor = request.actor
@@ -79,7 +84,7 @@ def list_payments() -> Response[str]:
 
 
 @router.get("/payments/<payment_id>/matches")
-def list_matches(payment_id: str) -> Response[str]:
+def list_matches(payment_id: str) -> Response[Items[Allocation]]:
     """Matches of a payment with rule, score and fields."""
     request = Request(router)
     actor = request.actor
@@ -87,7 +92,7 @@ def list_matches(payment_id: str) -> Response[str]:
 
 
 @router.post("/payments/<payment_id>/matches")
-def post_match(payment_id: str) -> Response[str]:
+def post_match(payment_id: str) -> Response[Payment]:
     """Match a payment by hand."""
     request = Request(router)
     actor = request.actor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -21,12 +21,16 @@ from roamclear.kernel import numbers_json
 from roamclear.kernel.errors import Busy, Conflict, InvalidInput, NotFound
 from roamclear.kernel.time import sort_instant
 
+if TYPE_CHECKING:
+    from functions.finance_api.answers import Consented, Items, Rerated, Sessions, Trace
+    from roamclear.cdrs.lists import ListSum
+
 router = APIGatewayHttpRouter()
 _LISTS = {"rated": Billing.VERIFIED, "on_hold": Billing.ON_HOLD, "not_rated": Billing.NOT_RATED}
 
 
 @router.get("/cdrs")
-def list_cdrs() -> Response[str]:
+def list_cdrs() -> Response[Sessions]:
     """``list`` is rated, on_hold or not_rated; ``contract`` an id, or - for none; ``route`` narrows it. In pages."""
     request = Request(router)
     actor = request.actor
@@ -47,7 +51,7 @@ def _place(session: Session) -> str:
 
 
 @router.get("/cdrs/<cdr_ref>/trace")
-def get_trace(cdr_ref: str) -> Response[str]:
+def get_trace(cdr_ref: str) -> Response[Trace]:
     """The body as it came, the session, its ratings with their traces, its run and what was done to it."""
     request = Request(router)
     actor = request.actor
@@ -87,7 +91,7 @@ class RerateBody(ReasonBody):
 
 
 @router.get("/cdrs/summary")
-def get_summary() -> Response[str]:
+def get_summary() -> Response[Items[ListSum]]:
     """Rated, on hold and not rated: counts and sums per contract, currency and route (``route`` shows one only)."""
     request = Request(router)
     actor = request.actor
@@ -95,7 +99,7 @@ def get_summary() -> Response[str]:
 
 
 @router.post("/cdrs/rerate")
-def post_rerate() -> Response[str]:
+def post_rerate() -> Response[Items[Rerated]]:
     """Price sessions again; each has its own result, so one that is locked does not stop the others."""
     request = Request(router)
     actor = request.actor
@@ -112,7 +116,7 @@ def post_rerate() -> Response[str]:
 
 
 @router.post("/cdrs/<cdr_ref>/invalidate")
-def post_invalidate(cdr_ref: str) -> Response[str]:
+def post_invalidate(cdr_ref: str) -> Response[Session]:
     """The CPO withdraws a session from billing."""
     request = Request(router)
     actor = request.actor
@@ -122,7 +126,7 @@ def post_invalidate(cdr_ref: str) -> Response[str]:
 
 
 @router.post("/cdrs/<cdr_ref>/late-consent")
-def post_late_consent(cdr_ref: str) -> Response[str]:
+def post_late_consent(cdr_ref: str) -> Response[Consented]:
     """One side agrees that a session after the late limit is billed; with both it joins the next run."""
     request = Request(router)
     actor = request.actor

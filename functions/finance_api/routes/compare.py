@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -13,6 +13,9 @@ from functions.finance_api.http import Request, answer
 from roamclear.compare import service as compare
 from roamclear.compare.model import Comparison, Match
 from roamclear.kernel.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import ComparisonHead, ComparisonTold, Disputed, Items, Paged, RowTold
 
 router = APIGatewayHttpRouter()
 #: Where a result is kept and who asked for it is nobody else's business.
@@ -29,7 +32,7 @@ class DisputeBody(BaseModel):
 
 
 @router.post("/compare")
-def post_comparison() -> Response[str]:
+def post_comparison() -> Response[ComparisonTold]:
     """Ask for a comparison: a short CSV as text, or the SHA-256 of a file and then the file by the form."""
     request = Request(router)
     actor = request.actor
@@ -41,7 +44,7 @@ def post_comparison() -> Response[str]:
 
 
 @router.get("/compare")
-def list_comparisons() -> Response[str]:
+def list_comparisons() -> Response[Items[ComparisonHead]]:
     """The comparisons of a run."""
     request = Request(router)
     actor = request.actor
@@ -53,7 +56,7 @@ def list_comparisons() -> Response[str]:
 
 
 @router.get("/compare/<comparison_id>")
-def get_comparison(comparison_id: str) -> Response[str]:
+def get_comparison(comparison_id: str) -> Response[ComparisonTold]:
     """One comparison in sums, with links to its result as files."""
     request = Request(router)
     actor = request.actor
@@ -61,7 +64,7 @@ def get_comparison(comparison_id: str) -> Response[str]:
 
 
 @router.get("/compare/<comparison_id>/rows")
-def get_rows(comparison_id: str) -> Response[str]:
+def get_rows(comparison_id: str) -> Response[Paged[RowTold]]:
     """One page of the result's rows, of one class or of all; ``next`` is the cursor of the following page."""
     request = Request(router)
     actor = request.actor
@@ -76,7 +79,7 @@ def get_rows(comparison_id: str) -> Response[str]:
 
 
 @router.post("/compare/<comparison_id>/disputes")
-def post_disputes(comparison_id: str) -> Response[str]:
+def post_disputes(comparison_id: str) -> Response[Disputed]:
     """File the prepared claims of the named classes; ``next`` says where a further request goes on."""
     request = Request(router)
     actor = request.actor

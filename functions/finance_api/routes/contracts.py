@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -27,6 +28,15 @@ from roamclear.identity.rules import authorise
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.time import parse_instant
 from roamclear.status import service as status
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import ContractKnown, ContractTold, Items
+    from roamclear.contracts.difference import Difference
+    from roamclear.contracts.model import ContractView
+    from roamclear.contracts.preview import PeriodPreview
+    from roamclear.contracts.review import Review
+    from roamclear.contracts.vat import KeptProof
+    from roamclear.status.model import ContractStatus
 
 router = APIGatewayHttpRouter()
 
@@ -55,14 +65,14 @@ def check_terms(terms: Terms) -> None:
 
 
 @router.put("/issuer")
-def put_issuer() -> Response[str]:
+def put_issuer() -> Response[Issuer]:
     """Create or change the issuer."""
     request = Request(router)
     return answer(identity.save_issuer(request.ctx, request.actor, request.read(Issuer)))
 
 
 @router.get("/issuer")
-def get_issuer() -> Response[str]:
+def get_issuer() -> Response[Issuer]:
     """The issuer as it stands on documents."""
     request = Request(router)
     actor = request.actor
@@ -72,7 +82,7 @@ def get_issuer() -> Response[str]:
 
 
 @router.put("/contracts/<contract_id>")
-def put_contract(contract_id: str) -> Response[str]:
+def put_contract(contract_id: str) -> Response[ContractView]:
     """Create a contract or publish its next version."""
     request = Request(router)
     actor = request.actor
@@ -94,7 +104,7 @@ def put_contract(contract_id: str) -> Response[str]:
 
 
 @router.get("/contracts")
-def list_contracts() -> Response[str]:
+def list_contracts() -> Response[Items[ContractView]]:
     """The contracts the caller may see."""
     request = Request(router)
     actor = request.actor
@@ -104,7 +114,7 @@ def list_contracts() -> Response[str]:
 
 
 @router.get("/contracts/<contract_id>")
-def get_contract(contract_id: str) -> Response[str]:
+def get_contract(contract_id: str) -> Response[ContractTold | ContractKnown]:
     """A contract with all its versions; its ETag is what If-Match asks for. ``as_of``: what was known at an instant."""
     request = Request(router)
     actor = request.actor
@@ -120,7 +130,7 @@ def get_contract(contract_id: str) -> Response[str]:
 
 
 @router.get("/contracts/<contract_id>/periods")
-def list_periods(contract_id: str) -> Response[str]:
+def list_periods(contract_id: str) -> Response[Items[PeriodPreview]]:
     """The next periods, twelve where ``count`` says nothing: what opens, closes, locks and is issued when."""
     request = Request(router)
     actor = request.actor
@@ -132,7 +142,7 @@ def list_periods(contract_id: str) -> Response[str]:
 
 
 @router.get("/contracts/<contract_id>/status")
-def get_status(contract_id: str) -> Response[str]:
+def get_status(contract_id: str) -> Response[ContractStatus]:
     """How each period stands: waiting, in window, disputed, locked, invoiced, paid, open, gap. ``period``: that one."""
     request = Request(router)
     actor = request.actor
@@ -141,7 +151,7 @@ def get_status(contract_id: str) -> Response[str]:
 
 
 @router.get("/contracts/<contract_id>/diff")
-def get_difference(contract_id: str) -> Response[str]:
+def get_difference(contract_id: str) -> Response[Difference]:
     """What changed ``from`` one version ``to`` another: price lines first, then the other terms."""
     request = Request(router)
     actor = request.actor
@@ -160,7 +170,7 @@ def _version(request: Request, issuer_id: str, contract_id: str, name: str) -> C
 
 
 @router.get("/contracts/<contract_id>/review")
-def get_review(contract_id: str) -> Response[str]:
+def get_review(contract_id: str) -> Response[Review]:
     """What the issuer's people should look at today: what is missing, doubts, and how old the VAT proofs are."""
     request = Request(router)
     actor = request.actor
@@ -170,7 +180,7 @@ def get_review(contract_id: str) -> Response[str]:
 
 
 @router.post("/contracts/<contract_id>/vat-proofs")
-def post_vat_proof(contract_id: str) -> Response[str]:
+def post_vat_proof(contract_id: str) -> Response[VatProof]:
     """Record what VIES answered for the buyer's or the issuer's VAT id."""
     request = Request(router)
     actor = request.actor
@@ -180,7 +190,7 @@ def post_vat_proof(contract_id: str) -> Response[str]:
 
 
 @router.get("/contracts/<contract_id>/vat-proofs")
-def list_vat_proofs(contract_id: str) -> Response[str]:
+def list_vat_proofs(contract_id: str) -> Response[Items[KeptProof]]:
     """The recorded proofs of both VAT ids, oldest first."""
     request = Request(router)
     actor = request.actor
@@ -198,18 +208,18 @@ class ReasonBody(BaseModel):
 
 
 @router.post("/contracts/<contract_id>/suspend")
-def suspend(contract_id: str) -> Response[str]:
+def suspend(contract_id: str) -> Response[ContractView]:
     """The contract takes no new sessions from now on."""
     return _switched(contract_id, lifecycle.suspend)
 
 
 @router.post("/contracts/<contract_id>/go-on")
-def go_on(contract_id: str) -> Response[str]:
+def go_on(contract_id: str) -> Response[ContractView]:
     """A suspended contract takes sessions again."""
     return _switched(contract_id, lifecycle.go_on)
 
 
-def _switched(contract_id: str, switch: Callable[..., Contract]) -> Response[str]:
+def _switched(contract_id: str, switch: Callable[..., Contract]) -> Response[ContractView]:
     request = Request(router)
     actor = request.actor
     body = request.read(ReasonBody)

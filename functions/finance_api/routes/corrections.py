@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -12,6 +13,10 @@ from functions.finance_api.http import Request, answer
 from roamclear.billing import corrections
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.money import Money
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import Items
+    from roamclear.billing.model import Correction
 
 router = APIGatewayHttpRouter()
 
@@ -43,7 +48,7 @@ class ReasonBody(_Body):
 
 
 @router.post("/creditnotes")
-def prepare_correction() -> Response[str]:
+def prepare_correction() -> Response[Correction]:
     """Prepare a credit note or a cancellation; again under the same ``Idempotency-Key`` it is the same one."""
     request = Request(router)
     body = request.read(CreditBody)
@@ -64,7 +69,7 @@ def prepare_correction() -> Response[str]:
 
 
 @router.get("/creditnotes")
-def list_corrections() -> Response[str]:
+def list_corrections() -> Response[Items[Correction]]:
     """All corrections in order of preparation; the credit notes themselves are among the invoices."""
     request = Request(router)
     actor = request.actor
@@ -72,7 +77,7 @@ def list_corrections() -> Response[str]:
 
 
 @router.get("/creditnotes/<correction_id>")
-def get_correction(correction_id: str) -> Response[str]:
+def get_correction(correction_id: str) -> Response[Correction]:
     """One correction."""
     request = Request(router)
     actor = request.actor
@@ -80,7 +85,7 @@ def get_correction(correction_id: str) -> Response[str]:
 
 
 @router.post("/creditnotes/<correction_id>/approve")
-def approve_correction(correction_id: str) -> Response[str]:
+def approve_correction(correction_id: str) -> Response[Correction]:
     """A second person lets a correction happen; its credit note follows."""
     request = Request(router)
     actor = request.actor
@@ -88,7 +93,7 @@ def approve_correction(correction_id: str) -> Response[str]:
 
 
 @router.post("/creditnotes/<correction_id>/reject")
-def reject_correction(correction_id: str) -> Response[str]:
+def reject_correction(correction_id: str) -> Response[Correction]:
     """A correction that does not happen, and why."""
     request = Request(router)
     actor = request.actor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -17,6 +17,20 @@ from roamclear.kernel.context import UploadForm
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.money import Money
 from roamclear.kernel.time import parse_instant
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import (
+        DisputeExport,
+        DisputesTold,
+        DisputeTold,
+        DisputeView,
+        FileBegun,
+        FileLink,
+        Items,
+        ListBegun,
+        ListTold,
+    )
+    from roamclear.disputes.model import Entry, Limit, Outcome
 
 router = APIGatewayHttpRouter()
 _FORBID = ConfigDict(extra="forbid")
@@ -88,7 +102,7 @@ class LimitBody(BaseModel):
 
 
 @router.post("/disputes")
-def post_dispute() -> Response[str]:
+def post_dispute() -> Response[DisputeTold]:
     """File a dispute within the window; a session has at most one, so a repeat is the same."""
     request = Request(router)
     actor = request.actor
@@ -98,7 +112,7 @@ def post_dispute() -> Response[str]:
 
 
 @router.post("/disputes/bulk")
-def post_disputes() -> Response[str]:
+def post_disputes() -> Response[Items[Outcome]]:
     """File up to 500 disputes; each row has its own result."""
     request = Request(router)
     actor = request.actor
@@ -107,8 +121,8 @@ def post_disputes() -> Response[str]:
 
 
 @router.get("/disputes")
-def list_disputes() -> Response[str]:
-    """The queue: by contract, partner, state, reason, deadline, amount, assignee; ``after`` goes on."""
+def list_disputes() -> Response[DisputesTold]:
+    """The queue: by contract, partner, state, reason, age, deadline, amount, assignee; ``after`` goes on."""
     request = Request(router)
     actor = request.actor
     names = ("contract", "partner", "state", "reason", "assignee", "after")
@@ -116,15 +130,16 @@ def list_disputes() -> Response[str]:
     for name in ("min_claimed_minor", "limit"):
         if (text := request.query(name)) is not None:
             asked[name] = _whole(name, text)
-    if (due := request.query("due_before_utc")) is not None:
-        asked["due_before_utc"] = parse_instant(due, field="due_before_utc")
+    for name in ("due_before_utc", "filed_before_utc"):
+        if (text := request.query(name)) is not None:
+            asked[name] = parse_instant(text, field=name)
     asked["waiting"] = request.query("waiting") == "true"
     found, after = disputes.queue(request.ctx, actor, request.issuer_of(actor), parse(Query, asked))
     return answer({"items": [_told(request, one) for one in found], "after": after})
 
 
 @router.post("/disputes/review")
-def post_reviews() -> Response[str]:
+def post_reviews() -> Response[Items[Outcome]]:
     """The CPO takes several disputes in hand."""
     request = Request(router)
     actor = request.actor
@@ -133,7 +148,7 @@ def post_reviews() -> Response[str]:
 
 
 @router.post("/disputes/answers")
-def post_answers() -> Response[str]:
+def post_answers() -> Response[Items[Outcome]]:
     """The CPO answers several disputes; each has its own result."""
     request = Request(router)
     actor = request.actor
@@ -142,7 +157,7 @@ def post_answers() -> Response[str]:
 
 
 @router.post("/disputes/lists")
-def post_list() -> Response[str]:
+def post_list() -> Response[ListBegun]:
     """Announce a sheet of disputes; the answer holds the form to post it with."""
     request = Request(router)
     actor = request.actor
@@ -151,7 +166,7 @@ def post_list() -> Response[str]:
 
 
 @router.get("/disputes/lists/<list_id>")
-def get_list(list_id: str) -> Response[str]:
+def get_list(list_id: str) -> Response[ListTold]:
     """What became of a sheet, with the address of the result per row."""
     request = Request(router)
     actor = request.actor
@@ -159,7 +174,7 @@ def get_list(list_id: str) -> Response[str]:
 
 
 @router.get("/disputes/limits")
-def get_limits() -> Response[str]:
+def get_limits() -> Response[Items[Limit]]:
     """Up to which amounts dispute agents decide."""
     request = Request(router)
     actor = request.actor
@@ -167,7 +182,7 @@ def get_limits() -> Response[str]:
 
 
 @router.put("/disputes/limits")
-def put_limit() -> Response[str]:
+def put_limit() -> Response[Limit]:
     """An approver sets a limit, of one contract or of all."""
     request = Request(router)
     actor = request.actor
@@ -176,7 +191,7 @@ def put_limit() -> Response[str]:
 
 
 @router.get("/disputes/<dispute_id>")
-def get_dispute(dispute_id: str) -> Response[str]:
+def get_dispute(dispute_id: str) -> Response[DisputeTold]:
     """One dispute with its clocks."""
     request = Request(router)
     actor = request.actor
@@ -184,7 +199,7 @@ def get_dispute(dispute_id: str) -> Response[str]:
 
 
 @router.get("/disputes/<dispute_id>/view")
-def get_view(dispute_id: str) -> Response[str]:
+def get_view(dispute_id: str) -> Response[DisputeView]:
     """The dispute side by side with its CDR, prices, thread and evidence."""
     request = Request(router)
     actor = request.actor
@@ -194,7 +209,7 @@ def get_view(dispute_id: str) -> Response[str]:
 
 
 @router.get("/disputes/<dispute_id>/export")
-def get_export(dispute_id: str) -> Response[str]:
+def get_export(dispute_id: str) -> Response[DisputeExport]:
     """The dispute as a file: the view and its history."""
     request = Request(router)
     actor = request.actor
@@ -204,7 +219,7 @@ def get_export(dispute_id: str) -> Response[str]:
 
 
 @router.post("/disputes/<dispute_id>/review")
-def post_review(dispute_id: str) -> Response[str]:
+def post_review(dispute_id: str) -> Response[DisputeTold]:
     """The CPO takes a dispute in hand."""
     request = Request(router)
     actor = request.actor
@@ -212,7 +227,7 @@ def post_review(dispute_id: str) -> Response[str]:
 
 
 @router.post("/disputes/<dispute_id>/info-request")
-def post_info_request(dispute_id: str) -> Response[str]:
+def post_info_request(dispute_id: str) -> Response[DisputeTold]:
     """The CPO asks; the eMSP has five working days."""
     request = Request(router)
     actor = request.actor
@@ -222,7 +237,7 @@ def post_info_request(dispute_id: str) -> Response[str]:
 
 
 @router.post("/disputes/<dispute_id>/info")
-def post_info(dispute_id: str) -> Response[str]:
+def post_info(dispute_id: str) -> Response[DisputeTold]:
     """The eMSP answers what was asked."""
     request = Request(router)
     actor = request.actor
@@ -232,7 +247,7 @@ def post_info(dispute_id: str) -> Response[str]:
 
 
 @router.post("/disputes/<dispute_id>/comments")
-def post_comment(dispute_id: str) -> Response[str]:
+def post_comment(dispute_id: str) -> Response[Entry]:
     """A word of either side; it is never changed."""
     request = Request(router)
     actor = request.actor
@@ -242,7 +257,7 @@ def post_comment(dispute_id: str) -> Response[str]:
 
 
 @router.post("/disputes/<dispute_id>/files")
-def post_file(dispute_id: str) -> Response[str]:
+def post_file(dispute_id: str) -> Response[FileBegun]:
     """Announce a file of evidence; the answer holds the form to post it with."""
     request = Request(router)
     actor = request.actor
@@ -252,7 +267,7 @@ def post_file(dispute_id: str) -> Response[str]:
 
 
 @router.get("/disputes/<dispute_id>/files/<number>")
-def get_file(dispute_id: str, number: str) -> Response[str]:
+def get_file(dispute_id: str, number: str) -> Response[FileLink]:
     """A signed address that saves a file of evidence."""
     request = Request(router)
     actor = request.actor
@@ -261,7 +276,7 @@ def get_file(dispute_id: str, number: str) -> Response[str]:
 
 
 @router.post("/disputes/<dispute_id>/answer")
-def post_answer(dispute_id: str) -> Response[str]:
+def post_answer(dispute_id: str) -> Response[DisputeTold]:
     """The CPO accepts all or a part, or rejects with a reason."""
     request = Request(router)
     actor = request.actor
@@ -270,7 +285,7 @@ def post_answer(dispute_id: str) -> Response[str]:
 
 
 @router.post("/disputes/<dispute_id>/escalate")
-def post_escalation(dispute_id: str) -> Response[str]:
+def post_escalation(dispute_id: str) -> Response[DisputeTold]:
     """The eMSP takes a rejection to commercial contacts, once."""
     request = Request(router)
     actor = request.actor
@@ -281,7 +296,7 @@ def post_escalation(dispute_id: str) -> Response[str]:
 
 
 @router.post("/disputes/<dispute_id>/withdraw")
-def post_withdraw(dispute_id: str) -> Response[str]:
+def post_withdraw(dispute_id: str) -> Response[DisputeTold]:
     """The eMSP takes its dispute back."""
     request = Request(router)
     actor = request.actor

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
@@ -27,6 +28,11 @@ from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.ids import iban
 from roamclear.kernel.time import parse_instant
 from roamclear.payouts import service as payouts
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import AccountId, AccountTold, Changed, EvseTold, Items
+    from roamclear.evses.model import AssignmentRequest, Counts, Evse, EvsePage, PayoutAccount, RowResult
+    from roamclear.payouts.model import Held
 
 router = APIGatewayHttpRouter()
 
@@ -89,7 +95,7 @@ class GroupBody(_Body):
 
 # ---- register ------------------------------------------------------------------------------------------------------
 @router.get("/evses")
-def list_evses() -> Response[str]:
+def list_evses() -> Response[EvsePage]:
     """One of the two tables (``table=assigned|unassigned``), filtered by the seven filters, by id."""
     request = Request(router)
     actor = request.actor
@@ -107,7 +113,7 @@ def list_evses() -> Response[str]:
 
 
 @router.get("/evses:counts")
-def count_evses() -> Response[str]:
+def count_evses() -> Response[Counts]:
     """How many EVSEs stand in which table and tab."""
     request = Request(router)
     actor = request.actor
@@ -115,7 +121,7 @@ def count_evses() -> Response[str]:
 
 
 @router.post("/evses:assign")
-def assign_evses() -> Response[str]:
+def assign_evses() -> Response[AssignmentRequest]:
     """Assign EVSEs; 202 when a second person must agree."""
     request = Request(router)
     actor = request.actor
@@ -134,7 +140,7 @@ def assign_evses() -> Response[str]:
 
 
 @router.post("/evses:import")
-def import_evses() -> Response[str]:
+def import_evses() -> Response[Items[RowResult]]:
     """Take lines of a list into the register, a result per line."""
     request = Request(router)
     actor = request.actor
@@ -143,7 +149,7 @@ def import_evses() -> Response[str]:
 
 
 @router.post("/evses:impact")
-def impact_of_assignment() -> Response[str]:
+def impact_of_assignment() -> Response[Held]:
     """What an assignment would release: held sessions and their worth, for the dialogue before it."""
     request = Request(router)
     actor = request.actor
@@ -152,7 +158,7 @@ def impact_of_assignment() -> Response[str]:
 
 
 @router.post("/evses:unassign")
-def unassign_evses() -> Response[str]:
+def unassign_evses() -> Response[Changed]:
     """Take EVSEs from their accounts; later sessions are held."""
     request = Request(router)
     actor = request.actor
@@ -162,7 +168,7 @@ def unassign_evses() -> Response[str]:
 
 
 @router.get("/evses/<evse_id>")
-def get_evse(evse_id: str) -> Response[str]:
+def get_evse(evse_id: str) -> Response[EvseTold]:
     """One EVSE with what was recorded about who is paid for it, until ``as_of`` where that is given."""
     request = Request(router)
     actor = request.actor
@@ -174,7 +180,7 @@ def get_evse(evse_id: str) -> Response[str]:
 
 
 @router.put("/evses/<evse_id>/group")
-def put_group(evse_id: str) -> Response[str]:
+def put_group(evse_id: str) -> Response[Evse]:
     """Put an EVSE into a price group."""
     request = Request(router)
     actor = request.actor
@@ -183,7 +189,7 @@ def put_group(evse_id: str) -> Response[str]:
 
 
 @router.get("/assignment-requests")
-def list_requests() -> Response[str]:
+def list_requests() -> Response[Items[AssignmentRequest]]:
     """Assignments that wait for a second person (``state=PENDING|APPLIED|REFUSED``)."""
     request = Request(router)
     actor = request.actor
@@ -195,7 +201,7 @@ def list_requests() -> Response[str]:
 
 
 @router.post("/assignment-requests/<request_id>/approve")
-def approve_request(request_id: str) -> Response[str]:
+def approve_request(request_id: str) -> Response[AssignmentRequest]:
     """A second person agrees to an assignment."""
     request = Request(router)
     actor = request.actor
@@ -203,7 +209,7 @@ def approve_request(request_id: str) -> Response[str]:
 
 
 @router.post("/assignment-requests/<request_id>/refuse")
-def refuse_request(request_id: str) -> Response[str]:
+def refuse_request(request_id: str) -> Response[AssignmentRequest]:
     """A second person refuses an assignment."""
     request = Request(router)
     actor = request.actor
@@ -211,7 +217,7 @@ def refuse_request(request_id: str) -> Response[str]:
 
 
 @router.put("/assignment-policy")
-def put_policy() -> Response[str]:
+def put_policy() -> Response[Policy]:
     """From where on an assignment needs a second person."""
     request = Request(router)
     actor = request.actor
@@ -220,7 +226,7 @@ def put_policy() -> Response[str]:
 
 # ---- accounts ------------------------------------------------------------------------------------------------------
 @router.post("/payout-accounts/<account_id>")
-def create_account(account_id: str) -> Response[str]:
+def create_account(account_id: str) -> Response[PayoutAccount]:
     """Open a payout account."""
     request = Request(router)
     actor = request.actor
@@ -230,7 +236,7 @@ def create_account(account_id: str) -> Response[str]:
 
 
 @router.put("/payout-accounts/<account_id>")
-def propose_change(account_id: str) -> Response[str]:
+def propose_change(account_id: str) -> Response[Proposal]:
     """Ask for new terms; another person approves them."""
     request = Request(router)
     actor = request.actor
@@ -240,7 +246,7 @@ def propose_change(account_id: str) -> Response[str]:
 
 
 @router.get("/payout-accounts")
-def list_accounts() -> Response[str]:
+def list_accounts() -> Response[Items[PayoutAccount]]:
     """The payout accounts the caller may see."""
     request = Request(router)
     actor = request.actor
@@ -248,7 +254,7 @@ def list_accounts() -> Response[str]:
 
 
 @router.get("/payout-accounts/<account_id>")
-def get_account(account_id: str) -> Response[str]:
+def get_account(account_id: str) -> Response[AccountTold]:
     """An account with its versions and the change that waits; IBANs are masked."""
     request = Request(router)
     actor = request.actor
@@ -258,7 +264,7 @@ def get_account(account_id: str) -> Response[str]:
 
 
 @router.post("/payout-accounts/<account_id>/approve")
-def approve_account(account_id: str) -> Response[str]:
+def approve_account(account_id: str) -> Response[PayoutAccount]:
     """A second person approves the change that was looked at, or the bank details of a new account."""
     request = Request(router)
     actor = request.actor
@@ -267,7 +273,7 @@ def approve_account(account_id: str) -> Response[str]:
 
 
 @router.post("/payout-accounts/<account_id>/refuse")
-def refuse_change(account_id: str) -> Response[str]:
+def refuse_change(account_id: str) -> Response[AccountId]:
     """Take a waiting change away."""
     request = Request(router)
     actor = request.actor
@@ -276,7 +282,7 @@ def refuse_change(account_id: str) -> Response[str]:
 
 
 @router.post("/payout-accounts/<account_id>/deactivate")
-def deactivate_account(account_id: str) -> Response[str]:
+def deactivate_account(account_id: str) -> Response[PayoutAccount]:
     """Close an account: its EVSEs read as unassigned at once."""
     request = Request(router)
     actor = request.actor
@@ -285,7 +291,7 @@ def deactivate_account(account_id: str) -> Response[str]:
 
 
 @router.post("/payout-accounts/<account_id>/reactivate")
-def reactivate_account(account_id: str) -> Response[str]:
+def reactivate_account(account_id: str) -> Response[PayoutAccount]:
     """Open an account again; its bank details cool off anew."""
     request = Request(router)
     actor = request.actor

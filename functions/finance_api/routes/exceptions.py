@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +16,10 @@ from roamclear.identity.rules import authorise
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.time import sort_instant
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import AuditTold, Paged
+    from roamclear.journal.model import ExceptionRow
 
 router = APIGatewayHttpRouter()
 
@@ -29,7 +35,7 @@ class ResolveBody(BaseModel):
 
 
 @router.get("/exceptions")
-def list_exceptions() -> Response[str]:
+def list_exceptions() -> Response[Paged[ExceptionRow]]:
     """Exceptions of a state, OPEN unless ``state`` says otherwise, oldest first, in pages."""
     request = Request(router)
     actor = request.actor
@@ -39,7 +45,7 @@ def list_exceptions() -> Response[str]:
 
 
 @router.post("/exceptions/resolve")
-def resolve_exception() -> Response[str]:
+def resolve_exception() -> Response[ExceptionRow]:
     """A person closes an exception with a reason."""
     request = Request(router)
     actor = request.actor
@@ -49,7 +55,7 @@ def resolve_exception() -> Response[str]:
 
 
 @router.get("/audit/<kind>/<object_id>")
-def get_audit(kind: str, object_id: str) -> Response[str]:
+def get_audit(kind: str, object_id: str) -> Response[AuditTold]:
     """What was done to an object, and whether its chain holds."""
     request = Request(router)
     actor = request.actor

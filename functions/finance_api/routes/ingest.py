@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
@@ -12,11 +13,15 @@ from functions.finance_api.http import Request, answer
 from roamclear.kernel.errors import InvalidInput
 from roamclear.ocpi import certificates, claims, reports
 
+if TYPE_CHECKING:
+    from functions.finance_api.answers import CertificateTold, Items, RecordHead, RecordTold, Refusals
+    from roamclear.ocpi.model import PullReport
+
 router = APIGatewayHttpRouter()
 
 
 @router.get("/ingest-log")
-def list_refused() -> Response[str]:
+def list_refused() -> Response[Refusals]:
     """What was refused on a UTC day (today), of one partner or all."""
     request = Request(router)
     actor = request.actor
@@ -27,7 +32,7 @@ def list_refused() -> Response[str]:
 
 
 @router.get("/pulls")
-def list_pulls() -> Response[str]:
+def list_pulls() -> Response[Items[PullReport]]:
     """The pulls of the last 31 nights, or of those between two days."""
     request = Request(router)
     actor = request.actor
@@ -37,7 +42,7 @@ def list_pulls() -> Response[str]:
 
 
 @router.get("/received-records")
-def list_received_records() -> Response[str]:
+def list_received_records() -> Response[Items[RecordHead]]:
     """The Invoice Reconciliation records that partners sent, the latest first."""
     request = Request(router)
     actor = request.actor
@@ -45,7 +50,7 @@ def list_received_records() -> Response[str]:
 
 
 @router.get("/received-records/<party>/<record_id>")
-def get_received_record(party: str, record_id: str) -> Response[str]:
+def get_received_record(party: str, record_id: str) -> Response[RecordTold]:
     """One of them compared with our sessions as they are now."""
     request = Request(router)
     actor = request.actor
@@ -53,7 +58,7 @@ def get_received_record(party: str, record_id: str) -> Response[str]:
 
 
 @router.get("/certificates")
-def list_certificates() -> Response[str]:
+def list_certificates() -> Response[Items[CertificateTold]]:
     """The conformance certificates of partners, the latest first, each with a link to its paper."""
     request = Request(router)
     actor = request.actor

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from functions.finance_api.http import Request, answer
 from roamclear.packages import mailed
 
+if TYPE_CHECKING:
+    from functions.finance_api.answers import Items, LinkHead, LinkTold
+
 router = APIGatewayHttpRouter()
 
 
 @router.get("/links")
-def list_links() -> Response[str]:
+def list_links() -> Response[Items[LinkHead]]:
     """Links that are not over, the earliest end first; ``file`` narrows them by the beginning of the file name."""
     request = Request(router)
     actor = request.actor
@@ -21,7 +26,7 @@ def list_links() -> Response[str]:
 
 
 @router.get("/links/<link_id>")
-def get_link(link_id: str) -> Response[str]:
+def get_link(link_id: str) -> Response[LinkTold]:
     """One link and every time it was followed."""
     request = Request(router)
     actor = request.actor
@@ -30,7 +35,7 @@ def get_link(link_id: str) -> Response[str]:
 
 
 @router.delete("/links/<link_id>")
-def delete_link(link_id: str) -> Response[str]:
+def delete_link(link_id: str) -> Response[LinkHead]:
     """Revoke a link: from now on it answers 403."""
     request = Request(router)
     actor = request.actor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -12,11 +13,14 @@ from roamclear.kernel.record import plain
 from roamclear.partners import service as partners
 from roamclear.partners.model import Credential, Wanted
 
+if TYPE_CHECKING:
+    from functions.finance_api.answers import CredentialHead, CredentialMade, Items
+
 router = APIGatewayHttpRouter()
 
 
 @router.post("/credentials")
-def post_credential() -> Response[str]:
+def post_credential() -> Response[CredentialMade]:
     """Make a credential; its token is told in this answer only."""
     request = Request(router)
     actor = request.actor
@@ -25,7 +29,7 @@ def post_credential() -> Response[str]:
 
 
 @router.get("/credentials")
-def list_credentials() -> Response[str]:
+def list_credentials() -> Response[Items[CredentialHead]]:
     """All credentials of the issuer, without tokens."""
     request = Request(router)
     actor = request.actor
@@ -34,7 +38,7 @@ def list_credentials() -> Response[str]:
 
 
 @router.delete("/credentials/<credential_id>")
-def delete_credential(credential_id: str) -> Response[str]:
+def delete_credential(credential_id: str) -> Response[CredentialHead]:
     """Revoke a credential."""
     request = Request(router)
     actor = request.actor

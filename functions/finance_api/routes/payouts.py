@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -15,6 +16,10 @@ from roamclear.kernel.ids import iban
 from roamclear.kernel.time import parse_instant
 from roamclear.payouts import service as payouts
 from roamclear.payouts.model import Batch
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import Download, Items, Paged, PayoutFiles, PayoutTold
+    from roamclear.payouts.model import Payout
 
 router = APIGatewayHttpRouter()
 _LINK_SECONDS = 3600
@@ -50,7 +55,7 @@ class ReasonBody(_Body):
 
 # ---- payouts -------------------------------------------------------------------------------------------------------
 @router.post("/payouts:close")
-def close_cycle() -> Response[str]:
+def close_cycle() -> Response[Items[Payout]]:
     """Make the statements of everything that was accrued; again makes none twice."""
     request = Request(router)
     actor = request.actor
@@ -60,7 +65,7 @@ def close_cycle() -> Response[str]:
 
 
 @router.get("/payouts")
-def list_payouts() -> Response[str]:
+def list_payouts() -> Response[Paged[Payout]]:
     """The payouts the caller may see, oldest first, in pages; ``account`` names one account."""
     request = Request(router)
     actor = request.actor
@@ -70,7 +75,7 @@ def list_payouts() -> Response[str]:
 
 
 @router.get("/payouts/<payout_id>")
-def get_payout(payout_id: str) -> Response[str]:
+def get_payout(payout_id: str) -> Response[PayoutTold]:
     """A payout with its sessions."""
     request = Request(router)
     actor = request.actor
@@ -79,7 +84,7 @@ def get_payout(payout_id: str) -> Response[str]:
 
 
 @router.get("/payouts/<payout_id>/files")
-def payout_files(payout_id: str) -> Response[str]:
+def payout_files(payout_id: str) -> Response[PayoutFiles]:
     """Signed addresses (one hour) of the statement and the self-billed document."""
     request = Request(router)
     actor = request.actor
@@ -92,7 +97,7 @@ def payout_files(payout_id: str) -> Response[str]:
 
 
 @router.post("/payouts/<payout_id>/release")
-def release_payout(payout_id: str) -> Response[str]:
+def release_payout(payout_id: str) -> Response[Payout]:
     """Let a returned payout be paid again."""
     request = Request(router)
     actor = request.actor
@@ -101,7 +106,7 @@ def release_payout(payout_id: str) -> Response[str]:
 
 # ---- batches -------------------------------------------------------------------------------------------------------
 @router.post("/batches")
-def make_batch() -> Response[str]:
+def make_batch() -> Response[Batch]:
     """Collect what may be paid now; another person approves it."""
     request = Request(router)
     actor = request.actor
@@ -111,7 +116,7 @@ def make_batch() -> Response[str]:
 
 
 @router.get("/batches")
-def list_batches() -> Response[str]:
+def list_batches() -> Response[Items[Batch]]:
     """All batches, oldest first."""
     request = Request(router)
     actor = request.actor
@@ -120,7 +125,7 @@ def list_batches() -> Response[str]:
 
 
 @router.get("/batches/<batch_id>")
-def get_batch(batch_id: str) -> Response[str]:
+def get_batch(batch_id: str) -> Response[Batch]:
     """A batch with its transfers and its hash."""
     request = Request(router)
     actor = request.actor
@@ -128,7 +133,7 @@ def get_batch(batch_id: str) -> Response[str]:
 
 
 @router.post("/batches/<batch_id>/approve")
-def approve_batch(batch_id: str) -> Response[str]:
+def approve_batch(batch_id: str) -> Response[Batch]:
     """Approve exactly the batch that was shown; its file is written by the export function."""
     request = Request(router)
     actor = request.actor
@@ -137,7 +142,7 @@ def approve_batch(batch_id: str) -> Response[str]:
 
 
 @router.post("/batches/<batch_id>/cancel")
-def cancel_batch(batch_id: str) -> Response[str]:
+def cancel_batch(batch_id: str) -> Response[Batch]:
     """Take a batch back before its export."""
     request = Request(router)
     actor = request.actor
@@ -146,7 +151,7 @@ def cancel_batch(batch_id: str) -> Response[str]:
 
 
 @router.post("/batches/<batch_id>/reject")
-def reject_batch(batch_id: str) -> Response[str]:
+def reject_batch(batch_id: str) -> Response[Batch]:
     """The bank refused the whole batch; ``reason`` says what proves that nothing was booked."""
     request = Request(router)
     actor = request.actor
@@ -155,7 +160,7 @@ def reject_batch(batch_id: str) -> Response[str]:
 
 
 @router.post("/batches/<batch_id>/download")
-def download_batch(batch_id: str) -> Response[str]:
+def download_batch(batch_id: str) -> Response[Download]:
     """A signed address (one hour) of the payment file; COPY stands in the name from the second time on."""
     request = Request(router)
     actor = request.actor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -14,6 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from functions.finance_api.http import Request, answer
 from roamclear.kernel.errors import InvalidInput
 from roamclear.rates import service as rates
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import Items
+    from roamclear.rates.model import Rate
 
 router = APIGatewayHttpRouter()
 _Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
@@ -30,7 +34,7 @@ class RatesBody(BaseModel):
 
 
 @router.post("/rates")
-def post_rates() -> Response[str]:
+def post_rates() -> Response[Items[Rate]]:
     """Record the rates of a day; the same again is the same, another value is 409."""
     request = Request(router)
     actor = request.actor
@@ -40,7 +44,7 @@ def post_rates() -> Response[str]:
 
 
 @router.get("/rates")
-def list_rates() -> Response[str]:
+def list_rates() -> Response[Items[Rate]]:
     """The rates of ``currency`` in the 31 days until ``until`` (default: today), the latest first."""
     request = Request(router)
     actor = request.actor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -10,11 +11,14 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from functions.finance_api.http import Request, answer
 from roamclear.rehearsal import service as rehearsal
 
+if TYPE_CHECKING:
+    from functions.finance_api.answers import Blockers, Items, RehearsalHead, RehearsalTold
+
 router = APIGatewayHttpRouter()
 
 
 @router.post("/rehearsals")
-def post_rehearsal() -> Response[str]:
+def post_rehearsal() -> Response[RehearsalHead]:
     """Rehearse the closes of all contracts: of a period, or of all that is not invoiced yet."""
     request = Request(router)
     actor = request.actor
@@ -25,7 +29,7 @@ def post_rehearsal() -> Response[str]:
 
 
 @router.get("/rehearsals")
-def list_rehearsals() -> Response[str]:
+def list_rehearsals() -> Response[Items[RehearsalHead]]:
     """The last rehearsals of a run (``?run=``), or of everything, the newest first."""
     request = Request(router)
     actor = request.actor
@@ -34,7 +38,7 @@ def list_rehearsals() -> Response[str]:
 
 
 @router.get("/rehearsals/<rehearsal_id>")
-def get_rehearsal(rehearsal_id: str) -> Response[str]:
+def get_rehearsal(rehearsal_id: str) -> Response[RehearsalTold]:
     """One rehearsal: what would become of each run, with links to the previews for an hour."""
     request = Request(router)
     actor = request.actor
@@ -42,7 +46,7 @@ def get_rehearsal(rehearsal_id: str) -> Response[str]:
 
 
 @router.get("/blockers")
-def get_blockers() -> Response[str]:
+def get_blockers() -> Response[Blockers]:
     """If we closed now: what would be invoiced, and what would not, by reason."""
     request = Request(router)
     actor = request.actor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -20,6 +20,12 @@ from roamclear.contracts.model import Terms
 from roamclear.contracts.proposals import Seen
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.time import parse_instant
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import BackdatedTold, Items, JobTold
+    from roamclear.cdrs.impact import Impact
+    from roamclear.cdrs.jobs.model import Job
+    from roamclear.contracts.proposals import Proposal
 
 router = APIGatewayHttpRouter()
 _INSTANTS = ("start_from_utc", "start_until_utc")
@@ -67,7 +73,7 @@ class ReasonBody(_Body):
 
 # ---- jobs over a filter --------------------------------------------------------------------------------------------
 @router.post("/rerate-jobs:preview")
-def preview_job() -> Response[str]:
+def preview_job() -> Response[Impact]:
     """How many sessions a filter means, their prices before and after, and which are refused for what."""
     request = Request(router)
     actor = request.actor
@@ -76,7 +82,7 @@ def preview_job() -> Response[str]:
 
 
 @router.post("/rerate-jobs")
-def post_job() -> Response[str]:
+def post_job() -> Response[Job]:
     """Price the sessions of a filter again; the work goes on behind the answer."""
     request = Request(router)
     actor = request.actor
@@ -87,7 +93,7 @@ def post_job() -> Response[str]:
 
 
 @router.get("/rerate-jobs")
-def list_jobs() -> Response[str]:
+def list_jobs() -> Response[Items[Job]]:
     """Every job, the latest first."""
     request = Request(router)
     actor = request.actor
@@ -95,7 +101,7 @@ def list_jobs() -> Response[str]:
 
 
 @router.get("/rerate-jobs/<job_id>")
-def get_job(job_id: str) -> Response[str]:
+def get_job(job_id: str) -> Response[JobTold]:
     """A job and what it did with each CDR, a page at a time (``cursor``)."""
     request = Request(router)
     actor = request.actor
@@ -106,7 +112,7 @@ def get_job(job_id: str) -> Response[str]:
 
 # ---- versions of past days -----------------------------------------------------------------------------------------
 @router.post("/backdated-versions")
-def post_backdated() -> Response[str]:
+def post_backdated() -> Response[Proposal]:
     """Propose a version that starts on a past day; two other persons put it in force."""
     request = Request(router)
     actor = request.actor
@@ -125,7 +131,7 @@ def post_backdated() -> Response[str]:
 
 
 @router.get("/backdated-versions/<contract_id>")
-def list_backdated(contract_id: str) -> Response[str]:
+def list_backdated(contract_id: str) -> Response[Items[Proposal]]:
     """Every proposal of a contract, the latest first."""
     request = Request(router)
     actor = request.actor
@@ -133,7 +139,7 @@ def list_backdated(contract_id: str) -> Response[str]:
 
 
 @router.get("/backdated-versions/<contract_id>/<proposal_id>")
-def get_backdated(contract_id: str, proposal_id: str) -> Response[str]:
+def get_backdated(contract_id: str, proposal_id: str) -> Response[BackdatedTold]:
     """A proposal with its impact (``as_of_utc`` as given, else now), or with its job once it is in force."""
     request = Request(router)
     actor = request.actor
@@ -145,7 +151,7 @@ def get_backdated(contract_id: str, proposal_id: str) -> Response[str]:
 
 
 @router.post("/backdated-versions/<contract_id>/<proposal_id>/preview")
-def order_preview(contract_id: str, proposal_id: str) -> Response[str]:
+def order_preview(contract_id: str, proposal_id: str) -> Response[Job]:
     """Make the preview of very many sessions behind the answer; it is read with ``as_of_utc`` = ``until_utc``."""
     request = Request(router)
     actor = request.actor
@@ -155,7 +161,7 @@ def order_preview(contract_id: str, proposal_id: str) -> Response[str]:
 
 
 @router.post("/backdated-versions/<contract_id>/<proposal_id>/approve")
-def approve_backdated(contract_id: str, proposal_id: str) -> Response[str]:
+def approve_backdated(contract_id: str, proposal_id: str) -> Response[Proposal]:
     """Agree to a proposal as one preview showed it; 409 with a fresh one when sessions changed since."""
     request = Request(router)
     actor = request.actor
@@ -165,7 +171,7 @@ def approve_backdated(contract_id: str, proposal_id: str) -> Response[str]:
 
 
 @router.post("/backdated-versions/<contract_id>/<proposal_id>/reject")
-def reject_backdated(contract_id: str, proposal_id: str) -> Response[str]:
+def reject_backdated(contract_id: str, proposal_id: str) -> Response[Proposal]:
     """Refuse a proposal, or withdraw one's own."""
     request = Request(router)
     actor = request.actor

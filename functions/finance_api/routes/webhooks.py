@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -12,6 +13,10 @@ from functions.finance_api.http import Request, answer
 from roamclear.kernel.errors import InvalidInput
 from roamclear.webhooks import service as webhooks
 from roamclear.webhooks.model import HookState
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import Deliveries, Items, Nothing, SubscriptionHead, SubscriptionTold
+    from roamclear.webhooks.model import Delivery
 
 router = APIGatewayHttpRouter()
 _SEALED = frozenset({"secret_sealed"})
@@ -46,7 +51,7 @@ class ReplayBody(BaseModel):
 
 
 @router.get("/webhooks")
-def list_subscriptions() -> Response[str]:
+def list_subscriptions() -> Response[Items[SubscriptionHead]]:
     """The subscriptions an actor may see; secrets are shown once, when they are made."""
     request = Request(router)
     actor = request.actor
@@ -55,7 +60,7 @@ def list_subscriptions() -> Response[str]:
 
 
 @router.post("/webhooks")
-def post_subscription() -> Response[str]:
+def post_subscription() -> Response[SubscriptionTold]:
     """Subscribe; the answer is the only one that shows the secret."""
     request = Request(router)
     actor = request.actor
@@ -66,7 +71,7 @@ def post_subscription() -> Response[str]:
 
 
 @router.patch("/webhooks/<subscription_id>")
-def patch_subscription(subscription_id: str) -> Response[str]:
+def patch_subscription(subscription_id: str) -> Response[SubscriptionTold]:
     """Pause, take up again, choose events, give a new secret."""
     request = Request(router)
     actor = request.actor
@@ -84,7 +89,7 @@ def patch_subscription(subscription_id: str) -> Response[str]:
 
 
 @router.delete("/webhooks/<subscription_id>")
-def delete_subscription(subscription_id: str) -> Response[str]:
+def delete_subscription(subscription_id: str) -> Response[Nothing]:
     """Call nobody any more."""
     request = Request(router)
     actor = request.actor
@@ -93,7 +98,7 @@ def delete_subscription(subscription_id: str) -> Response[str]:
 
 
 @router.get("/webhooks/<subscription_id>/deliveries")
-def list_deliveries(subscription_id: str) -> Response[str]:
+def list_deliveries(subscription_id: str) -> Response[Deliveries]:
     """What waits, and what was answered last, newest first."""
     request = Request(router)
     actor = request.actor
@@ -106,7 +111,7 @@ def list_deliveries(subscription_id: str) -> Response[str]:
 
 
 @router.post("/webhooks/<subscription_id>/replay")
-def post_replay(subscription_id: str) -> Response[str]:
+def post_replay(subscription_id: str) -> Response[Delivery]:
     """Send an answered or dead event again, under its old id."""
     request = Request(router)
     actor = request.actor
@@ -115,7 +120,7 @@ def post_replay(subscription_id: str) -> Response[str]:
 
 
 @router.post("/webhooks/<subscription_id>/ping")
-def post_ping(subscription_id: str) -> Response[str]:
+def post_ping(subscription_id: str) -> Response[Delivery]:
     """Try the receiver."""
     request = Request(router)
     actor = request.actor
