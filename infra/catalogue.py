@@ -293,6 +293,14 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         timeout_s=900,
     ),
     FunctionSpec(
+        "refresh_calendars",
+        "stores the holidays of the places that deadlines and payments are counted by",
+        {"identity": READ, "clearing": WRITE, "audit": APPEND},
+        timeout_s=300,
+        documents_layer=True,
+        concurrency=1,
+    ),
+    FunctionSpec(
         "refresh_vat_proofs",
         "asks VIES for the VAT ids that documents rest on, and keeps what it answers",
         {"identity": READ, "clearing": WRITE, "audit": APPEND},
@@ -383,6 +391,7 @@ SCHEDULES: Mapping[str, str] = {
     "deliver_webhooks": "rate(1 minute)",
     "nightly_proof": "cron(23 2 * * ? *)",
     "pull_cdrs": "cron(11 1 * * ? *)",
+    "refresh_calendars": "cron(2 0 * * ? *)",
     "refresh_vat_proofs": "cron(32 * * * ? *)",
 }
 #: Schedules that begin at any minute of their hour, so that partners are not all asked at once (OCPI transport).

@@ -161,7 +161,7 @@ class ServiceStack(Stack):
             for message in messages:
                 alarms.logged(name, functions[name].log_group, message)
         for name in SCHEDULES:
-            period = Duration.days(1) if name in ("nightly_proof", "pull_cdrs") else Duration.hours(2)
+            period = Duration.days(1) if name in ("nightly_proof", "pull_cdrs", "refresh_calendars") else Duration.hours(2)
             alarms.missed(name, functions[name], period)
         alarms.machine(close.machine)
         alarms.api(http.api.api_id)

@@ -11,6 +11,7 @@ FILES: dict[str, str] = {
     "batches": "payouts",
     "brand-changes": "branding",
     "blockers": "rehearsals",
+    "calendars": "calendars",
     "cdrs": "cdrs",
     "compare": "compare",
     "certificates": "ingest",

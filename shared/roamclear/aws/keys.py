@@ -188,6 +188,46 @@ def retention(issuer_id: str) -> str:
     return f"{issuer_id}#RETENTION"
 
 
+def pseudonym_secrets(issuer_id: str) -> str:
+    """Partition of the secrets that an issuer's pseudonyms are made with (identity table: it has no stream)."""
+    return f"{issuer_id}#PSEUDONYMS"
+
+
+def pseudonym_secret(issuer_id: str, epoch: int) -> Key:
+    """One of them by its number; without its bytes it was destroyed."""
+    return Key(pseudonym_secrets(issuer_id), f"{epoch:03d}")
+
+
+def detail_mark(issuer_id: str) -> Key:
+    """Up to where the retention of detail looked at what came."""
+    return Key(f"{issuer_id}#DETAILMARK", "MARK")
+
+
+def detail_waiting(issuer_id: str, day: date, kind: str, subject: str) -> Key:
+    """Something whose detail is looked at again on a day."""
+    return Key(f"{issuer_id}#DETAILWAITING", f"{day.isoformat()}#{kind}#{subject}")
+
+
+def detail_reports(issuer_id: str) -> str:
+    """Partition of what the retention of detail did (sort key = began at)."""
+    return f"{issuer_id}#DETAILREPORTS"
+
+
+def data_requests(issuer_id: str) -> str:
+    """Index partition of the requests of data subjects (gsi1; sort key = asked at#id)."""
+    return f"{issuer_id}#DATAREQUESTS"
+
+
+def open_data_requests(issuer_id: str) -> str:
+    """Index partition of those that are not answered yet (gsi2, sparse)."""
+    return f"{issuer_id}#DATAREQUESTS"
+
+
+def data_request(issuer_id: str, request_id: str) -> Key:
+    """One of them."""
+    return Key(f"{issuer_id}#DATAREQUEST#{request_id}", "HEAD")
+
+
 def retention_choice(issuer_id: str, valid_from: date, choice_id: str) -> Key:
     """One of them, by the day it begins on."""
     return Key(retention(issuer_id), f"{valid_from.isoformat()}#{choice_id}")
@@ -370,6 +410,11 @@ def document_of_run(issuer_id: str, run_id: str, place: int) -> Key:
     return Key(f"{issuer_id}#RUN#{run_id}", f"DOCUMENT#{place}")
 
 
+def run_step(issuer_id: str, run_id: str, step: str) -> Key:
+    """How far a step of a run is that takes several calls."""
+    return Key(f"{issuer_id}#RUN#{run_id}", f"STEP#{step}")
+
+
 def comparison(issuer_id: str, comparison_id: str) -> Key:
     """A partner's list against a run."""
     return Key(f"{issuer_id}#COMPARISON#{comparison_id}", "HEAD")
@@ -528,6 +573,11 @@ def delivery_entry(issuer_id: str, subject: str, entry_id: str) -> Key:
 def rate(issuer_id: str, currency: str, day: str) -> Key:
     """A published exchange rate per euro, once per currency and day."""
     return Key(f"{issuer_id}#RATE#{currency}", day)
+
+
+def calendar_year(issuer_id: str, code: str, year: int, number: int) -> Key:
+    """One state of the holidays of a place in a year."""
+    return Key(f"{issuer_id}#CALENDAR#{code}", f"{year:04d}#{number:04d}")
 
 
 def logo_proposal(issuer_id: str, proposal_id: str) -> Key:
@@ -724,11 +774,6 @@ def accounting_period(issuer_id: str, label: str) -> Key:
 def accounting_export(issuer_id: str, label: str, profile: str) -> Key:
     """The files of a month in one profile."""
     return Key(accounting(issuer_id), f"EXPORT#{label}#{profile}")
-
-
-def accounting_balances(issuer_id: str, label: str) -> Key:
-    """The balances at the end of a month, kept once."""
-    return Key(accounting(issuer_id), f"BALANCES#{label}")
 
 
 def accounting_balances(issuer_id: str, label: str) -> Key:

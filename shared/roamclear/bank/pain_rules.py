@@ -11,8 +11,8 @@ from stdnum import lei as _lei
 from roamclear.bank.letters import is_plain, is_reference, transliterate
 from roamclear.bank.model import Address, Debtor, PaymentFile, PaymentGroup, Scheme, Transfer
 from roamclear.bank.remittance import compact_reference, is_qrr, is_rf
-from roamclear.bank.target import is_business_day
 from roamclear.kernel.ids import iban as iban_standard
+from roamclear.kernel.workdays import is_business_day
 
 MAX_TRANSFERS = 100_000
 NAME_LENGTH = 70

@@ -16,7 +16,7 @@ from roamclear.bank.model import CamtFile, Entry, Limits, PaymentFile, Statement
 from roamclear.bank.pain_rules import breaches as payment_breaches
 from roamclear.bank.remittance import Found, NumberIndex, Strength, find_references, normalise
 from roamclear.bank.statuses import Outcome, advances, outcome, status_of
-from roamclear.bank.target import is_business_day, next_business_day
+from roamclear.kernel.workdays import is_business_day, next_business_day
 
 __all__ = [
     "Found",

@@ -175,6 +175,8 @@ class Terms(Record):
     late_limit_days: int = Field(90, ge=1, le=365)
     hold_expiry_days: int = Field(90, ge=1, le=365)
     answer_working_days: int = Field(5, ge=1, le=30)
+    #: Whose holidays are no working days, for both sides: a country or a region; None: of who has to answer.
+    holidays_of: str | None = Field(None, pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
     on_cpo_silence: str = Field("ACCEPT", pattern=r"^(ACCEPT|REJECT)$")
     unanswered_policy: str = Field("HOLD", pattern=r"^(HOLD|BILL|DROP)$")
     unassigned_policy: str = Field("HOLD", pattern=r"^(HOLD|INVOICE_AND_PARK)$")

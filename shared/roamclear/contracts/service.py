@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 
 from roamclear.audit import service as audit
 from roamclear.contracts import checks, matching, rules, store
@@ -15,6 +16,8 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, InvalidInput, NotFound, Stale
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import local_date
+
+Live = tuple[str, Terms]
 
 
 def publish(
@@ -173,6 +176,17 @@ def terms_now(ctx: Context, issuer_id: str, contract_id: str) -> Terms:
     """The terms in force today: neither those of a later day, nor those published last for past ones."""
     known = head(ctx, issuer_id, contract_id)
     return terms_at(ctx, issuer_id, contract_id, local_date(ctx.now(), known.zone)).terms
+
+
+def live_terms(ctx: Context, issuer_id: str, day: date, after_end: timedelta = timedelta(0)) -> Iterator[Live]:
+    """Contract id and terms of every version in force on a day or later, of contracts that have not ended long ago."""
+    for known in store.all_heads(ctx.db, issuer_id):
+        if known.valid_to is not None and known.valid_to + after_end <= day:
+            continue
+        every = store.versions(ctx.db, issuer_id, known.contract_id)
+        now = rules.in_force(every, day)
+        for each in [*([now] if now else []), *(v for v in every if v.valid_from > day)]:
+            yield known.contract_id, each.terms
 
 
 def known_at(

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from roamclear.audit import service as audit
 from roamclear.contracts import store
 from roamclear.contracts.model import Terms
-from roamclear.contracts.service import contract
+from roamclear.contracts.service import contract, live_terms
 from roamclear.contracts.vat import KeptProof, Standing, VatProof, standing
 from roamclear.identity import service as identity
 from roamclear.identity.issuer import Issuer
@@ -122,14 +122,9 @@ def numbers(ctx: Context, issuer: Issuer, day: date) -> dict[str, str]:
     to close what was late for a while.
     """
     found = {issuer.vat_id: ""} if issuer.vat_id else {}
-    for head in store.all_heads(ctx.db, issuer.issuer_id):
-        if head.valid_to is not None and head.valid_to + _AFTER_END < day:
-            continue
-        versions = store.versions(ctx.db, issuer.issuer_id, head.contract_id)
-        begun = [v for v in versions if v.valid_from <= day][-1:]
-        for version in [*begun, *(v for v in versions if v.valid_from > day)]:
-            if version.terms.counterparty.vat_id:
-                found.setdefault(version.terms.counterparty.vat_id, head.contract_id)
+    for contract_id, terms in live_terms(ctx, issuer.issuer_id, day, _AFTER_END):
+        if terms.counterparty.vat_id:
+            found.setdefault(terms.counterparty.vat_id, contract_id)
     return found
 
 

@@ -13,6 +13,7 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import DisputeState, Session
 from roamclear.contracts.model import Terms
 from roamclear.disputes import parts, rules, store
+from roamclear.disputes.deadlines import Deadlines
 from roamclear.disputes.model import Claim, Dispute, Outcome, Side, Window
 from roamclear.identity.model import Actor, Right, Scope
 from roamclear.identity.rules import authorise, require_contract
@@ -154,6 +155,7 @@ class _Read:
     disputes: dict[str, Dispute] = field(default_factory=dict)
     windows: dict[str, Window] = field(default_factory=dict)
     terms: dict[str, Terms] = field(default_factory=dict)
+    deadlines: Deadlines | None = None
     bought: dict[str, bool] = field(default_factory=dict)
 
 
@@ -187,7 +189,7 @@ def _file(
         if known is not None:
             return _same(known, claim), False
         window = parts.open_window(ctx, session, ahead.windows)
-        made = _made(ctx, actor, session, window, claim, ahead.terms)
+        made = _made(ctx, actor, session, window, claim, ahead)
         made, words = parts.said(ctx, actor, Side.EMSP, made.model_copy(update={"batch": batch}), "CLAIM", claim.text)
         _, moved = cdrs.changed(session, dispute=DisputeState.OPEN, dispute_id=made.dispute_id)
         actions: list[Action] = [moved, store.still_open(issuer_id, made.run_id, ctx.now()), *store.create(made)]
@@ -222,15 +224,14 @@ def _same(known: Dispute, claim: Claim) -> Dispute:
     return known
 
 
-def _made(
-    ctx: Context, actor: Actor, session: Session, window: Window, claim: Claim, terms: dict[str, Terms]
-) -> Dispute:
+def _made(ctx: Context, actor: Actor, session: Session, window: Window, claim: Claim, ahead: _Read) -> Dispute:
     assert session.net is not None
     assert session.contract_id is not None
     assert window.closes_at_utc is not None
-    if session.contract_id not in terms:
-        terms[session.contract_id] = parts.terms_of(ctx, session.issuer_id, session.contract_id)
-    agreed = terms[session.contract_id]
+    if session.contract_id not in ahead.terms:
+        ahead.terms[session.contract_id] = parts.terms_of(ctx, session.issuer_id, session.contract_id)
+    ahead.deadlines = ahead.deadlines or Deadlines(ctx, session.issuer_id)
+    due = ahead.deadlines.after_close(ahead.terms[session.contract_id], window.closes_at_utc)
     return Dispute(
         issuer_id=session.issuer_id,
         dispute_id=dispute_id(session.cdr_ref),
@@ -244,5 +245,6 @@ def _made(
         filed_by=actor.actor_id,
         filed_at_utc=ctx.now(),
         closes_at_utc=window.closes_at_utc,
-        answer_due_utc=rules.answer_due(window.closes_at_utc, agreed.answer_working_days, agreed.zone),
+        answer_due_utc=due.at,
+        counted_by=due.counted_by,
     )

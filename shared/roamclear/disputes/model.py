@@ -115,7 +115,8 @@ class Dispute(Record):
 
     Three clocks: the eMSP files until ``closes_at_utc``, the CPO answers until ``answer_due_utc``, and while
     INFO_REQUESTED the eMSP answers until ``info_due_utc``. ``entries`` and ``files`` count its thread and evidence,
-    ``batch`` names the list it was filed with.
+    ``batch`` names the list it was filed with, ``counted_by`` the states of calendars by which the deadline that was
+    set last is counted.
     """
 
     issuer_id: str
@@ -135,6 +136,7 @@ class Dispute(Record):
     answer_due_utc: datetime
     assignee: str | None = None
     info_due_utc: datetime | None = None
+    counted_by: tuple[str, ...] = ()
     info_rounds: int = 0
     escalation: Escalation | None = None
     entries: int = 0
@@ -179,6 +181,7 @@ class Query(Record):
     state: State | None = None
     reason: Reason | None = None
     due_before_utc: datetime | None = None
+    filed_before_utc: datetime | None = None
     min_claimed_minor: int | None = Field(None, ge=0)
     assignee: str | None = None
     waiting: bool = False

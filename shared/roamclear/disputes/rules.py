@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
 
 from roamclear.disputes.model import PENDING, Claim, Dispute, Query, State
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.money import Money
-from roamclear.kernel.time import add_working_days, local_date, local_midnight
+from roamclear.kernel.time import local_date, local_midnight
+from roamclear.kernel.workdays import add_working_days
 
 
 def claimed_amount(claim: Claim, net: Money) -> Money:
@@ -20,27 +22,27 @@ def claimed_amount(claim: Claim, net: Money) -> Money:
     return amount
 
 
-def answer_due(closes_at: datetime, working_days: int, zone: str) -> datetime:
+def answer_due(closes_at: datetime, working_days: int, zone: str, closed: Collection[date] = ()) -> datetime:
     """The end of the last working day on which the CPO may answer after the close (rules.md 6).
 
     >>> from datetime import UTC
     >>> answer_due(datetime(2026, 11, 8, 23, tzinfo=UTC), 5, "Europe/Berlin").isoformat()
     '2026-11-13T23:00:00+00:00'
     """
-    last = add_working_days(local_date(closes_at - timedelta(seconds=1), zone), working_days)
+    last = add_working_days(local_date(closes_at - timedelta(seconds=1), zone), working_days, closed)
     return local_midnight(last + timedelta(days=1), zone)
 
 
-def days_from(instant: datetime, working_days: int, zone: str) -> datetime:
+def days_from(instant: datetime, working_days: int, zone: str, closed: Collection[date] = ()) -> datetime:
     """The end of the last of so many working days after the day of an instant.
 
-    Working days are Monday to Friday in the contract's zone; holidays are none of them (docs/time.md).
+    Working days are Monday to Friday in the contract's zone without the closed days (docs/time.md).
 
     >>> from datetime import UTC
     >>> days_from(datetime(2026, 11, 6, 9, tzinfo=UTC), 5, "Europe/Berlin").isoformat()
     '2026-11-13T23:00:00+00:00'
     """
-    last = add_working_days(local_date(instant, zone), working_days)
+    last = add_working_days(local_date(instant, zone), working_days, closed)
     return local_midnight(last + timedelta(days=1), zone)
 
 
@@ -74,6 +76,7 @@ def fits(dispute: Dispute, query: Query) -> bool:
         and (query.reason is None or dispute.reason is query.reason)
         and (query.assignee is None or dispute.assignee == query.assignee)
         and (before is None or (due is not None and due < before))
+        and (query.filed_before_utc is None or dispute.filed_at_utc < query.filed_before_utc)
         and (least is None or dispute.claimed.amount_minor >= least)
         and (not query.waiting or due is not None)
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import DisputeState, Session
-from roamclear.disputes import parts, rules, store
+from roamclear.disputes import parts, store
+from roamclear.disputes.deadlines import Deadlines
 from roamclear.disputes.filing import each
 from roamclear.disputes.model import Dispute, Entry, Escalation, Outcome, Side, State
 from roamclear.identity import service as identity
@@ -57,12 +58,14 @@ def request_info(ctx: Context, actor: Actor, issuer_id: str, number: str, *, tex
             raise Conflict("the eMSP was asked already", state=known.state.value)
         if known.info_rounds >= MAX_ROUNDS:
             raise Conflict(f"the eMSP is asked at most {MAX_ROUNDS} times", rule="ASKED_ENOUGH")
-        zone = parts.terms_of(ctx, issuer_id, known.contract_id).zone
+        terms = parts.terms_of(ctx, issuer_id, known.contract_id)
+        due = Deadlines(ctx, issuer_id).from_now(terms, Side.EMSP, INFO_WORKING_DAYS)
         made = parts.moved(
             known,
             state=State.INFO_REQUESTED,
             assignee=actor.actor_id,
-            info_due_utc=rules.days_from(ctx.now(), INFO_WORKING_DAYS, zone),
+            info_due_utc=due.at,
+            counted_by=due.counted_by,
             info_rounds=known.info_rounds + 1,
         )
         return _save(ctx, actor, Side.CPO, made, known, "INFO_REQUESTED", text)
@@ -85,7 +88,7 @@ def give_info(ctx: Context, actor: Actor, issuer_id: str, number: str, *, text: 
             known,
             state=State.ESCALATED if known.escalation else State.UNDER_REVIEW,
             info_due_utc=None,
-            answer_due_utc=_answer_due(ctx, known),
+            **_answer_due(ctx, known),
         )
         return _save(ctx, actor, Side.EMSP, made, known, "INFO_GIVEN", text)
 
@@ -152,7 +155,7 @@ def escalate(
             resolved_by=None,
             resolved_at_utc=None,
             answer=None,
-            answer_due_utc=_answer_due(ctx, known),
+            **_answer_due(ctx, known),
         )
         return _save(ctx, actor, Side.EMSP, made, known, "ESCALATED", text, session=session)
 
@@ -169,10 +172,13 @@ def _rejected(ctx: Context, scope: Scope, issuer_id: str, number: str) -> Disput
     return known
 
 
-def _answer_due(ctx: Context, known: Dispute) -> Any:
+def _answer_due(ctx: Context, known: Dispute) -> dict[str, Any]:
     """Working days from now, never less than what the CPO had."""
     terms = parts.terms_of(ctx, known.issuer_id, known.contract_id)
-    return max(known.answer_due_utc, rules.days_from(ctx.now(), terms.answer_working_days, terms.zone))
+    due = Deadlines(ctx, known.issuer_id).from_now(terms, Side.CPO, terms.answer_working_days)
+    if due.at <= known.answer_due_utc:
+        return {}
+    return {"answer_due_utc": due.at, "counted_by": due.counted_by}
 
 
 def _save(

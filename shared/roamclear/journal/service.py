@@ -22,6 +22,7 @@ _RECURRING = frozenset(
         ExceptionType.PROCESSING_FAILED,
         ExceptionType.WINDOW_NOTICE_FAILED,
         ExceptionType.RATE_MISSING,
+        ExceptionType.CALENDAR_MISSING,
         ExceptionType.INVOICE_RECORD_MISMATCH,
     }
 )

@@ -113,16 +113,3 @@ def add_wall_hours(instant: datetime, hours: int, zone_name: str) -> datetime:
     """
     local = instant.astimezone(zone(zone_name)).replace(tzinfo=None, fold=0) + timedelta(hours=hours)
     return local.replace(tzinfo=zone(zone_name)).astimezone(UTC)
-
-
-def add_working_days(day: date, count: int) -> date:
-    """Monday-to-Friday days after a day (bank holidays belong to the bank calendar, not here).
-
-    >>> add_working_days(date(2026, 11, 6), 5).isoformat()
-    '2026-11-13'
-    """
-    while count > 0:
-        day += timedelta(days=1)
-        if day.weekday() < 5:
-            count -= 1
-    return day

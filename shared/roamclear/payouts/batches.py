@@ -9,9 +9,10 @@ from roamclear.audit import service as audit
 from roamclear.bank.letters import transliterate
 from roamclear.bank.model import Address, Debtor, PaymentFile, PaymentGroup, Transfer
 from roamclear.bank.pain_rules import breaches
-from roamclear.bank.target import is_business_day, next_business_day
+from roamclear.calendars import service as calendars
 from roamclear.evses import service as evses
 from roamclear.identity import service as identity
+from roamclear.identity.issuer import Issuer
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, different_person
 from roamclear.journal import service as journal
@@ -21,6 +22,7 @@ from roamclear.kernel.errors import Conflict, InvalidInput, NotFound
 from roamclear.kernel.money import total
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import local_date
+from roamclear.kernel.workdays import is_business_day, next_business_day
 from roamclear.kernel.writes import Action, Table
 from roamclear.payouts import rules, store
 from roamclear.payouts.model import MAX_ITEMS, Batch, BatchItem, BatchState, Counter, Export, Payout
@@ -40,7 +42,7 @@ def make_batch(ctx: Context, maker: Actor, issuer_id: str, execution_date: date)
 
     def attempt() -> Batch:
         issuer = identity.issuer(ctx, issuer_id)
-        _check_day(ctx, execution_date, issuer.zone)
+        _check_day(ctx, issuer, execution_date)
         found = [p for p in store.payable(ctx.db, issuer_id) if p.currency == _SEPA]
         items = [(p, item) for p in found if (item := _item(ctx, p)) is not None and _fit(ctx, p, item)][:MAX_ITEMS]
         if not items:
@@ -91,7 +93,7 @@ def approve_batch(ctx: Context, checker: Actor, issuer_id: str, batch_id: str, d
             raise Conflict("only a batch that was made can be approved", state=known.state.value)
         if known.digest != digest:
             raise Conflict("this is not the batch that was shown", rule="HASH", digest=known.digest)
-        _check_day(ctx, known.execution_date, identity.issuer(ctx, issuer_id).zone)
+        _check_day(ctx, identity.issuer(ctx, issuer_id), known.execution_date)
         if invalidate_changed(ctx, known):
             raise Conflict("bank details changed: look at the batch again", rule="BATCH_CHANGED")
         made = known.model_copy(
@@ -208,10 +210,10 @@ def _whole(actor: Actor, issuer_id: str) -> None:
 
 
 # ---- inside --------------------------------------------------------------------------------------------------------
-def _check_day(ctx: Context, day: date, zone: str) -> None:
-    if day < local_date(ctx.now(), zone):
+def _check_day(ctx: Context, issuer: Issuer, day: date) -> None:
+    if day < local_date(ctx.now(), issuer.zone):
         raise InvalidInput("the day of execution is past", field="execution_date")
-    if not is_business_day(day):
+    if not is_business_day(day, calendars.target(ctx, issuer.issuer_id, day)):
         raise InvalidInput("the day of execution is no TARGET business day", field="execution_date")
 
 
