@@ -7,6 +7,7 @@ import email
 import io
 from datetime import timedelta
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import openpyxl
 import pikepdf
@@ -15,6 +16,8 @@ import pytest
 from roamclear.billing import service as billing
 from roamclear.billing.model import DocumentState
 from roamclear.cdrs import service as cdrs
+from roamclear.console.model import Place
+from roamclear.console.service import serve
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.disputes import service as disputes
 from roamclear.disputes.model import Claim, Reason
@@ -87,8 +90,11 @@ def test_each_session_of_the_sheet_links_to_its_trace(issued: Stage) -> None:
     key = next(k for k in render(issued) if k.endswith(".xlsx"))
     book = openpyxl.load_workbook(io.BytesIO(issued.ctx.objects.get("documents", key) or b""))
     rows = [row for row in book["Sessions"].iter_rows(min_row=2) if row[3].value]
-    base = f"{issued.ctx.public_base_url}/v1/cdrs/{b.PARTY}*"
-    assert [row[-1].hyperlink.target for row in rows] == [f"{base}{row[3].value}/trace" for row in rows]
+    base = f"{issued.ctx.public_base_url}/console/cdrs/{b.PARTY}*"
+    found = [row[-1].hyperlink.target for row in rows]
+    assert found == [f"{base}{row[3].value}" for row in rows]
+    # What the link opens is the page that shows the trace to who is signed in.
+    assert {serve(Place(), urlsplit(each).path).status for each in found} == {200}
 
 
 def render(issued: Stage) -> list[str]:

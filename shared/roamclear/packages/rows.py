@@ -26,8 +26,8 @@ _PLAIN = re.compile(r"[A-Z0-9._*-]+", re.ASCII)
 
 
 def trace_base(ctx: Context) -> str | None:
-    """Where the traces of sessions are read (product.md rows 123 and B2); None on a stage without an address."""
-    return f"{ctx.public_base_url.rstrip('/')}/v1/cdrs/" if ctx.public_base_url else None
+    """The page where people read traces (product.md rows 123 and B2); None on a stage without an address."""
+    return f"{ctx.public_base_url.rstrip('/')}/console/cdrs/" if ctx.public_base_url else None
 
 
 def head(ctx: Context, terms: ContractVersion, run: Run, header: Document, model: InvoiceDocument) -> SessionExport:
@@ -108,7 +108,7 @@ def session_row(
         late=section == "EARLIER",
         first_seen_utc=session.received_at_utc,
         payload_sha256=session.sha256,
-        trace_link=f"{traces}{session.cdr_ref}/trace" if traces and _PLAIN.fullmatch(session.cdr_ref) else None,
+        trace_link=f"{traces}{session.cdr_ref}" if traces and _PLAIN.fullmatch(session.cdr_ref) else None,
     )
 
 

@@ -22,9 +22,9 @@ export function onEnded(action) {
 }
 
 /** One request; the answer's body, with its status as `status` where the caller asks for both. */
-export async function call(method, path, { query, body, key, withStatus } = {}) {
+export async function call(method, path, { query, body, key, withStatus, at = issuer } = {}) {
   const headers = { Authorization: `Bearer ${token()}`, Accept: "application/json" };
-  if (issuer) headers["Roamclear-Issuer"] = issuer;
+  if (at) headers["Roamclear-Issuer"] = at;
   if (key) headers["Idempotency-Key"] = key;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const pairs = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== null && value !== "");

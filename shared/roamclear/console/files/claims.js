@@ -6,7 +6,7 @@ import { money, total } from "./exact.js";
 import { shared } from "./state.js";
 import { drawer } from "./thread.js";
 import { left, local } from "./times.js";
-import { REASONS, STATES, tone, word } from "./words.js";
+import { many, REASONS, STATES, tone, word } from "./words.js";
 
 let kept = null;
 
@@ -56,7 +56,7 @@ function draw(page) {
   const choice = select("state", [["", "All"], ...Object.entries(STATES)], page.state);
   choice.addEventListener("change", () => page.go(to("claims", { state: choice.value })));
   const list = page.rows.length
-    ? [h("p", { class: "summary" }, `${page.rows.length} disputes${page.after ? " so far" : ""}, ${total(page.rows.map((row) => row.claimed))} claimed, ${total(page.rows.map((row) => row.accepted))} accepted.`), table(COLUMNS, page.rows, { caption: "My disputes", mark: (row) => (row.clocks.waits_for === "EMSP" ? "late" : "") })]
+    ? [h("p", { class: "summary" }, `${many(page.rows.length, "dispute")}${page.after ? " so far" : ""}, ${total(page.rows.map((row) => row.claimed))} claimed, ${total(page.rows.map((row) => row.accepted))} accepted.`), table(COLUMNS, page.rows, { caption: "My disputes", mark: (row) => (row.clocks.waits_for === "EMSP" ? "late" : "") })]
     : empty(page.state ? "No dispute is in this state." : "You have disputed nothing.", link("/console/review", "Open the review and choose a session"));
   const rest = page.after ? h("div", { class: "actions" }, button("Load more", acting(async () => { await more(page); draw(page); }))) : null;
   fill(page.node, h("label", { class: "field" }, h("span", null, "State"), choice), list, rest);

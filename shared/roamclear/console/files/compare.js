@@ -4,7 +4,7 @@ import { get, part, post, sha256, until, upload } from "./api.js";
 import { acting, ask, button, dialog, empty, fault, field, fill, h, link, select, table } from "./dom.js";
 import { count, money, total } from "./exact.js";
 import { may } from "./state.js";
-import { MATCHES, word } from "./words.js";
+import { many, MATCHES, word } from "./words.js";
 
 //: Pages of rows that are read to add up what would be claimed.
 const MOST_PAGES = 40;
@@ -114,7 +114,7 @@ async function dispute(at, id) {
       if (!(cursor = found.next)) break;
     }
   }
-  const said = `${claims.length} ${claims.length === 1 ? "session" : "sessions"}, ${total(claims)}`;
+  const said = `${many(claims.length, "session")}, ${total(claims)}`;
   const action = async () => {
     const outcomes = [];
     let next = 0;

@@ -6,7 +6,7 @@ import { money, minor, sent, total, typed } from "./exact.js";
 import { shared, may } from "./state.js";
 import { drawer } from "./thread.js";
 import { daysSince, inDays, left, local } from "./times.js";
-import { PENDING, REASONS, STATES, tone, word } from "./words.js";
+import { many, PENDING, REASONS, STATES, tone, word } from "./words.js";
 
 const PAGE = 100;
 //: Empty pages in a row that are looked through before a person is asked: filters are applied page by page.
@@ -105,7 +105,9 @@ function draw(page) {
   const columns = may("DISPUTE_RESOLVE") ? [choice(page, rows), ...COLUMNS] : COLUMNS;
   const pages = page.after ? h("div", { class: "actions" }, button("Load more", acting(async () => { await more(page); draw(page); })), button("Load all", acting(() => all(page)))) : null;
   const part = page.after ? " so far; more exist, and only what is loaded is sorted" : "";
-  const summary = h("p", { class: "summary" }, `${page.rows.length} disputes, ${total(page.rows.map((each) => each.claimed))} claimed${part}.`);
+  const open = () => page.rows.filter((row) => PENDING.has(row.state)).forEach((row) => page.chosen.add(row.dispute_id));
+  const every = may("DISPUTE_RESOLVE") ? [" ", button("Select all", () => { open(); draw(page); }, { class: "narrow" })] : null;
+  const summary = h("p", { class: "summary" }, `${many(page.rows.length, "dispute")}, ${total(page.rows.map((each) => each.claimed))} claimed${part}.`, every);
   const list = page.rows.length ? [summary, table(columns, rows, { order, caption: "Disputes", mark: (row) => (row.clocks.overdue ? "late" : "") }), pages] : nothing(page);
   fill(page.node, filters(page), bulk(page), list);
 }
@@ -131,7 +133,7 @@ function filters(page) {
   const parties = [...new Set(page.contracts.flatMap((each) => each.party_ids))].sort();
   const form = h("form", { class: "filters", role: "search", "aria-label": "Filters" },
     field("Partner", select("partner", [["", "All"], ...parties.map((each) => [each, `${each} ${names(page, each)}`])], value("partner"))),
-    field("State", select("state", [["", "Waiting for a word"], ["ALL", "All"], ...Object.entries(STATES)], value("state"))),
+    field("State", select("state", [["", "Waiting"], ["ALL", "All"], ...Object.entries(STATES)], value("state"))),
     field("Reason", select("reason", [["", "All"], ...Object.entries(REASONS)], value("reason"))),
     field("Claimed from", h("input", { name: "claimed", inputmode: "decimal", pattern: "\\d{1,12}([.,]\\d{1,2})?", placeholder: "10.00", value: value("claimed") })),
     field("Older than, days", h("input", { name: "age", inputmode: "numeric", pattern: "\\d{1,4}", value: value("age") })),
@@ -168,7 +170,7 @@ function refocus(page, id) {
 function bulk(page) {
   const rows = page.rows.filter((row) => page.chosen.has(row.dispute_id));
   if (!rows.length) return null;
-  const said = `${rows.length} ${rows.length === 1 ? "dispute" : "disputes"}, ${total(rows.map((row) => row.claimed))} claimed`;
+  const said = `${many(rows.length, "dispute")}, ${total(rows.map((row) => row.claimed))} claimed`;
   return h("div", { class: "bulk", role: "region", "aria-label": "Selected disputes" }, h("strong", null, said),
     button("Accept …", () => accept(page, rows, said), { class: "main" }),
     button("Reject …", () => reject(page, rows, said)),

@@ -110,7 +110,7 @@ export function acting(action) {
 export function table(columns, rows, { order, caption, mark } = {}) {
   const head = columns.map((column) => {
     const sorted = order && order.by === column.key;
-    const label = column.sort ? button(`${column.name}${sorted ? (order.down ? " ▾" : " ▴") : ""}`, () => order.choose(column.key), { class: "sort" }) : column.head ?? column.name;
+    const label = column.sort ? button(`${column.name}${sorted ? (order.down ? " ▾" : " ▴") : " ↕"}`, () => order.choose(column.key), { class: "sort" }) : column.head ?? column.name;
     const aria = sorted ? (order.down ? "descending" : "ascending") : undefined;
     return h("th", { scope: "col", class: column.number ? "number" : undefined, "aria-sort": aria }, label);
   });

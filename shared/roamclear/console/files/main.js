@@ -1,13 +1,13 @@
 // The frame of the pages: who is signed in, where one can go, and which page an address is.
 
-import { get, onEnded, setIssuer } from "./api.js";
+import { get, onEnded } from "./api.js";
 import { begin, end, finish, keep, token } from "./auth.js";
 import { claims } from "./claims.js";
 import { disputes } from "./disputes.js";
 import { documents } from "./documents.js";
 import { button, empty, fault, field, fill, h, link, say, select } from "./dom.js";
 import { review, runs } from "./review.js";
-import { isStaff, may, shared } from "./state.js";
+import { enter, isStaff, may, shared } from "./state.js";
 import { setClock } from "./times.js";
 import { trace } from "./trace.js";
 import { proofs } from "./verify.js";
@@ -43,7 +43,7 @@ async function show() {
   shownPath = name;
   document.title = `${title} · ${shared.at?.name ?? ""}`;
   try {
-    await page(main, { id, query: new URLSearchParams(location.search), go });
+    await page(main, { id, query: new URLSearchParams(location.search), go, reframe: () => frame(path) });
   } catch (error) {
     fill(main, h("h1", null, title), fault(error), button("Try again", show));
     shownPath = null;
@@ -98,27 +98,6 @@ function person() {
     go("/console");
   });
   return h("div", { class: "person" }, many ? choice : null, h("span", { class: "who" }, shared.me.label ?? ""), button("Sign out", () => end(shared.config), { class: "quiet" }));
-}
-
-/** Work at one issuer from now on, in its colours. */
-function enter(issuerId) {
-  shared.at = shared.me.items.find((each) => each.issuer_id === issuerId) ?? shared.me.items[0];
-  setIssuer(shared.at.issuer_id);
-  sessionStorage.setItem("console.issuer", shared.at.issuer_id);
-  for (const name of ["primary", "accent"]) {
-    const colour = shared.at[name];
-    if (!/^#[0-9a-f]{6}$/i.test(colour ?? "")) continue;
-    const dark = luminance(colour) < 0.4;
-    document.documentElement.style.setProperty(`--${name}`, colour);
-    document.documentElement.style.setProperty(`--on-${name}`, dark ? "#fff" : "#14202b");
-    // A pale colour is no colour for words on white.
-    document.documentElement.style.setProperty(`--${name}-text`, luminance(colour) < 0.18 ? colour : "#1d3b53");
-  }
-}
-
-function luminance(colour) {
-  const [r, g, b] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16) / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
 function signIn(told) {

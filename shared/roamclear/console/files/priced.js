@@ -2,7 +2,8 @@
 
 import { badge, facts, h, table } from "./dom.js";
 import { asDecimal, difference, money, pretty } from "./exact.js";
-import { duration, local } from "./times.js";
+import { brief, duration, local } from "./times.js";
+import { evse } from "./words.js";
 
 /** The CDR as it was received: what people ask for first, then every byte of it as JSON. */
 export function received(cdr, session) {
@@ -22,7 +23,7 @@ export function received(cdr, session) {
       ["Total of the CDR", total === undefined ? null : `${total} ${raw.currency ?? ""} net`],
       ["Place", [place.name, place.address, [place.postal_code, place.city].filter(Boolean).join(" "), place.country].filter(Boolean).join(", ")],
       ["Coordinates", place.coordinates ? `${place.coordinates.latitude}, ${place.coordinates.longitude}` : null],
-      ["EVSE", session?.evse_id ?? place.evse_id],
+      ["EVSE", evse(session?.evse_id ?? place.evse_id)],
       ["Card", raw.cdr_token?.uid ?? raw.auth_id],
       ["Contract of the driver", raw.cdr_token?.contract_id],
       ["Signed meter values", raw.signed_data ? "present" : null],
@@ -74,7 +75,7 @@ function lines(rating) {
 function steps(trace, session) {
   if (!trace?.steps?.length) return h("p", { class: "note" }, "The contract's grid was not asked for this price.");
   const columns = [
-    { name: "At", cell: (step) => (step.at_local ? local(step.at_local, trace.zone ?? session?.zone) : "") },
+    { name: "At", cell: (step) => (step.at_local ? brief(step.at_local, trace.zone ?? session?.zone) : "") },
     { name: "Step", cell: (step) => [step.kind, step.rule ? h("small", null, ` ${step.rule}`) : null] },
     { name: "Component", cell: (step) => step.component ?? "" },
     { name: "Calculation", cell: (step) => step.text ?? "" },

@@ -8,9 +8,11 @@ import { delta, priced, received } from "./priced.js";
 import { isStaff, marks, may, shared } from "./state.js";
 import { drawer, plain, sendFiles } from "./thread.js";
 import { duration, left, local, parse } from "./times.js";
-import { REASONS, RUN_STATES, STATES, word } from "./words.js";
+import { evse, many, REASONS, RUN_STATES, STATES, word } from "./words.js";
 
-const PAGE = 500;
+//: Sessions of one answer of the API, and rows that are drawn at once: a browser is slow before the API is.
+const PAGE = 2000;
+const DRAWN = 300;
 const FILTERS = ["q", "country", "from", "to", "badge", "status", "by", "down"];
 const FORMATS = { xlsx: "XLSX", csv: "CSV" };
 
@@ -37,10 +39,11 @@ export async function runs(main, { go, query }) {
 /** One run: its head, its sessions, and one of them in a drawer. */
 export async function review(main, { id, query, go }) {
   const same = kept?.id === id && kept.issuer === shared.at.issuer_id && kept.node.isConnected;
-  const page = same ? kept : { id, issuer: shared.at.issuer_id, node: h("div"), rows: [], marks: marks(id) };
+  const page = same ? kept : { id, issuer: shared.at.issuer_id, node: h("div"), rows: [], drawn: DRAWN, marks: marks(id) };
   Object.assign(page, { query, go });
   if (!same) {
     await more(page);
+    page.early = await mayEnd(page.run);
     kept = page;
     fill(main, h("h1", null, `${page.run.contract_id} · ${page.run.period}`), page.node);
     page.timer = setInterval(() => tick(page), 30_000);
@@ -77,10 +80,12 @@ function draw(page) {
   const columns = columnsOf(page);
   const order = { by, down: page.query.get("down") === "1", choose: (key) => page.go(again(page, { by: key, down: by === key && !page.query.get("down") ? "1" : "" })) };
   const rows = sorted(shownRows, columns.find((each) => each.key === by), order.down);
+  const hidden = rows.length - page.drawn;
+  const further = hidden > 0 ? h("div", { class: "actions" }, button(`Show ${Math.min(hidden, DRAWN)} of ${hidden} more`, () => { page.drawn += DRAWN; draw(page); }), button("Show all", () => { page.drawn = rows.length; draw(page); })) : null;
   const rest = page.next ? h("div", { class: "actions" }, button("Load more", acting(async () => { await more(page); draw(page); })), button("Load all", acting(async () => { while (page.next) await more(page); draw(page); }))) : null;
   const said = `${rows.length} of ${page.rows.length}${page.next ? " loaded" : ""} sessions, ${total(rows.map((row) => row.net))} net${page.next ? "; more exist" : ""}.`;
-  const list = rows.length ? table(columns, rows, { order, caption: "Sessions" }) : none(page);
-  fill(page.node, head(page), filters(page), h("p", { class: "summary" }, said), list, rest, extras(page));
+  const list = rows.length ? table(columns, rows.slice(0, page.drawn), { order, caption: "Sessions" }) : none(page);
+  fill(page.node, head(page), filters(page), h("p", { class: "summary" }, said), list, further, hidden > 0 ? null : rest, extras(page));
 }
 
 function none(page) {
@@ -100,8 +105,8 @@ function head(page) {
       ["Closes", local(run.closes_at_utc, run.zone)],
       ["Sessions", link(here({}), String(run.locked_at_utc ? run.locked : page.next ? run.members : rows.length))],
       ["Net", money(run.locked_net ?? (page.next ? run.proforma : { amount_minor: sum(rows, run.currency), currency: run.currency }))],
-      ["Reviewed", link(here({ status: "new" }), `${percent} %`)],
-      ["Disputed", link(here({ status: "disputed" }), `${disputed.length}, ${total(disputed.map((row) => row.net))}`)],
+      ["Reviewed", isStaff() ? (run.reviewed_at_utc ? `by the eMSP, ${local(run.reviewed_at_utc, run.zone)}` : "not yet") : link(here({ status: "new" }), `${percent} %${page.next ? ` of ${rows.length} loaded` : ""}`)],
+      ["Disputed", link(here({ status: "disputed" }), disputed.length ? `${disputed.length}, ${total(disputed.map((row) => row.net))}` : "0")],
       ["Left the run", page.left?.length ? h("a", { href: "#left" }, String(page.left.length)) : null],
     ]),
     h("div", { class: "actions" },
@@ -114,9 +119,27 @@ function sum(rows, currency) {
   return rows.reduce((units, row) => (row.net && row.net.currency === currency ? units + minor(row.net) : units), 0n);
 }
 
-/** Early consent: offered where the contract allows it and nothing keeps it from being said. */
-function acceptAll() {
-  return null;
+/** Accept all now: offered to the eMSP while its window is open, where the contract lets it close early. */
+function acceptAll(page) {
+  const { run, rows } = page;
+  if (!page.early || !isOpen(page)) return null;
+  const all = page.next ? [String(run.members), money(run.proforma)] : [String(rows.length), total(rows.map((row) => row.net))];
+  const disputed = rows.filter((row) => row.dispute_id).length;
+  const said = `${many(Number(all[0]), "session")}, ${all[1]} net`;
+  const text = `Accept ${said}? The window closes now and nothing can be disputed afterwards; this cannot be taken back. ${disputed} disputed ${disputed === 1 ? "session stays" : "sessions stay"} disputed.`;
+  const action = async () => {
+    await post(`runs/${part(page.id)}/accept`, {});
+    await reload(page);
+    say("The window is closed. The invoice follows.");
+  };
+  return button("Accept all now …", () => ask("Accept all now", { text, label: `Accept ${said}`, action }));
+}
+
+/** Whether the terms of the run let its eMSP close the window early; only its own people are asked. */
+async function mayEnd(run) {
+  if (!may("WINDOW_ACCEPT") || run.state !== "WINDOW") return false;
+  const { versions } = await get(`contracts/${part(run.contract_id)}`);
+  return versions.some((each) => count(each.version) === count(run.contract_version) && each.terms.early_acceptance === true);
 }
 
 async function reload(page) {
@@ -157,18 +180,19 @@ function columnsOf(page) {
   const zone = (row) => row.zone ?? page.run.zone;
   return [
     { key: "start", name: "Start", sort: (row) => row.start_utc, cell: (row) => h("button", { type: "button", class: "link", onclick: () => open(page, row) }, local(row.start_utc, zone(row))) },
-    { key: "evse", name: "EVSE", sort: (row) => row.evse_id ?? "", cell: (row) => link(traceOf(row.cdr_ref), row.evse_id ?? row.cdr_id) },
+    { key: "evse", name: "EVSE", sort: (row) => row.evse_id ?? "", cell: (row) => link(traceOf(row.cdr_ref), evse(row.evse_id) ?? row.cdr_id) },
     { key: "kwh", name: "kWh", number: true, sort: (row) => parseFloat(String(row.energy_kwh)), cell: (row) => String(row.energy_kwh) },
     { key: "long", name: "Duration", number: true, sort: (row) => parse(row.stop_utc) - parse(row.start_utc), cell: (row) => duration(row.start_utc, row.stop_utc) },
     { key: "tariff", name: "Terms", cell: (row) => (row.contract_version ? `version ${row.contract_version}` : "–") },
     { key: "net", name: "Net", number: true, sort: (row) => (row.net ? minor(row.net) : 0n), cell: (row) => money(row.net) },
     { key: "badges", name: "To look at", sort: (row) => -badges(row).length, cell: (row) => badges(row).map(([text, kind]) => badge(text, kind)) },
-    { key: "status", name: "My word", sort: (row) => status(page, row), cell: (row) => own(page, row) },
+    { key: "status", name: isStaff() ? "Dispute" : "My word", sort: (row) => status(page, row), cell: (row) => own(page, row) },
   ];
 }
 
 function own(page, row) {
   if (row.dispute_id) return link(`/console/${isStaff() ? "disputes" : "claims"}/${row.dispute_id}`, word(STATES, row.dispute));
+  if (isStaff()) return "–";
   const box = h("input", { type: "checkbox", checked: page.marks.has(row.cdr_ref) });
   box.addEventListener("change", () => {
     page.marks.set(row.cdr_ref, box.checked);
@@ -206,7 +230,7 @@ function filters(page) {
     field("Net to", h("input", { name: "to", value: value("to"), ...amount })),
     field("Show", select("badge", [["", "All"], ["1", "Only what differs"]], value("badge"))),
     field("My word", select("status", [["", "All"], ["new", "Not looked at"], ["checked", "Checked"], ["disputed", "Disputed"]], value("status"))),
-    h("div", { class: "actions" }, h("button", { type: "submit" }, "Filter"), button("Mark these as checked", () => check(page), { class: "quiet" })));
+    h("div", { class: "actions" }, h("button", { type: "submit" }, "Filter"), isStaff() ? null : button("Mark these as checked", () => check(page), { class: "quiet" })));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     page.go(again(page, Object.fromEntries(new FormData(form))));
@@ -217,7 +241,7 @@ function filters(page) {
 function check(page) {
   const rows = filtered(page).filter((row) => status(page, row) === "new");
   rows.forEach((row) => page.marks.set(row.cdr_ref, true));
-  say(`${rows.length} sessions marked on this device.`);
+  say(`${many(rows.length, "session")} marked on this device.`);
   draw(page);
 }
 

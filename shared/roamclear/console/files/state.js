@@ -1,5 +1,7 @@
 // What every page shares: the stage's settings, who is signed in, and at which issuer.
 
+import { setIssuer } from "./api.js";
+
 export const shared = { config: null, me: null, at: null };
 
 export function may(right) {
@@ -23,4 +25,25 @@ export function marks(runId) {
       localStorage.setItem(name, JSON.stringify([...kept]));
     },
   };
+}
+
+/** Work at one issuer from now on, in its colours. */
+export function enter(issuerId) {
+  shared.at = shared.me.items.find((each) => each.issuer_id === issuerId) ?? shared.me.items[0];
+  setIssuer(shared.at.issuer_id);
+  sessionStorage.setItem("console.issuer", shared.at.issuer_id);
+  for (const name of ["primary", "accent"]) {
+    const colour = shared.at[name];
+    if (!/^#[0-9a-f]{6}$/i.test(colour ?? "")) continue;
+    const dark = luminance(colour) < 0.4;
+    document.documentElement.style.setProperty(`--${name}`, colour);
+    document.documentElement.style.setProperty(`--on-${name}`, dark ? "#fff" : "#14202b");
+    // A pale colour is no colour for words on white.
+    document.documentElement.style.setProperty(`--${name}-text`, luminance(colour) < 0.18 ? colour : "#1d3b53");
+  }
+}
+
+function luminance(colour) {
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16) / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }

@@ -28,8 +28,8 @@ async function draw(at) {
   const partner = at.partners.find((each) => each.contract_id === dispute.contract_id);
   fill(at.body,
     head(view, partner),
-    h("div", { class: "beside" }, claim(at, view), priced(view.ratings, session), received(view.cdr, session)),
-    h("div", { class: "beside two" }, thread(at, view), h("section", { class: "panel" }, actions(at, view))));
+    h("div", { class: "beside" }, h("div", { class: "stack" }, claim(view), h("section", { class: "panel" }, actions(at, view))), priced(view.ratings, session), received(view.cdr, session)),
+    h("div", { class: "beside two" }, thread(at, view), evidence(at, view)));
 }
 
 async function moved(at, told) {
@@ -41,8 +41,8 @@ async function moved(at, told) {
 function head(view, partner) {
   const { dispute, clocks } = view;
   const due = clocks.due_utc;
-  const who = clocks.waits_for === side(view) ? "you" : clocks.waits_for === "CPO" ? "the CPO" : "the eMSP";
-  const waits = due ? `A word of ${who} is due by ${local(due, shared.at.zone)}${left(due) ? ` (${left(due)} left)` : " (passed)"}.` : "It has ended.";
+  const who = clocks.waits_for === side(view) ? "Your" : clocks.waits_for === "CPO" ? "The CPO's" : "The eMSP's";
+  const waits = due ? `${who} word is due by ${local(due, shared.at.zone)}${left(due) ? ` (${left(due)} left)` : " (passed)"}.` : "It has ended.";
   return h("p", { class: "lead" }, badge(word(STATES, dispute.state), tone(dispute.state)), " ", partner ? `${partner.name}. ` : "", waits);
 }
 
@@ -52,7 +52,7 @@ function side(view) {
   return may("DISPUTE_RESOLVE") ? "CPO" : may("DISPUTE_CREATE") ? "EMSP" : null;
 }
 
-function claim(at, view) {
+function claim(view) {
   const { dispute, session } = view;
   return h("section", { class: "panel" }, h("h3", null, "The claim"),
     facts([
@@ -64,12 +64,14 @@ function claim(at, view) {
       ["Billed now", money(session?.net)],
       ["Accepted", dispute.accepted ? money(dispute.accepted) : null],
       ["Filed", local(dispute.filed_at_utc, shared.at.zone)],
-      ["Window closes", local(dispute.closes_at_utc, shared.at.zone)],
-      ["CPO answers until", local(dispute.answer_due_utc, shared.at.zone)],
       ["Escalated", dispute.escalation ? `${local(dispute.escalation.at_utc, shared.at.zone)} to ${dispute.escalation.contacts.join(", ")}` : null],
     ]),
     h("p", { class: "words" }, dispute.text || "No words were given."),
-    evidence(at, view));
+    h("details", null, h("summary", null, "Deadlines"), facts([
+      ["eMSP files until", local(view.clocks.emsp_files_until_utc, shared.at.zone)],
+      ["eMSP informs until", view.clocks.emsp_informs_until_utc ? local(view.clocks.emsp_informs_until_utc, shared.at.zone) : null],
+      ["CPO answers until", local(view.clocks.cpo_answers_until_utc, shared.at.zone)],
+    ])));
 }
 
 function evidence(at, view) {
@@ -78,7 +80,7 @@ function evidence(at, view) {
   const rows = files.map((file) => h("li", null,
     file.state === "STORED" ? button(file.name, acting(() => download(at, file)), { class: "link" }) : h("span", null, file.name),
     h("small", null, ` ${word(SIDES, file.side)}, ${local(file.at_utc, shared.at.zone)}${file.state === "STORED" ? `, ${file.size} bytes` : `, ${states[file.state] ?? file.state}`}${file.reason ? `: ${file.reason}` : ""}`)));
-  const box = h("div", null, h("h4", null, `Evidence (${files.length})`), rows.length ? h("ul", { class: "files" }, rows) : h("p", { class: "note" }, "No file was given."));
+  const box = h("section", { class: "panel" }, h("h3", null, `Evidence (${files.length})`), rows.length ? h("ul", { class: "files" }, rows) : h("p", { class: "note" }, "No file was given."));
   if (side(view) && PENDING.has(view.dispute.state)) put(box, [attach(at)]);
   return box;
 }

@@ -27,6 +27,11 @@ export function local(instant, zone) {
   }
 }
 
+/** The same without the year, for lists of moments of one session. */
+export function brief(instant, zone) {
+  return local(instant, zone).replace(/ \d{4},/, ",");
+}
+
 function format(instant, options) {
   return new Intl.DateTimeFormat("en-GB", { ...options, hourCycle: "h23" }).format(new Date(parse(instant)));
 }

@@ -1,21 +1,16 @@
 // Everything known of one CDR: what people open from a session list to see why it costs what it costs.
 
-import { get, part } from "./api.js";
+import { call, part } from "./api.js";
 import { badge, button, empty, facts, fill, h, link, say, table } from "./dom.js";
 import { money } from "./exact.js";
 import { priced, received } from "./priced.js";
-import { isStaff, may, shared } from "./state.js";
+import { enter, isStaff, may, shared } from "./state.js";
 import { duration, local } from "./times.js";
 import { RUN_STATES, STATES, TICKS, word } from "./words.js";
 
-export async function trace(main, { id }) {
-  let found;
-  try {
-    found = await get(`cdrs/${part(id)}/trace`);
-  } catch (error) {
-    if (error.problem?.code !== "NOT_FOUND") throw error;
-    return fill(main, h("h1", null, "CDR"), empty(`No CDR of yours has the reference ${id}.`, "Take the link from the session list of the invoice, or ask the issuer."));
-  }
+export async function trace(main, { id, reframe }) {
+  const found = await anywhere(id, reframe);
+  if (!found) return fill(main, h("h1", null, "CDR"), empty(`No CDR of yours has the reference ${id}.`, "Take the link from the session list of the invoice, or ask the issuer."));
   const { session } = found;
   fill(main,
     h("h1", null, `CDR ${session?.cdr_id ?? id}`),
@@ -23,6 +18,24 @@ export async function trace(main, { id }) {
     state(found),
     h("div", { class: "beside two" }, priced(found.ratings, session), received(found, session)),
     history(found));
+}
+
+/** A link names no issuer: who works for several is shown the CDR at the one that has it. */
+async function anywhere(id, reframe) {
+  const others = shared.me.items.filter((each) => each !== shared.at);
+  for (const each of [shared.at, ...others]) {
+    try {
+      const found = await call("GET", `cdrs/${part(id)}/trace`, { at: each.issuer_id });
+      if (each !== shared.at) {
+        enter(each.issuer_id);
+        reframe();
+      }
+      return found;
+    } catch (error) {
+      if (!["NOT_FOUND", "FORBIDDEN"].includes(error.problem?.code)) throw error;
+    }
+  }
+  return null;
 }
 
 async function copy() {

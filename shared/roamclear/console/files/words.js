@@ -73,6 +73,17 @@ export const TICKS = {
   has_end: "Has an end",
 };
 
+/** "1 dispute", "2 disputes". */
+export function many(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** An EVSE id as it stands on the charger: DE*VWK*E001. */
+export function evse(text) {
+  const found = /^([A-Z]{2})([A-Z0-9]{3})(E[A-Z0-9*]+)$/.exec(text ?? "");
+  return found ? found.slice(1).join("*") : text;
+}
+
 export const SIDES = { EMSP: "eMSP", CPO: "CPO", DUE: "Deadline" };
 
 export function word(words, code) {
