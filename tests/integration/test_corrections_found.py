@@ -13,7 +13,8 @@ from roamclear.billing import issue, store
 from roamclear.billing import service as billing
 from roamclear.billing.corrections import Wanted, approve, prepare
 from roamclear.billing.model import RunRequest
-from roamclear.billing.parts import Part
+from roamclear.billing.parts import Part, Rows
+from roamclear.billing.sums import Sums
 from roamclear.cdrs import backdating
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
@@ -143,7 +144,8 @@ def test_a_list_says_what_was_left_before_each_correction(stage: Stage) -> None:
     told = []
     for number in ("VWC-2026-000001", "VWC-2026-000002"):
         run = billing.run(stage.ctx, b.ISSUER, document(stage, number).run_id)
-        rows = lists.collect(stage.ctx, run, billing.parts(stage.ctx, run)[0], "CONTRACT_GRID")[1]
+        source = billing.parts(stage.ctx, run)[0]
+        rows = [row for _, row in lists.drawn(stage.ctx, run, source, None, "CONTRACT_GRID")]
         told += [(row.original.amount_minor, row.corrected.amount_minor, row.net.amount_minor) for row in rows]
     assert told == [(830, 730, -100), (730, 0, -730)]
 
@@ -188,7 +190,8 @@ def test_what_is_to_be_paid_decides_between_invoice_and_credit_note(
         )
         for net, vat in parts
     ]  # fmt: skip
-    assert issue._type_of(run, Part([], fees), b.terms()) == code
+    nothing = Part(Rows(stage.ctx, (), False), Sums(run.currency), fees)
+    assert issue._type_of(run, nothing, b.terms()) == code
 
 
 def test_a_credit_note_asks_for_no_payment(stage: Stage) -> None:

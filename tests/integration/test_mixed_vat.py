@@ -6,10 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from roamclear.billing import proof, store
+from roamclear.billing import proof, store, sums
 from roamclear.billing import service as billing
 from roamclear.billing.model import RunState
-from roamclear.billing.parts import balance
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.pricing import mirrored
 from roamclear.contracts.model import VatCategory, VatTreatment
@@ -33,8 +32,8 @@ def test_a_net_of_zero_still_owes_its_vat(stage: Stage) -> None:
     rows = [(known, rating, "PERIOD")]
     free = known.model_copy(update={"vat_category": "AE", "vat_rate_percent": Decimal(0)})
     undone = rating.model_copy(update={"net": -rating.net, "lines": mirrored(rating.lines)})
-    assert balance([*rows, (free, undone, "ADJUSTMENT")], "EUR") == (0, 158)
-    assert balance([*rows, (known, undone, "ADJUSTMENT")], "EUR") == (0, 0)
+    assert sums.of([*rows, (free, undone, "ADJUSTMENT")], "EUR").lines.balance() == (0, 158)
+    assert sums.of([*rows, (known, undone, "ADJUSTMENT")], "EUR").lines.balance() == (0, 0)
 
 
 def test_revenue_of_a_run_that_stopped_behind_its_number_is_proved(

@@ -117,7 +117,7 @@ class Year(World):
         wanted: dict[str, Any] = {"number": header.number, "reason": f"agreed {kind} {self.now}"}
         if kind == "CDRS":
             run = billing.run(self.ctx, b.ISSUER, header.run_id)
-            rows = parts.documents(self.ctx, run)[header.place].rows
+            rows = list(parts.documents(self.ctx, run)[header.place].rows)
             if not rows:
                 return
             wanted["cdr_refs"] = (rows[place % len(rows)][0].cdr_ref,)
@@ -270,8 +270,8 @@ class Year(World):
                 placed[session.cdr_ref] = header.number
             if header.number in self.looked:
                 continue
-            sessions, adjusted = lists.collect(self.ctx, run, part.rows, "GRID")
-            listed = total([*(r.net for r in sessions), *(r.net for r in adjusted), *(f.net for f in part.fees)], "EUR")
+            drawn = [row for _, row in lists.drawn(self.ctx, run, part.rows, None, "GRID")]
+            listed = total([*(row.net for row in drawn), *(fee.net for fee in part.fees)], "EUR")
             assert listed == header.net, (header, listed)
             model = billing.document_model(self.ctx, header)
             assert missing(model) == [], header.number

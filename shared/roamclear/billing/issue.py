@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from decimal import Decimal
 from typing import NoReturn
 
 from roamclear.audit import service as audit
@@ -26,10 +25,8 @@ from roamclear.billing import (
 )
 from roamclear.billing.charges import fees_net
 from roamclear.billing.model import Counter, Document, Run, RunState
-from roamclear.billing.parts import Part, Row
-from roamclear.billing.runs import left
-from roamclear.cdrs import service as cdrs
-from roamclear.cdrs.model import Session
+from roamclear.billing.parts import Part
+from roamclear.billing.sums import Sums
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import ContractVersion, Terms
 from roamclear.contracts.rules import due_date
@@ -43,24 +40,25 @@ from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, ConditionFailed, Conflict, NotFound
 from roamclear.kernel.money import Money
-from roamclear.kernel.record import plain
-from roamclear.kernel.time import local_date, local_midnight
+from roamclear.kernel.retry import TimeLeft, always
+from roamclear.kernel.time import local_date
 from roamclear.kernel.writes import Action, Put, Table
-from roamclear.retention import service as retention
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Account, Event, Line, credit, debit
 from roamclear.mode import service as mode
+from roamclear.retention import service as retention
 
 _TRIES = 12
 #: Renders a document once with its placeholder and returns what forbids issuing it, by name.
 Proof = Callable[[InvoiceDocument], list[str]]
 
 
-def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
+def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof, time_left: TimeLeft = always) -> Run:
     """Number and post the documents of a locked run; the same run again returns the same documents.
 
-    A run without sessions, or with nothing to pay and no VAT, settles without a document. Category O never shares a
-    document with other categories (rules.md 7).
+    Where the time runs out the run comes back FINALISING, and the next call goes on where this one stopped. A run
+    without sessions, or with nothing to pay and no VAT, settles without a document. Category O never shares a document
+    with other categories (rules.md 7).
 
     Raises:
         Conflict: a check forbids the document; the journal names the fields.
@@ -74,9 +72,15 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof) -> Run:
     run = carry.settle(ctx, run)
     if run.state is not RunState.FINALISING:
         return run
-    freeze_not_included(ctx, run)
-    documents = parts.documents(ctx, run)
-    numbers = [_issue_part(ctx, run, issuer, terms, place, part, proof) for place, part in enumerate(documents)]
+    found = parts.documents_within(ctx, run, time_left)
+    if found is None:
+        return run
+    documents, left_out = found
+    numbers: list[str] = []
+    for place, part in enumerate(documents):
+        if numbers and not time_left():
+            return run
+        numbers.append(_issue_part(ctx, run, issuer, terms, place, part, left_out, proof))
     _finish(ctx, run, tuple(numbers))
     reason = "the document was issued"
     journal.resolve(ctx, issuer_id, ExceptionType.EINVOICE_INVALID, run_id, by="system:close", reason=reason)
@@ -93,10 +97,16 @@ def _terms(ctx: Context, run: Run) -> ContractVersion:
 
 
 def _issue_part(
-    ctx: Context, run: Run, issuer: Issuer, terms: ContractVersion, place: int, part: Part, proof: Proof
+    ctx: Context,
+    run: Run,
+    issuer: Issuer,
+    terms: ContractVersion,
+    place: int,
+    part: Part,
+    left_out: int,
+    proof: Proof,
 ) -> str:
     """One document: checked with a placeholder, kept as a model, then numbered."""
-    rows = part.rows
     key = f"{run.issuer_id}/{run.run_id}/{place}"
     known = store.document_of_run(ctx.db, run.issuer_id, run.run_id, place)
     if known is not None:
@@ -107,19 +117,19 @@ def _issue_part(
         run,
         issuer,
         terms,
-        rows,
+        part.sums.lines,
         type_code=type_code,
         issue_date=today,
-        reasons=vat_reasons.with_fees(vat_reasons.reasons(rows, _versions(ctx, run)), part.fees),
+        reasons=vat_reasons.with_fees(vat_reasons.reasons(part.sums), part.fees),
         fees=part.fees,
         carried=carry.runs_of(ctx, run)[1:],
-        amended=_amended(ctx, run, rows, type_code),
-        not_included=len(not_included(ctx, run)),
+        amended=_amended(ctx, run, part.sums, type_code),
+        not_included=left_out,
         payment=self_billing.payment(ctx, run.issuer_id, terms.terms),
     )
     draft = national_vat.stated(ctx, run, draft)
     holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
-    faults = self_billing.faults(ctx, run.issuer_id, terms.terms, today)
+    faults = self_billing.faults(ctx, run, terms.terms, today)
     faults += proof(papers.numbered(draft, holder, today, due_date(today, terms.terms)))
     faults = [*faults, *vat_standing.faults(ctx, run, terms.terms, _proofs(ctx, run, issuer, terms, draft))]
     if faults:
@@ -138,9 +148,9 @@ def _issue_part(
     raise Busy("the number series is taken by too many at once")
 
 
-def _amended(ctx: Context, run: Run, rows: list[Row], type_code: str) -> list[Document]:
+def _amended(ctx: Context, run: Run, sums: Sums, type_code: str) -> list[Document]:
     """What the rows correct; a correction of nothing but fees has no row that could name its document."""
-    found = chain.amended(ctx, run.issuer_id, (session for session, _, _ in rows), anew=type_code == "384")
+    found = chain.amended(ctx, run.issuer_id, sums, anew=bool(run.corrects) and not rules.is_credit(type_code))
     corrected = store.document(ctx.db, run.issuer_id, run.corrects) if run.corrects and not found else None
     return [corrected] if corrected else found
 
@@ -151,17 +161,13 @@ def _proofs(
     return vat_standing.standings(ctx, issuer, terms.terms, draft, local_date(ctx.now(), run.zone))
 
 
-def _versions(ctx: Context, run: Run) -> dict[int, ContractVersion]:
-    return {version.version: version for version in contracts.versions(ctx, run.issuer_id, run.contract_id)}
-
-
 def _type_of(run: Run, part: Part, terms: Terms) -> str:
     """380, or 381 where less than nothing is to be paid; a correction that raises the price is a 384.
 
     What is to be paid decides, for net and VAT of mixed categories may differ in sign. Where we bill ourselves it is
     389, or 261.
     """
-    net, tax = parts.balance(part.rows, run.currency, part.fees)
+    net, tax = part.sums.lines.balance(part.fees)
     if (net + tax, net) < (0, 0):
         return "261" if terms.is_reverse else "381"
     if terms.is_reverse:
@@ -179,7 +185,7 @@ def _take_number(
     draft: InvoiceDocument,
     model_key: str,
 ) -> str:
-    now, rows = ctx.now(), part.rows
+    now = ctx.now()
     today = local_date(now, run.zone)
     series = rules.series(issuer.number_prefix, draft.type_code.value, today.year)
     counter = store.counter(ctx.db, run.issuer_id, series)
@@ -187,14 +193,13 @@ def _take_number(
         # Another zone of the same issuer is a day ahead: the document takes that date (numbers in date order).
         today = counter.last_date
     taken = Counter(last=(counter.last if counter else 0) + 1, last_date=today)
-    replaced = chain.replaced(ctx, run.issuer_id, (session for session, _, _ in rows))
-    document = _header(run, issuer, terms, rows, draft, today, taken.last).model_copy(
+    document = _header(run, issuer, terms, part.sums, draft, today, taken.last).model_copy(
         update={
             "place": place,
             "model_key": model_key,
             "issued_at_utc": now,
             "vat_proofs": _proofs(ctx, run, issuer, terms, draft),
-            "replaces": tuple(header.number for header in replaced),
+            "replaces": tuple(sorted(part.sums.renewed)),
             "self_billed": self_billing.of(terms.terms, today, run.zone),
         }
     )
@@ -224,7 +229,7 @@ def _header(
     run: Run,
     issuer: Issuer,
     terms: ContractVersion,
-    rows: list[Row],
+    sums: Sums,
     draft: InvoiceDocument,
     issue_date: date,
     sequence: int,
@@ -250,8 +255,8 @@ def _header(
         tax=_signed(totals.tax, sign),
         gross=_signed(totals.gross, sign),
         open_amount=_signed(totals.gross, sign),
-        sessions=len({s.cdr_ref for s, _, _ in rows}),
-        energy_kwh=sum((s.energy_kwh for s, _, _ in rows), Decimal(0)),
+        sessions=sums.sessions,
+        energy_kwh=sums.energy_kwh,
         reference=rules.reference(number),
         preceding=run.corrects,
         terms_version=terms.version,
@@ -302,28 +307,6 @@ def _signed(amount: Money, sign: int) -> Money:
     return amount if sign > 0 else -amount
 
 
-def freeze_not_included(ctx: Context, run: Run) -> None:
-    """Keep once which sessions of the period are not on its documents, so that every rendering says the same."""
-    key = _not_included_key(run)
-    if run.corrects is not None or ctx.objects.get("documents", key) is not None:
-        return  # a correction bills no period, so nothing can be missing from it
-    end = local_midnight(run.end, run.zone)
-    found = [*left(ctx, run), *(s for s in cdrs.waiting(ctx, run.issuer_id, run.contract_id) if s.stop_utc < end)]
-    unique = {s.cdr_ref: s.dump() for s in sorted(found, key=lambda s: (s.stop_utc, s.cdr_ref))}
-    body = numbers_json.dumps(plain(list(unique.values()))).encode()
-    ctx.objects.put("documents", key, body, "application/json")
-
-
-def not_included(ctx: Context, run: Run) -> list[Session]:
-    """Sessions of the period that are not on its documents: those that left, and those that waited at the issue."""
-    kept = ctx.objects.get("documents", _not_included_key(run))
-    return [Session.load(item) for item in numbers_json.loads(kept)] if kept else []
-
-
-def _not_included_key(run: Run) -> str:
-    return f"{run.issuer_id}/{run.run_id}/not-included.json"
-
-
 def _refuse(ctx: Context, run: Run, faults: list[str]) -> NoReturn:
     journal.raise_once(
         ctx,
@@ -335,10 +318,6 @@ def _refuse(ctx: Context, run: Run, faults: list[str]) -> NoReturn:
         partner=run.contract_id,
         expected=run.locked_net,
         next_action="correct the named fields, then resume the run",
-
-
-def _put(ctx: Context, run: Run, key: str, body: bytes) -> str:
-    return retention.put(ctx, run.issuer_id, "documents", key, body, "application/json").key
     )
     raise Conflict("the document cannot be issued", faults=faults[:20])
 
@@ -356,3 +335,7 @@ def _run(ctx: Context, issuer_id: str, run_id: str) -> Run:
     if found is None:
         raise NotFound("no such run")
     return found
+
+
+def _put(ctx: Context, run: Run, key: str, body: bytes) -> str:
+    return retention.put(ctx, run.issuer_id, "documents", key, body, "application/json").key

@@ -133,6 +133,17 @@ class Member(Record):
     section: str = "PERIOD"
 
 
+class Progress(Record):
+    """How far a step of a run is that takes several calls: where its state lies, or what it came to.
+
+    ``turn`` counts what was put aside: each is written over exactly the one before it.
+    """
+
+    turn: int = 0
+    key: str | None = None
+    result: str | None = None
+
+
 class DocumentState(StrEnum):
     """States of an invoice; OVERDUE is derived, never stored."""
 

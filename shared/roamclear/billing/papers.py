@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
 from roamclear.billing import fee_lines, rules
 from roamclear.billing.model import Document, Run
-from roamclear.cdrs.model import Rating, Session
+from roamclear.billing.sums import Lines, LineSum
 from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion, Counterparty
 from roamclear.contracts.rules import due_date
@@ -40,7 +40,7 @@ def invoice(
     run: Run,
     issuer: Issuer,
     terms: ContractVersion,
-    rows: Iterable[tuple[Session, Rating, str]],
+    sums: Lines,
     *,
     type_code: str,
     issue_date: date,
@@ -53,16 +53,16 @@ def invoice(
 ) -> doc.InvoiceDocument:
     """The document of a run without its number; a credit note states positive amounts.
 
-    ``terms`` give the parties, language and terms of payment only (decision 0019): prices and VAT come with the rows.
-    Under REVERSE the partner supplies, and ``payment`` is where we pay to.
+    ``terms`` give the parties, language and terms of payment only (decision 0019): prices and VAT come with the sums.
+    ``recipient`` is what the draft said beside them. Under REVERSE the partner supplies, and ``payment`` is where we
+    pay to.
     """
-    found = list(rows)
     sign = -1 if rules.is_credit(type_code) else 1
     ourselves, partner = seller(issuer), buyer(terms.terms.counterparty)
     supplier, customer = (partner, ourselves) if terms.terms.is_reverse else (ourselves, partner)
     language = doc.Language(terms.terms.language)
     charged = tuple(fee_lines.lines(run, fees, language, sign))
-    lines = (*_lines(run, found, sign, language), *charged) or _lines(run, found, sign, language, free=True)
+    lines = (*_lines(run, sums, sign, language), *charged) or _lines(run, sums, sign, language, free=True)
     vat = vat_breakdown(lines, run.currency, reasons)
     return doc.InvoiceDocument(
         type_code=doc.DocumentType(type_code),
@@ -163,17 +163,15 @@ def _party(name: str, address: Address) -> doc.Party:
     )
 
 
-def _lines(
-    run: Run, rows: list[tuple[Session, Rating, str]], sign: int, language: doc.Language, *, free: bool = False
-) -> tuple[doc.Line, ...]:
+def _lines(run: Run, sums: Lines, sign: int, language: doc.Language, *, free: bool = False) -> tuple[doc.Line, ...]:
     return tuple(
         _line(key, total, run, sign, language)
-        for key, total in rules.group(rows, run.currency, free=free).items()
+        for key, total in sums.by_key(free=free).items()
         if total.quantity or total.amount_minor
     )
 
 
-def _line(key: rules.LineKey, total: rules.LineSum, run: Run, sign: int, language: doc.Language) -> doc.Line:
+def _line(key: rules.LineKey, total: LineSum, run: Run, sign: int, language: doc.Language) -> doc.Line:
     component, unit = _COMPONENT[key.component]
     # An amount that was credited has no quantity, and quantities may cancel out where rounding left an amount.
     lump = key.component == "CREDIT" or not total.quantity
@@ -191,7 +189,7 @@ def _line(key: rules.LineKey, total: rules.LineSum, run: Run, sign: int, languag
         net=Money(total.amount_minor * sign, run.currency),
         unit_price=None if lump else key.unit_price,
         contract_version=str(key.contract_version),
-        sessions=len(total.refs),
+        sessions=total.sessions,
         vat_category=doc.VatCategory(key.vat_category),
         vat_rate=key.vat_rate,
         period_start=None if earlier else run.first,
@@ -199,7 +197,7 @@ def _line(key: rules.LineKey, total: rules.LineSum, run: Run, sign: int, languag
     )
 
 
-def _span(total: rules.LineSum, run: Run, language: doc.Language) -> str | None:
+def _span(total: LineSum, run: Run, language: doc.Language) -> str | None:
     """When the sessions of an earlier line were supplied, in words, for it lies outside BG-14 (Art. 226(7))."""
     if total.first is None or total.last is None:
         return None

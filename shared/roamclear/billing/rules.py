@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from decimal import Decimal
 
-from roamclear.cdrs.model import PricedLine, Rating, Session
+from roamclear.cdrs.model import PricedLine, Session
 from roamclear.kernel.ids import rf_reference
-from roamclear.kernel.money import Money
 
 _CONFUSED = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
@@ -28,62 +25,11 @@ class LineKey:
     vat_rate: Decimal
 
 
-@dataclass(slots=True)
-class LineSum:
-    """Σ quantity and Σ rounded amounts of a line, which sessions stand behind it, and when they ended."""
-
-    quantity: Decimal = Decimal(0)
-    amount_minor: int = 0
-    refs: set[str] = field(default_factory=set)
-    first: datetime | None = None
-    last: datetime | None = None
-
-
-def group(
-    members: Iterable[tuple[Session, Rating, str]], currency: str, *, free: bool = False
-) -> dict[LineKey, LineSum]:
-    """Sum priced lines by their key; ``section`` is PERIOD, EARLIER or ADJUSTMENT. Σ of all amounts = Σ session net.
-
-    With ``free`` a session without any price stands with its kWh at 0 (zero invoices, product.md row 65).
-    """
-    sums: dict[LineKey, LineSum] = {}
-    for session, rating, section in members:
-        for line in rating.lines or (_free(session) if free else ()):
-            category, rate = vat_of_line(session, line)
-            key = LineKey(
-                section=section,
-                country=session.country,
-                component=line.component,
-                unit_price=line.unit_price,
-                contract_version=rating.contract_version,
-                vat_category=category,
-                vat_rate=rate,
-            )
-            found = sums.setdefault(key, LineSum())
-            found.quantity += line.quantity
-            found.amount_minor += _amount(line, currency)
-            found.refs.add(session.cdr_ref)
-            found.first = min(found.first or session.stop_utc, session.stop_utc)
-            found.last = max(found.last or session.stop_utc, session.stop_utc)
-    return dict(sorted(sums.items()))
-
-
-def _free(session: Session) -> tuple[PricedLine, ...]:
-    nothing = Money.zero(session.currency)
-    return (PricedLine(component="ENERGY", quantity=session.energy_kwh, unit_price=Decimal(0), amount=nothing),)
-
-
 def vat_of_line(session: Session, line: PricedLine) -> tuple[str, Decimal]:
     """Category and rate in percent of a line: its own where its component is treated apart, else its session's."""
     if line.vat_category is not None:
         return line.vat_category, line.vat_rate_percent or Decimal(0)
     return session.vat_category or "", session.vat_rate_percent or Decimal(0)
-
-
-def _amount(line: PricedLine, currency: str) -> int:
-    if line.amount.currency != currency:
-        raise ValueError("one document has one currency")
-    return line.amount.amount_minor
 
 
 def number(prefix: str, type_code: str, year: int, sequence: int) -> str:

@@ -13,13 +13,14 @@ from roamclear.billing.corrections import credit_at_once
 from roamclear.billing.corrections import start as start_correction
 from roamclear.billing.crediting import fill
 from roamclear.billing.crediting import settle as settle_correction
-from roamclear.billing.issue import issue, not_included
+from roamclear.billing.issue import issue
 from roamclear.billing.locking import lock
 from roamclear.billing.mails import mail_brand
 from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
 from roamclear.billing.notices import notify_other, record_proof
 from roamclear.billing.papers import final, numbered
-from roamclear.billing.parts import Row, fees_by_place, fees_now, parts
+from roamclear.billing.parts import Part, Place, Row, Rows, fees_by_place, fees_now, parts
+from roamclear.billing.parts import documents as parts_of
 from roamclear.billing.recovery import complete_due, fail, not_prepared, resume
 from roamclear.billing.runs import (
     LOCK_AFTER,
@@ -32,6 +33,8 @@ from roamclear.billing.runs import (
     start_due,
 )
 from roamclear.billing.runs import open_window as _open_window
+from roamclear.billing.scan import chunks, not_included
+from roamclear.billing.steps import Step
 from roamclear.cdrs.model import Billing, Session
 from roamclear.contracts import service as contracts
 from roamclear.documents.model import InvoiceDocument
@@ -46,9 +49,14 @@ from roamclear.kernel.retry import TimeLeft, again_on_race, always
 from roamclear.kernel.writes import Put
 
 __all__ = [
+    "Part",
+    "Place",
     "Row",
+    "Rows",
+    "Step",
     "billed_by",
     "by_reference",
+    "chunks",
     "complete_due",
     "counted",
     "credit_at_once",
@@ -79,6 +87,7 @@ __all__ = [
     "open_window",
     "park",
     "parts",
+    "parts_of",
     "prepare",
     "record_proof",
     "replace_document",

@@ -9,7 +9,17 @@ from typing import Any
 
 from roamclear.aws import keys, outbox
 from roamclear.billing import rules
-from roamclear.billing.model import Correction, Counter, Document, DocumentState, Member, Run, RunState
+from roamclear.billing.model import (
+    Acceptance,
+    Correction,
+    Counter,
+    Document,
+    DocumentState,
+    Member,
+    Progress,
+    Run,
+    RunState,
+)
 from roamclear.kernel.context import Database, Row
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.record import plain
@@ -105,10 +115,23 @@ def member_put(made: Member) -> Put:
     return Put(Table.CLEARING, keys.member(made.issuer_id, made.run_id, made.stop_utc, made.cdr_ref), made.dump(), ())
 
 
-def members(db: Database, issuer_id: str, run_id: str) -> Iterator[Member]:
-    """Members of a run in order of their stop."""
-    pk = keys.run(issuer_id, run_id).pk
-    for row in db.rows(Table.CLEARING, pk, prefix="MEMBER#", consistent=True):
+def member(db: Database, issuer_id: str, run_id: str, stop: datetime, cdr_ref: str) -> Member | None:
+    """One member row or None."""
+    row = db.get(Table.CLEARING, keys.member(issuer_id, run_id, stop, cdr_ref))
+    return Member.load(row) if row else None
+
+
+def member_moved(known: Member, to: datetime) -> list[Action]:
+    """The same member under another instant of its stop."""
+    key = keys.member(known.issuer_id, known.run_id, known.stop_utc, known.cdr_ref)
+    there = Remove(Table.CLEARING, key, when=(When("pk", "exists"),))
+    return [there, member_put(known.model_copy(update={"stop_utc": to}))]
+
+
+def members(db: Database, issuer_id: str, run_id: str, behind: tuple[datetime, str] | None = None) -> Iterator[Member]:
+    """Members of a run in order of their stop, from the first one on or behind the one of this stop and reference."""
+    first, before = _behind(issuer_id, run_id, behind)
+    for row in db.rows(Table.CLEARING, keys.run(issuer_id, run_id).pk, after=first, before=before, consistent=True):
         yield Member.load(row)
 
 
@@ -116,11 +139,29 @@ def members_after(
     db: Database, issuer_id: str, run_id: str, place: tuple[datetime, str] | None, most: int
 ) -> list[Member]:
     """The next members of a run behind the one of this stop and reference, and no row more is read than these."""
-    # No character sorts before the blank, so only the place's own row is left out. "$" is the character behind "#".
-    first = f"{keys.member(issuer_id, run_id, *place).sk} " if place else "MEMBER#"
+    first, before = _behind(issuer_id, run_id, place)
     pk = keys.run(issuer_id, run_id).pk
-    page = db.page(Table.CLEARING, pk, after=first, before="MEMBER$", limit=most, consistent=True)
+    page = db.page(Table.CLEARING, pk, after=first, before=before, limit=most, consistent=True)
     return [Member.load(row) for row in page.rows]
+
+
+def _behind(issuer_id: str, run_id: str, place: tuple[datetime, str] | None) -> tuple[str, str]:
+    # No character sorts before the blank, so only the place's own row is left out. "$" is the character behind "#".
+    return f"{keys.member(issuer_id, run_id, *place).sk} " if place else "MEMBER#", "MEMBER$"
+
+
+# ---- steps ---------------------------------------------------------------------------------------------------------
+def progress(db: Database, issuer_id: str, run_id: str, step: str) -> Progress:
+    """How far a step is; nothing where it never put anything aside."""
+    row = db.get(Table.CLEARING, keys.run_step(issuer_id, run_id, step))
+    return Progress.load(row) if row else Progress()
+
+
+def progress_put(known: Run, step: str, made: Progress, read: Progress) -> Put:
+    """Go on from exactly the turn that was read."""
+    when = (When("turn", "=", read.turn),) if read.turn else ABSENT
+    item = {"issuer_id": known.issuer_id, **made.dump()}
+    return Put(Table.CLEARING, keys.run_step(known.issuer_id, known.run_id, step), item, when=when)
 
 
 # ---- due -----------------------------------------------------------------------------------------------------------
@@ -134,6 +175,12 @@ def due_rows(db: Database, issuer_id: str, now: datetime) -> Iterator[Row]:
     pk = keys.due(issuer_id, now, "").pk
     # Sort keys read instant#name, and "$" is the character behind "#".
     yield from db.rows(Table.CLEARING, pk, before=f"{sort_instant(now)}$", consistent=True)
+
+
+def due_of(db: Database, issuer_id: str, name: str) -> list[Row]:
+    """What waits under a name, at whatever instant."""
+    pk = keys.due(issuer_id, datetime.min.replace(tzinfo=UTC), "").pk
+    return [row for row in db.rows(Table.CLEARING, pk, consistent=True) if row["sk"].endswith(f"#{name}")]
 
 
 def due_done(db: Database, row: Row) -> None:
@@ -156,12 +203,6 @@ def due_gone(db: Database, row: Row, at: datetime) -> None:
     )
     try:
         db.write(update)
-def due_of(db: Database, issuer_id: str, name: str) -> list[Row]:
-    """What waits under a name, at whatever instant."""
-    pk = keys.due(issuer_id, datetime.min.replace(tzinfo=UTC), "").pk
-    return [row for row in db.rows(Table.CLEARING, pk, consistent=True) if row["sk"].endswith(f"#{name}")]
-
-
     except ConditionFailed:
         return
 
@@ -267,7 +308,7 @@ def open_documents(db: Database, issuer_id: str, contract_id: str) -> list[Docum
 
 
 def open_purchases(db: Database, issuer_id: str) -> list[Document]:
-    """Self-billed documents that no payout took over yet, the earliest due first."""
+    """Self-billed documents that no payout took over yet or whose supplier was not heard, the earliest due first."""
     return _documents(db, db.rows(Table.CLEARING, keys.open_purchases(issuer_id), index="gsi2"))
 
 
@@ -295,9 +336,11 @@ def _document_item(made: Document) -> Row:
         "gsi1pk": keys.documents(made.issuer_id),
         "gsi1sk": f"{made.issue_date.isoformat()}#{made.number}",
     }
-    if made.state in _OPEN_STATES and made.open_amount:
-        # What we owe is never an open item that a payment could be matched to.
-        owed = made.self_billed is not None
+    known = made.self_billed
+    # What we owe is never an open item that a payment could be matched to. Its supplier's word is awaited even where
+    # nothing is left to pay.
+    owed, awaited = known is not None, known is not None and known.acceptance is Acceptance.AWAITED
+    if made.state in _OPEN_STATES and (made.open_amount or awaited):
         item |= {
             "gsi2pk": keys.open_purchases(made.issuer_id)
             if owed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from roamclear.billing.rules import vat_of_line
+from roamclear.billing.sums import Sums
 from roamclear.cdrs.model import Rating, Session
 from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion, Terms, VatCategory, VatTreatment
@@ -14,26 +15,29 @@ from roamclear.documents import model as doc
 _CODES = {VatCategory.REVERSE_CHARGE: "VATEX-EU-AE", VatCategory.OUTSIDE_SCOPE: "VATEX-EU-O"}
 
 
-def reasons(
-    rows: Iterable[tuple[Session, Rating, str]], versions: Mapping[int, ContractVersion]
-) -> dict[doc.VatCategory, doc.VatReason]:
-    """One reason per category of the document (product.md row 132).
+def note(sums: Sums, session: Session, rating: Rating, versions: Mapping[int, ContractVersion]) -> None:
+    """Note in the sums of a document why a session bears no VAT, one reason per category (product.md row 132).
 
     A session of an older version brings the reason that version prints, whatever the newest one says; where several
     reasons stand for one category they are all told, in order of their sessions.
     """
-    texts: dict[VatCategory, dict[str, None]] = {}
-    for session, rating, _ in rows:
-        own = versions[rating.contract_version]
-        for category, component in _untaxed(session, rating):
-            chosen = vat_filled(own, versions.values(), session.country, session.stop_utc, component)
-            if chosen is None or chosen.category is not category:
-                chosen = _any(own.terms, category)
-            if chosen is not None and chosen.reason:
-                texts.setdefault(category, {})[chosen.reason] = None
+    untaxed = _untaxed(session, rating)
+    if not untaxed:
+        return
+    own = versions[rating.contract_version]
+    for category, component in untaxed:
+        chosen = vat_filled(own, versions.values(), session.country, session.stop_utc, component)
+        if chosen is None or chosen.category is not category:
+            chosen = _any(own.terms, category)
+        if chosen is not None and chosen.reason:
+            sums.tell(category.value, chosen.reason)
+
+
+def reasons(sums: Sums) -> dict[doc.VatCategory, doc.VatReason]:
+    """The reasons of a document as it prints them."""
     return {
-        doc.VatCategory(category.value): doc.VatReason(text="; ".join(told), code=_CODES.get(category))
-        for category, told in texts.items()
+        doc.VatCategory(category): doc.VatReason(text="; ".join(told), code=_CODES.get(VatCategory(category)))
+        for category, told in sums.reasons.items()
     }
 
 

@@ -7,8 +7,12 @@ bounded size, each sorted by itself, and read back merged.
 from __future__ import annotations
 
 import heapq
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
 
 #: Characters that are held before a file of them is written.
 HELD = 4_000_000
@@ -66,3 +70,27 @@ def _read(path: Path) -> Iterator[tuple[str, str]]:
         for line in stream:
             key, _, value = line.removesuffix("\n").partition("\t")
             yield key, value
+
+
+class Spool(Generic[Item]):
+    """Things in the order in which they were added, in a file of this worker alone; it may be read again and again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stream = path.open("wb")
+
+    def add(self, item: Item) -> None:
+        """Take one more."""
+        pickle.dump(item, self._stream, pickle.HIGHEST_PROTOCOL)
+
+    def __iter__(self) -> Iterator[Item]:
+        """Everything that was added."""
+        self._stream.flush()
+        with self._path.open("rb") as stream:
+            while stream.peek(1):
+                yield pickle.load(stream)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._stream.close()
+        self._path.unlink(missing_ok=True)

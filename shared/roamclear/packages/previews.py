@@ -26,14 +26,12 @@ _LISTS = ("xlsx", "csv")
 
 def draw(ctx: Context, run: Run, folder: str, purpose: Purpose) -> dict[str, tuple[str, ...]]:
     """Write PDF, CII, UBL and session list of each document of a rehearsed run below a folder; keys by number."""
-    parts = billing.parts(ctx, run) if run.numbers else []
+    parts = billing.parts_of(ctx, run) if run.numbers else []
     headers = [billing.document(ctx, run.issuer_id, number) for number in run.numbers]
-    return {header.number: tuple(_draw(ctx, run, header, parts, folder, purpose)) for header in headers}
+    return {header.number: tuple(_draw(ctx, run, header, parts[header.place], folder, purpose)) for header in headers}
 
 
-def _draw(
-    ctx: Context, run: Run, header: Document, parts: list[list[billing.Row]], folder: str, purpose: Purpose
-) -> list[str]:
+def _draw(ctx: Context, run: Run, header: Document, part: billing.Part, folder: str, purpose: Purpose) -> list[str]:
     model = billing.unnumbered(ctx, header)
     name = f"{run.run_id}.{header.place + 1}-{purpose.value}"
     pdf = render_invoice(branded(ctx, model), Path(ctx.fonts_dir), purpose=purpose)
@@ -43,6 +41,6 @@ def _draw(
         "ubl.xml": (write_ubl(model), "application/xml"),
     }
     keys = [ctx.objects.put(BUCKET, f"{folder}/{name}.{kind}", *drawn).key for kind, drawn in files.items()]
-    listing = listing_of(ctx, run, header, parts)
+    listing = listing_of(ctx, run, header, part)
     listing = replace(listing, export=listing.export.model_copy(update={"document_number": None}))
-    return keys + lists.write(ctx, BUCKET, folder, name, listing, _LISTS)
+    return keys + lists.write(ctx, lists.Target(BUCKET, folder, name), listing, _LISTS).keys

@@ -103,9 +103,8 @@ def render_sessions(ctx: Context, issuer_id: str, run_id: str, time_left: TimeLe
 
 def listing_of(ctx: Context, run: Run, header: Document, part: billing.Part) -> lists.Listing:
     """The session list of a document."""
-    issuer = identity.issuer(ctx, run.issuer_id)
     terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version)
-    export = rows.head(ctx, issuer, terms, run, header, billing.document_model(ctx, header))
+    export = rows.head(ctx, terms, run, header, billing.document_model(ctx, header))
     basis = terms.terms.basis.value
     excluded = map(rows.excluded_row, billing.not_included(ctx, run)) if header.place == 0 else ()
     fees = [rows.fee_row(charge) for charge in part.fees]

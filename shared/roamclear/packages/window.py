@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 
 from roamclear.billing import service as billing
 from roamclear.billing.model import Run
-from roamclear.cdrs import service as cdrs
 from roamclear.contracts import service as contracts
 from roamclear.documents.model import Language, SessionExport
 from roamclear.identity import service as identity
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import NotFound
 from roamclear.kernel.money import Money, total
+from roamclear.kernel.spool import Spool
 from roamclear.packages import lists, rows
 from roamclear.packages.exporting import FOLDER, PATIENCE, Wanted, wanted
 
@@ -30,17 +32,21 @@ def draw(ctx: Context, object_key: str) -> list[str]:
     if done:
         return done
     run = billing.run(ctx, asked.issuer_id, asked.run_id)
-    members = list(billing.members(ctx, run))
-    ratings = cdrs.ratings(ctx, run.issuer_id, [session for session, _ in members])
-    part = [(session, ratings[session.cdr_ref], section) for session, section in members]
     terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version)
-    sessions, adjustments = lists.collect(ctx, run, part, terms.terms.basis.value)
     fees = billing.fees_now(ctx, run)
-    net = total([*(rating.net for _, rating, _ in part), *(fee.net for fee in fees)], run.currency)
-    excluded = [rows.excluded_row(session) for session in billing.left(ctx, run)]
-    drawn_fees = [rows.fee_row(fee) for fee in fees]
-    listing = lists.Listing(_head(ctx, run, asked, net), sessions, adjustments, excluded, drawn_fees)
-    return lists.write(ctx, "exports", asked.folder, asked.name, listing, (asked.kind,))
+    with tempfile.TemporaryDirectory() as folder:
+        # Sessions may change while they are read, so they are read once: first all of them, then what they sum to.
+        kept = Spool[lists.Drawn](Path(folder) / "rows")
+        net = total((fee.net for fee in fees), run.currency)
+        for place, row in lists.drawn(ctx, run, billing.Rows(ctx, (run,), None), None, terms.terms.basis.value):
+            kept.add((place, row))
+            net += row.net
+        excluded = map(rows.excluded_row, billing.left(ctx, run))
+        drawn_fees = [rows.fee_row(fee) for fee in fees]
+        listing = lists.Listing(_head(ctx, run, asked, net), lambda _: kept, excluded, drawn_fees)
+        found = lists.write(ctx, lists.Target("exports", asked.folder, asked.name), listing, (asked.kind,))
+        kept.close()
+    return found.keys
 
 
 def waiting(ctx: Context) -> list[str]:
