@@ -10,10 +10,12 @@ import pytest
 from roamclear.billing import store
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
+from roamclear.ocpi import reconciliation
 from tests.integration import test_close as month
 from tests.integration.test_payouts_chain import deliver
 from tests.support import builders as b
 from tests.support.api import Api, environment
+from tests.support.corrections import credited, facts_told
 from tests.support.moto_stack import Stage
 from tests.support.ocpi_partner import connect, served
 from tests.unit.billing.test_self_billing import CPO, DEEMED, OURS, bought, closed, start
@@ -78,3 +80,43 @@ def test_the_cpo_pushes_what_we_buy_over_ocpi(stage: Stage) -> None:
     made = cdrs.process(stage.ctx, b.ISSUER, f"{CPO}*{body['id']}")
     assert made.reasons == ()
     assert (made.billing, made.contract_id, made.emsp_party) == (Billing.VERIFIED, b.CONTRACT, OURS)
+
+
+def test_the_cpo_pulls_which_of_its_cdrs_stand_on_which_self_billed_document(stage: Stage) -> None:
+    """OCPI 2.3.0 ed2, reverse billing: the record belongs to our eMSP party and is read by the CPO."""
+    start(stage)
+    (number,) = closed(stage, 2).numbers
+    facts_told(stage.ctx, stage)
+    credited(stage, number, cdr_refs=(f"{CPO}*CDR-000001",))
+    path = "/ocpi/2.3.0/invoicereconciliation"
+    with served(stage.ctx):
+        found = connect(stage.ctx, CPO, "CPO", ocpi_version="2.3.0").call("GET", path)
+        others = [
+            connect(stage.ctx, "FRXYZ", "CPO").call("GET", path).data,
+            connect(stage.ctx, "NLRON", "EMSP").call("GET", path).data,
+            connect(stage.ctx, CPO, "EMSP").call("GET", path).data,
+            connect(stage.ctx, CPO, "CPO", sandbox=True).call("GET", path).data,
+        ]
+    assert found.code == 1000, found.text
+    told = [(r["country_code"] + r["party_id"], r["id"], r["invoice_id"], r["cdrs"]) for r in found.data]
+    assert told == [
+        (OURS, number, number, ["CDR-000001", "CDR-000002"]),
+        (OURS, "VWH-2026-000001", "VWH-2026-000001", ["CDR-000001"]),
+    ]
+    assert others == [[], [], [], []]
+    assert reconciliation.publish_invoice(stage.ctx, b.ISSUER, number) == 0, "made once for ever"
+
+
+def test_two_cpos_of_a_contract_read_their_own_ids_only(stage: Stage) -> None:
+    start(stage, party_ids=(CPO, "FRXYZ"))
+    for each in (bought(1), bought(2) | {"party_id": "XYZ"}):
+        month.push(stage, each)
+    (number,) = month.close_run(stage, month.open_run(stage)).numbers
+    facts_told(stage.ctx, stage)
+    path = "/ocpi/2.3.0/invoicereconciliation"
+    with served(stage.ctx):
+        lists = [connect(stage.ctx, party, "CPO").call("GET", path).data for party in (CPO, "FRXYZ")]
+    assert [[(r["id"], r["cdrs"]) for r in told] for told in lists] == [
+        [(number, ["CDR-000001"])],
+        [(f"{number}-2", ["CDR-000002"])],
+    ]

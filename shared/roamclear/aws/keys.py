@@ -143,6 +143,16 @@ def invoice_record_listed(issuer: str, party: str, at: datetime, record_id: str)
     return Key(invoice_records(issuer, party), f"R#{sort_instant(at)}#{record_id}")
 
 
+def purchase_records(issuer: str, party: str) -> str:
+    """Partition of the records of self-billed documents that their CPO may read."""
+    return f"{issuer}#PURCHASERECORDS#{party}"
+
+
+def purchase_record_listed(issuer: str, party: str, at: datetime, record_id: str) -> Key:
+    """A record in the list of a CPO that we buy from, by the instant it was made."""
+    return Key(purchase_records(issuer, party), f"R#{sort_instant(at)}#{record_id}")
+
+
 def received_records(issuer: str, party: str) -> str:
     """Partition of the Invoice Reconciliation records that a self-billing eMSP sent to us."""
     return f"{issuer}#RECEIVEDRECORDS#{party}"

@@ -230,8 +230,11 @@ def _reasoned(reason: str) -> None:
 
 
 def _refuse_impossible(ctx: Context, wanted: Correction, header: Document) -> None:
-    """What cannot be credited: a credit note, a cancelled document, more than is left."""
-    if header.type_code not in ("380", "384"):
+    """What cannot be credited: a credit note, a cancelled document, more than is left.
+
+    A document of what we buy (389) is credited like an invoice, by a 261 that its supplier answers.
+    """
+    if header.type_code not in ("380", "384", "389"):
         raise Conflict("only an invoice is credited", type_code=header.type_code)
     if header.cancelled_by is not None or header.state in (DocumentState.CANCELLED, DocumentState.UNCOLLECTIBLE):
         raise Conflict("this document was cancelled or written off", state=header.state.value)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from roamclear.audit import service as audit
 from roamclear.billing import chain, store
 from roamclear.billing.charges import fees_net
 from roamclear.billing.correction_runs import name_of, request_of, wanted_of
@@ -17,13 +16,13 @@ from roamclear.billing.model import (
     CorrectionKind,
     CorrectionState,
     Document,
-    DocumentState,
     Member,
     Run,
     RunState,
 )
 from roamclear.billing.parts import Part, documents
 from roamclear.billing.runs import members
+from roamclear.billing.set_off import set_off
 from roamclear.cdrs import adjustments
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, PricedLine, Session
@@ -34,13 +33,9 @@ from roamclear.kernel.money import Money, allocate, total
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import local_midnight
 from roamclear.kernel.writes import Action, Table
-from roamclear.ledger import service as ledger
-from roamclear.ledger.model import Account, Event, credit, debit
 
 _RACES = (Table.AUDIT, Table.CLEARING)
 _TRIES = 8
-#: VAT is rounded once per document, so an invoice and its credit notes may differ by a minor unit per rate.
-_ROUNDING_MINOR = 10
 
 
 def left_of(ctx: Context, header: Document, refs: Sequence[str] = ()) -> dict[str, tuple[Session, Money]]:
@@ -226,7 +221,7 @@ def settle(ctx: Context, issuer_id: str, number: str) -> None:
     if wanted.bill_again:
         _bill_again(ctx, run, wanted)
     if wanted.kind is not CorrectionKind.REISSUE:
-        _set_off(ctx, wanted, number)
+        set_off(ctx, wanted, number)
     _conclude(ctx, wanted, number)
     if wanted.at_once:
         _reissue(ctx, wanted)
@@ -279,96 +274,6 @@ def _reissue(ctx: Context, wanted: Correction) -> None:
         pass  # it began before
 
 
-def _set_off(ctx: Context, wanted: Correction, number: str) -> None:
-    """Set the credit note off against what is open of its invoice; the rest stays a credit of the buyer.
-
-    Both stand on one receivable, so the entry moves nothing between accounts and says which document paid which.
-    """
-    issuer_id = wanted.issuer_id
-
-    def attempt() -> None:
-        invoice, note = _both(ctx, issuer_id, wanted.number, number)
-        if number in invoice.corrected_by or number == invoice.cancelled_by:
-            return
-        part = Money(max(0, min(invoice.open_amount.amount_minor, -note.open_amount.amount_minor)), note.currency)
-        rest, rounding = invoice.open_amount - part, Money.zero(note.currency)
-        cancels = wanted.kind is CorrectionKind.CANCEL
-        if (
-            cancels
-            and 0 < rest.amount_minor <= _ROUNDING_MINOR
-            and note.open_amount + part == Money.zero(note.currency)
-        ):
-            rest, rounding = Money.zero(note.currency), rest
-        after = invoice.model_copy(update=_after(ctx, invoice, rest, number, cancels=cancels))
-        used = note.open_amount + part
-        paid = {"open_amount": used}
-        paid |= {} if used else {"state": DocumentState.PAID, "paid_at_utc": ctx.now()}  # type: ignore[dict-item]
-        details = {"note": number, "set_off": part, "left": rest, "reason": wanted.reason}
-        actions: list[Action] = [
-            store.document_replace(after, invoice),
-            audit.entry(
-                ctx, issuer_id=issuer_id, kind="DOCUMENT", object_id=f"{invoice.run_id}.{invoice.place}",
-                actor_id=wanted.decided_by or wanted.prepared_by, action="CANCELLED" if cancels else "CREDITED",
-                details=details,
-            ),
-        ]  # fmt: skip
-        if part:
-            actions += [store.document_replace(note.model_copy(update=paid), note), _entry(ctx, invoice, note, part)]
-        if rounding:
-            actions.append(_rounding(ctx, invoice, rounding))
-        for name in _told(invoice, after, cancels=cancels):
-            actions.append(store.document_fact(after, ctx.now(), name, number))
-        ctx.db.transact(actions)
-
-    again_on_race(attempt, tables=_RACES)
-
-
-def _after(ctx: Context, invoice: Document, rest: Money, number: str, *, cancels: bool) -> dict[str, object]:
-    """What becomes of the invoice; cancelled with something still open (credited elsewhere) it stays to be paid."""
-    update: dict[str, object] = {"open_amount": rest}
-    update |= {"cancelled_by": number} if cancels else {"corrected_by": (*invoice.corrected_by, number)}
-    if rest:
-        return update
-    if cancels:
-        return update | {"state": DocumentState.CANCELLED}
-    return update | {"state": DocumentState.PAID, "paid_at_utc": invoice.paid_at_utc or ctx.now()}
-
-
-def _told(before: Document, after: Document, *, cancels: bool) -> list[str]:
-    if cancels:
-        return ["invoice.cancelled"]
-    return ["invoice.paid"] if before.open_amount and not after.open_amount else []
-
-
-def _entry(ctx: Context, invoice: Document, note: Document, part: Money) -> Action:
-    account = Account.RECEIVABLE.of(invoice.contract_id)
-    return ledger.entry(
-        ctx,
-        issuer_id=invoice.issuer_id,
-        event=Event.ALLOCATION,
-        subject=note.number,
-        currency=note.currency,
-        lines=[debit(account, part, note=note.number), credit(account, part, note=invoice.number)],
-        memo=f"{note.number} set off against {invoice.number}",
-    )
-
-
-def _rounding(ctx: Context, invoice: Document, rounding: Money) -> Action:
-    """VAT rounded once per document leaves a minor unit between an invoice and its credit notes."""
-    return ledger.entry(
-        ctx,
-        issuer_id=invoice.issuer_id,
-        event=Event.WRITE_OFF,
-        subject=invoice.number,
-        currency=invoice.currency,
-        lines=[
-            debit(Account.WRITE_OFF.of(invoice.contract_id), rounding, note="rounding of VAT"),
-            credit(Account.RECEIVABLE.of(invoice.contract_id), rounding, note=invoice.number),
-        ],
-        memo=f"rounding left of {invoice.number}",
-    )
-
-
 def _conclude(ctx: Context, wanted: Correction, number: str | None) -> None:
     """The correction is done: its document is free for another one."""
 
@@ -387,10 +292,3 @@ def _conclude(ctx: Context, wanted: Correction, number: str | None) -> None:
             ctx.db.transact(actions)
 
     again_on_race(attempt, tables=_RACES)
-
-
-def _both(ctx: Context, issuer_id: str, invoice: str, note: str) -> tuple[Document, Document]:
-    found = store.document(ctx.db, issuer_id, invoice), store.document(ctx.db, issuer_id, note)
-    if found[0] is None or found[1] is None:
-        raise NotFound("no such document")
-    return found[0], found[1]

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 from roamclear.audit import service as audit
 from roamclear.billing import store
-from roamclear.billing.model import Acceptance, Document, Run, SelfBilled
+from roamclear.billing.model import Acceptance, Document, DocumentState, Run, SelfBilled
 from roamclear.contracts.model import DeliveryChannel, Terms
 from roamclear.documents.model import Payment
 from roamclear.evses import service as evses
@@ -46,12 +46,18 @@ def payment(ctx: Context, issuer_id: str, terms: Terms) -> Payment | None:
     return Payment(iban=account.iban, bic=account.bic, account_name=account.holder)
 
 
-def faults(ctx: Context, issuer_id: str, terms: Terms, day: date) -> list[str]:
+def faults(ctx: Context, run: Run, terms: Terms, day: date) -> list[str]:
     """What forbids to bill ourselves on a day: no agreement in force, no account of the supplier that can be paid, no
     participant to send to where an access point sends.
+
+    What a document credits was agreed on its own day: an agreement that ended since does not forbid to put it right.
     """
     if not terms.is_reverse:
         return []
+    issuer_id = run.issuer_id
+    corrected = store.document(ctx.db, issuer_id, run.corrects) if run.corrects else None
+    if corrected is not None and run.proforma is not None and run.proforma.amount_minor < 0:
+        day = corrected.issue_date
     agreed, told = terms.self_billing, []
     if agreed is None:
         told.append("terms.self_billing: there is no agreement (Art. 224)")
@@ -120,6 +126,7 @@ def accept(ctx: Context, actor: Actor, issuer_id: str, number: str) -> Document:
 
     Raises:
         NotFound: no such document of the actor's contracts, or none that was self-billed.
+        Conflict: it was cancelled.
     """
     made = _word(ctx, actor, issuer_id, number, Acceptance.ACCEPTED, None)
     _settle(ctx, made, actor.actor_id)
@@ -130,7 +137,7 @@ def object_to(ctx: Context, actor: Actor, issuer_id: str, number: str, reason: s
     """The supplier objects: the document is not paid, and people are told; the same objection again is the same.
 
     Raises:
-        Conflict: it was accepted before, expressly or by silence.
+        Conflict: it was accepted before, expressly or by silence, or was cancelled.
         InvalidInput: no reason.
     """
     if not 3 <= len(reason.strip()) <= 1000:
@@ -146,7 +153,7 @@ def object_to(ctx: Context, actor: Actor, issuer_id: str, number: str, reason: s
         partner=made.contract_id,
         document=number,
         expected=made.gross,
-        next_action="clear it with the supplier: a credit CDR corrects it, its acceptance lets it be paid",
+        next_action="clear it with the supplier: a correction puts it right, the supplier's acceptance lets it be paid",
     )
     return made
 
@@ -199,6 +206,8 @@ def _change(
         read = store.document(ctx.db, issuer_id, number)
         if read is None or read.self_billed is None:
             raise NotFound("no such object")
+        if read.state is DocumentState.CANCELLED:
+            raise Conflict("the document was cancelled", rule="DOCUMENT_CANCELLED", cancelled_by=read.cancelled_by)
         known = decide(read.self_billed)
         if known is None:
             return read

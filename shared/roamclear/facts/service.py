@@ -153,6 +153,7 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "correction.approved": _approved,
     "creditnote.issued": _noted,
     "invoice.issued": _issued,
+    "selfbilling.issued": _noted,
     "selfbilling.accepted": _accepted,
     "cash.debited": _debited,
     "cash.returned": _returned,

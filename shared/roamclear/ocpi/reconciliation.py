@@ -2,16 +2,20 @@
 
 One record per issued document and CPO party, made when the document is issued and never changed. The set is defined
 by the list, not by time. A list longer than ``MAX_CDRS`` goes on in further records of the same invoice.
+
+A record belongs to who drew the invoice up: the CPO where we sell, our eMSP party where we buy and bill ourselves. It
+is read by the other side.
 """
 
 from __future__ import annotations
 
 import heapq
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document
+from roamclear.billing.service import Row
 from roamclear.contracts import service as contracts
 from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
@@ -38,6 +42,8 @@ def publish_invoice(ctx: Context, issuer_id: str, number: str) -> int:
     if header.place >= len(parts):
         return 0
     terms = contracts.version(ctx, issuer_id, run.contract_id, run.contract_version).terms
+    if terms.is_reverse:
+        return _publish_purchase(ctx, header, parts[header.place])
     by_party: dict[str, list[str]] = {}
     for session, _, _ in parts[header.place]:
         by_party.setdefault(session.party, []).append(session.cdr_id)
@@ -47,9 +53,27 @@ def publish_invoice(ctx: Context, issuer_id: str, number: str) -> int:
     return made
 
 
-def records(ctx: Context, header: Document, by_party: dict[str, list[str]]) -> Iterator[InvoiceRecord]:
-    """The records of a document from the ids of its CDRs by owner; the first one is named like the invoice."""
-    place = 0
+def _publish_purchase(ctx: Context, header: Document, rows: Iterable[Row]) -> int:
+    """The records of a self-billed document: one per eMSP party of ours and CPO, for CDR ids are unique per CPO only.
+
+    Each is listed for that CPO alone; it does not name the CPO.
+    """
+    by_parties: dict[tuple[str, str], list[str]] = {}
+    for session, _, _ in rows:
+        by_parties.setdefault((session.emsp_party, session.party), []).append(session.cdr_id)
+    made = place = 0
+    for (owner, reader), listed in sorted(by_parties.items()):
+        for record in records(ctx, header, {owner: listed}, place):
+            place += 1
+            made += store.save_invoice_record(ctx.db, record, (reader,), reader_is_cpo=True)
+    return made
+
+
+def records(ctx: Context, header: Document, by_party: dict[str, list[str]], place: int = 0) -> Iterator[InvoiceRecord]:
+    """The records of a document from the ids of its CDRs by owner; the first one is named like the invoice.
+
+    ``place`` is how many records of the document there are already.
+    """
     for party, listed in sorted(by_party.items()):
         for chunk in chunks(listed):
             place += 1
@@ -98,9 +122,11 @@ def record_page(ctx: Context, credential: Credential, query: ListQuery) -> ListP
     before = sort_instant(query.date_to) if query.date_to else "9999"
     if credential.sandbox or after >= before:
         return ListPage(limit=MAX_LIMIT)
+    readers = [(party, False) for party in credential.emsp_parties]
+    readers += [(party, True) for party in credential.cpo_parties]
     lists = [
-        store.invoice_record_names(ctx.db, credential.issuer_id, party, after=after, before=before)
-        for party in credential.emsp_parties
+        store.invoice_record_names(ctx.db, credential.issuer_id, party, after=after, before=before, is_cpo=is_cpo)
+        for party, is_cpo in readers
     ]
     # A contract may cover several parties of the caller: the record is one all the same.
     found = list(dict.fromkeys(heapq.merge(*lists)))

@@ -227,7 +227,9 @@ def save_count(db: Database, issuer_id: str, party: str, name: str, count: int) 
 
 
 # ---- invoice reconciliation ----------------------------------------------------------------------------------------
-def save_invoice_record(db: Database, made: InvoiceRecord, parties: tuple[str, ...]) -> bool:
+def save_invoice_record(
+    db: Database, made: InvoiceRecord, parties: tuple[str, ...], *, reader_is_cpo: bool = False
+) -> bool:
     """Keep a record and list it for its readers, once for ever; False when it is there already."""
     pieces = [made.raw[at : at + ROW_LIMIT_BYTES] for at in range(0, len(made.raw), ROW_LIMIT_BYTES)]
     owner = {"issuer_id": made.issuer_id}
@@ -235,7 +237,8 @@ def save_invoice_record(db: Database, made: InvoiceRecord, parties: tuple[str, .
         part = keys.invoice_record_part(made.issuer_id, made.record_id, number)
         db.write(Put(Table.INTAKE, part, {**owner, "raw": piece}, when=()))
     head = {**made.dump(), "raw": pieces[0], "parts": len(pieces) - 1}
-    listed = [keys.invoice_record_listed(made.issuer_id, party, made.made_at_utc, made.record_id) for party in parties]
+    listing = keys.purchase_record_listed if reader_is_cpo else keys.invoice_record_listed
+    listed = [listing(made.issuer_id, party, made.made_at_utc, made.record_id) for party in parties]
     try:
         db.transact(
             [
@@ -248,9 +251,12 @@ def save_invoice_record(db: Database, made: InvoiceRecord, parties: tuple[str, .
     return True
 
 
-def invoice_record_names(db: Database, issuer_id: str, party: str, *, after: str, before: str) -> list[str]:
-    """``instant#record id`` of the records an eMSP may read, between two texts, in order."""
-    rows = db.rows(Table.INTAKE, keys.invoice_records(issuer_id, party), after=f"R#{after}", before=f"R#{before}")
+def invoice_record_names(
+    db: Database, issuer_id: str, party: str, *, after: str, before: str, is_cpo: bool = False
+) -> list[str]:
+    """``instant#record id`` of the records an eMSP, or a CPO we buy from, may read, between two texts, in order."""
+    listed = (keys.purchase_records if is_cpo else keys.invoice_records)(issuer_id, party)
+    rows = db.rows(Table.INTAKE, listed, after=f"R#{after}", before=f"R#{before}")
     return [str(row["sk"]).removeprefix("R#") for row in rows]
 
 

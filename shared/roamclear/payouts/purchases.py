@@ -53,6 +53,8 @@ def _take_over(ctx: Context, issuer_id: str, number: str) -> Payout | None:
     known = header.self_billed
     if known is None or known.acceptance not in self_billing.SETTLED or known.payout_id is not None:
         return None
+    if not header.open_amount:
+        return None  # nothing to pay, or set off against its credit notes
     head = evses.account_head(ctx, issuer_id, known.pay_to)
     version = evses.account_version(ctx, issuer_id, known.pay_to, head.version)
     balance = store.balance(ctx.db, issuer_id, head.account_id, header.currency)
