@@ -111,17 +111,21 @@ class Scale:
         b.found_own_account(self.ctx, evses=tuple(evses))
         return evses
 
-    def take_in(self, evses: list[str]) -> None:
-        """One conditional put per session, as the OCPI endpoint does it."""
+    def take_in(self, evses: list[str], *, at_their_time: bool = False) -> None:
+        """One conditional put per session, as the OCPI endpoint does it; in the order of their ends."""
         from roamclear.cdrs import service as cdrs
         from tests.support import builders as b
 
         self.at(datetime(2026, 10, 31, 12, tzinfo=UTC))
         for number in range(self.sessions):
             place, slot = number % len(evses), number // len(evses)
+            begin = BEGIN + timedelta(hours=2 * slot)
+            if at_their_time:
+                # Five minutes after the end, one every few milliseconds.
+                self.clock.set(begin + timedelta(minutes=65, milliseconds=7 * place))
             raw = b.cdr(
                 number + 1,
-                start=BEGIN + timedelta(hours=2 * slot),
+                start=begin,
                 evse=evses[place],
                 emsp=party(place % self.contracts),
             )
@@ -162,16 +166,19 @@ class Scale:
     def lay(self) -> int:
         """Receive and rate every body in memory, and put what that wrote into the stack; returns its rows."""
         from infra.local.laid import IndexedTables, lay
+        from roamclear.cdrs import service as cdrs
         from roamclear.facts import service as facts
         from roamclear.kernel.writes import Table
+        from tests.support import builders as b
 
         made, deployed = IndexedTables(), self.ctx
         self.ctx = replace(deployed, db=made)
-        self.take_in(self.found())
+        self.take_in(self.found(), at_their_time=True)
         received = [row for rows in made.tables[Table.INTAKE].values() for row in rows.values()]
         for row in received:
             if row["sk"] == "ORIGINAL":
                 facts.took_in(self.ctx, row)
+        cdrs.sweep(self.ctx, b.ISSUER)
         self.ctx = deployed
         return lay(self.stack, made)
 

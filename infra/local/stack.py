@@ -247,8 +247,12 @@ class LaptopStack:
         """A client of this stack."""
         if service not in self._clients:
             session = boto3.session.Session(region_name=_REGION, **_KEY)
+            # An invocation may take as long as a Lambda may run; asked again, it would run twice.
+            runs = service == "lambda"
             config = Config(
-                retries={"mode": "standard", "max_attempts": 3}, read_timeout=120, s3={"addressing_style": "path"}
+                retries={"mode": "standard", "max_attempts": 1 if runs else 3},
+                read_timeout=910 if runs else 120,
+                s3={"addressing_style": "path"},
             )
             self._clients[service] = session.client(service, endpoint_url=self.endpoint, config=config, verify=False)
         return self._clients[service]
