@@ -56,7 +56,7 @@ READ, APPEND, PUT, PUT_MANY, WRITE = Access.READ, Access.APPEND, Access.PUT, Acc
 
 @dataclass(frozen=True, slots=True)
 class FunctionSpec:
-    """One Lambda function. ``concurrency`` is reserved where the stage reserves any."""
+    """One Lambda function. ``concurrency`` is reserved where the stage reserves any; ``disk_mb`` is its /tmp."""
 
     name: str
     summary: str
@@ -67,6 +67,7 @@ class FunctionSpec:
     timeout_s: int = 60
     documents_layer: bool = False
     concurrency: int | None = None
+    disk_mb: int = 512
 
     @property
     def handler(self) -> str:
@@ -84,10 +85,13 @@ def _task(
     documents: bool = False,
     memory_mb: int = 512,
     timeout_s: int = 300,
+    disk_mb: int = 512,
 ) -> FunctionSpec:
     """A task of the month close: may read masters, write clearing rows and append to the audit trail."""
     access = {"identity": READ, "clearing": WRITE, "audit": APPEND, **(tables or {})}
-    return FunctionSpec(name, summary, access, buckets or {}, extras, memory_mb, timeout_s, documents)
+    return FunctionSpec(
+        name, summary, access, buckets or {}, extras, memory_mb, timeout_s, documents, disk_mb=disk_mb
+    )  # fmt: skip
 
 
 FUNCTIONS: tuple[FunctionSpec, ...] = (
@@ -269,9 +273,10 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         {"inbox": Objects.READ, "exports": Objects.BOTH},
         frozenset({Extra.URLS}),
         memory_mb=2048,
-        timeout_s=600,
+        timeout_s=900,
         documents_layer=True,
         concurrency=2,
+        disk_mb=6144,
     ),
     FunctionSpec(
         "rehearse",
@@ -283,6 +288,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         timeout_s=900,
         documents_layer=True,
         concurrency=2,
+        disk_mb=8192,
     ),
     FunctionSpec(
         "nightly_proof",
@@ -298,6 +304,14 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         {"identity": READ, "clearing": WRITE, "audit": APPEND},
         timeout_s=300,
         documents_layer=True,
+        concurrency=1,
+    ),
+    FunctionSpec(
+        "refresh_rates",
+        "stores the reference rates that the ECB publishes",
+        {"identity": READ, "clearing": WRITE, "audit": APPEND},
+        extras=frozenset({Extra.SERVICES}),
+        timeout_s=120,
         concurrency=1,
     ),
     FunctionSpec(
@@ -352,14 +366,17 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
           extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS}), memory_mb=1024),
     _task("lock_sessions", "locks the run and its members", tables={"intake": READ},
           buckets={"archive": Objects.BOTH_LOCK}, memory_mb=1024, timeout_s=600),
+    # What a long run has come to so far lies in the exports between two calls (decision 0038).
     _task("issue_invoice", "takes the number, writes the header and posts, in one transaction",
-          tables={"ledger": APPEND}, buckets={"documents": Objects.BOTH_LOCK, "archive": Objects.READ}, documents=True,
-          memory_mb=1024),
+          tables={"ledger": APPEND},
+          buckets={"documents": Objects.BOTH_LOCK, "archive": Objects.READ, "exports": Objects.BOTH}, documents=True,
+          memory_mb=1024, disk_mb=1024),
     _task("render_invoice_pdf", "draws the PDF and the XML of an invoice", buckets={"documents": Objects.BOTH_LOCK},
           documents=True, memory_mb=2048),
+    # One part of 300,000 sessions: the sheet raw and packed, the CSV and the NDJSON (docs/scale.md).
     _task("render_session_xlsx", "writes the session list of an invoice", tables={"intake": READ},
-          buckets={"documents": Objects.BOTH_LOCK}, extras=frozenset({Extra.URLS}), documents=True, memory_mb=2048,
-          timeout_s=600),
+          buckets={"documents": Objects.BOTH_LOCK, "exports": Objects.BOTH}, extras=frozenset({Extra.URLS}),
+          documents=True, memory_mb=2048, timeout_s=900, disk_mb=4096),
     _task("send_invoice", "mails the documents or signed links, leaves e-invoices for the access point",
           buckets={"documents": Objects.READ, "exports": Objects.BOTH},
           extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS}), documents=True, memory_mb=1024),
@@ -392,6 +409,7 @@ SCHEDULES: Mapping[str, str] = {
     "nightly_proof": "cron(23 2 * * ? *)",
     "pull_cdrs": "cron(11 1 * * ? *)",
     "refresh_calendars": "cron(2 0 * * ? *)",
+    "refresh_rates": "cron(22 * * * ? *)",
     "refresh_vat_proofs": "cron(32 * * * ? *)",
 }
 #: Schedules that begin at any minute of their hour, so that partners are not all asked at once (OCPI transport).

@@ -19,6 +19,7 @@ from typing_extensions import TypeAliasType, TypedDict
 from roamclear.accounting.model import Export
 from roamclear.audit.model import AuditEntry
 from roamclear.billing.model import Document, Run
+from roamclear.billing.rate_use import RateUses
 from roamclear.cdrs.impact import Impact
 from roamclear.cdrs.jobs.model import Item, Job
 from roamclear.cdrs.model import Billing, DisputeState, PricedLine, Rating, Session
@@ -35,6 +36,7 @@ from roamclear.links.model import Link, Opening
 from roamclear.ocpi.model import IngestEntry
 from roamclear.partners.model import Credential
 from roamclear.payouts.model import Payout, ShareLine
+from roamclear.rates.model import RateCorrection
 from roamclear.rating.service import Comparison as PriceComparison
 from roamclear.rehearsal.model import ContractBoard, Rehearsal, RunPreview
 from roamclear.webhooks.model import Delivery, Subscription
@@ -71,6 +73,13 @@ class Paged(TypedDict, Generic[T]):
 
     items: list[T]
     next: str | None
+
+
+class CorrectedRate(TypedDict):
+    """A correction of a stored rate, and the issued documents that go by the rate of its day."""
+
+    correction: RateCorrection
+    uses: RateUses
 
 
 class File(TypedDict):

@@ -70,13 +70,12 @@ def test_a_missing_rate_holds_the_document_by_name_and_a_stored_one_lets_it_go(p
     with pytest.raises(Conflict):
         billing.issue(polish.ctx, b.ISSUER, RUN, packages.proof(polish.ctx))
     (told,) = (e for e in journal.listed(polish.ctx, b.actor("FINANCE"), b.ISSUER) if e.kind == "RATE_MISSING")
-    assert "no rate of PLN is stored for 2026-11-02 to 2026-11-09" in told.message
+    assert "no rate of PLN is stored for 2026-11-06 to 2026-11-09" in told.message
     assert billing.documents(polish.ctx, b.actor("FINANCE"), b.ISSUER) == []
-    record(polish, date(2026, 11, 1), PLN="9.9999")
+    record(polish, date(2026, 11, 5), PLN="4.1000")
     with pytest.raises(Conflict):
         billing.issue(polish.ctx, b.ISSUER, RUN, packages.proof(polish.ctx))
     record(polish, date(2026, 11, 6), PLN="4.2512", CZK="24.310")
-    record(polish, date(2026, 11, 5), PLN="4.1000")
     (number,) = billing.issue(polish.ctx, b.ISSUER, RUN, packages.proof(polish.ctx)).numbers
     assert not {"RATE_MISSING", "EINVOICE_INVALID"} & kinds(polish)
     header = billing.document(polish.ctx, b.ISSUER, number)

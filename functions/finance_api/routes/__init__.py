@@ -41,6 +41,7 @@ FILES: dict[str, str] = {
     "rerate-jobs": "repricing",
     "rerate-jobs:preview": "repricing",
     "received-records": "ingest",
+    "rate-corrections": "rates",
     "rates": "rates",
     "rehearsals": "rehearsals",
     "retention": "retention",

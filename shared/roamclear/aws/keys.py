@@ -63,7 +63,7 @@ def received(issuer: str, at: datetime) -> str:
 
 
 def sweep_mark(issuer: str) -> Key:
-    """The day from which the sweep looks for bodies without a session (clearing table)."""
+    """The instant from which the sweep looks for bodies without a session (clearing table)."""
     return Key(f"{issuer}#SWEEP", "BODIES")
 
 
@@ -580,9 +580,19 @@ def delivery_entry(issuer_id: str, subject: str, entry_id: str) -> Key:
     return Key(f"{issuer_id}#DELIVERYLOG#{subject}", entry_id)
 
 
-def rate(issuer_id: str, currency: str, day: str) -> Key:
-    """A published exchange rate per euro, once per currency and day."""
-    return Key(f"{issuer_id}#RATE#{currency}", day)
+def rate(issuer_id: str, currency: str, day: str, number: int = 0) -> Key:
+    """A published exchange rate per euro, once per currency and day; a correction stands behind it by its number."""
+    return Key(f"{issuer_id}#RATE#{currency}", f"{day}#{number:03d}" if number else day)
+
+
+def rates_published(issuer_id: str, day: str) -> Key:
+    """What the ECB published for a day as a whole."""
+    return Key(f"{issuer_id}#RATESPUBLISHED", day)
+
+
+def rate_correction(issuer_id: str, correction_id: str) -> Key:
+    """Another value for a stored rate, waiting or decided."""
+    return Key(f"{issuer_id}#RATECORRECTION", correction_id)
 
 
 def calendar_year(issuer_id: str, code: str, year: int, number: int) -> Key:

@@ -36,7 +36,7 @@ def stated(ctx: Context, run: Run, draft: InvoiceDocument) -> InvoiceDocument:
             f"be stated in {national} (Art. 230)",
             severity="HIGH",
             partner=run.contract_id,
-            next_action="record the published rate, then resume the run",
+            next_action="look at refresh_rates or record the published rate, then resume the run",
         )
         return draft
     journal.resolve(ctx, run.issuer_id, kind, run.run_id, by="system:close", reason="the rate is stored")

@@ -301,6 +301,14 @@ def documents(db: Database, issuer_id: str) -> list[Document]:
     return _documents(db, db.rows(Table.CLEARING, keys.documents(issuer_id), index="gsi1"))
 
 
+def documents_issued(db: Database, issuer_id: str, first: date, last: date) -> list[Document]:
+    """The documents issued on the days of a span, both inclusive, in order of issue."""
+    # "$" stands behind "#": the last day's documents are included.
+    after, before = first.isoformat(), f"{last.isoformat()}$"
+    rows = db.rows(Table.CLEARING, keys.documents(issuer_id), index="gsi1", after=after, before=before)
+    return _documents(db, rows)
+
+
 def open_documents(db: Database, issuer_id: str, contract_id: str) -> list[Document]:
     """Unpaid documents of a contract, the earliest due first."""
     found = _documents(db, db.rows(Table.CLEARING, keys.open_items(issuer_id, contract_id), index="gsi2"))

@@ -1,4 +1,4 @@
-"""Recording published rates and converting by them."""
+"""Recording published rates and converting by them; ``corrections`` replaces a wrong one."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def record(ctx: Context, actor: Actor, issuer_id: str, day: date, rates: Mapping
 
 
 def listed(ctx: Context, actor: Actor, issuer_id: str, currency: str, first: date, last: date) -> list[Rate]:
-    """The stored rates of a currency between two days, the latest first."""
+    """The stored rates of a currency between two days with their corrections, the latest first."""
     authorise(actor, Right.RUN_VIEW, issuer_id)
     return store.between(ctx.db, issuer_id, currency, first, last)
 
 
 def convert(ctx: Context, issuer_id: str, amount: Money, target: str, day: date) -> Converted | None:
-    """An amount by the latest rates published until a day; None where no stored ones are young enough."""
+    """An amount by the latest rates published until a day; None where the stored ones are not the latest (Art. 91)."""
     wanted = sorted({amount.currency, target} - {rules.BASE})
     known = {
-        currency: {rate.day: rate for rate in store.between(ctx.db, issuer_id, currency, rules.earliest(day), day)}
+        currency: rules.in_force(store.between(ctx.db, issuer_id, currency, rules.earliest(day), day))
         for currency in wanted
     }
     days = set.intersection(*(set(found) for found in known.values())) if known else set()
@@ -82,10 +82,10 @@ def _save(ctx: Context, actor: Actor, made: Rate) -> Rate:
     except ConditionFailed as lost:
         if lost.table != Table.CLEARING:
             raise
-    known = store.find(ctx.db, made.issuer_id, made.currency, made.day)
-    if known is None or known.rate != made.rate:
+    known = store.of_day(ctx.db, made.issuer_id, made.currency, made.day)
+    if not known or known[-1].rate != made.rate:
         raise Conflict(
-            f"another rate is stored for {made.currency} on {made.day.isoformat()}",
-            stored=str(known.rate) if known else "",
+            f"another rate is stored for {made.currency} on {made.day.isoformat()}; it is corrected by two persons",
+            stored=str(known[-1].rate) if known else "",
         )
-    return known
+    return known[-1]
