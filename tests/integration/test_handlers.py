@@ -197,7 +197,9 @@ def test_a_step_that_gave_up_is_marked_once(house: Stage) -> None:
 
 def test_an_approval_before_its_gate_is_passed_on(house: Stage) -> None:
     play(house, 5)
-    assert Api(house).call("POST", f"/v1/runs/{RUN}/approve", "FINANCE_APPROVER").status == 200
+    seen = Api(house).call("GET", f"/v1/runs/{RUN}/draft", "FINANCE_APPROVER").body["content_hash"]
+    answer = Api(house).call("POST", f"/v1/runs/{RUN}/approve", "FINANCE_APPROVER", {"content_hash": seen})
+    assert answer.status == 200
     event = sample("park_run", "approved")
     assert call("park_run", event) == {"parked": "APPROVED"}
     assert house.workflows.completed == [(event["task_token"], {"run_id": RUN, "gate": "APPROVED"})]
@@ -450,7 +452,9 @@ def test_the_json_api_answers_its_samples(house: Stage) -> None:
     event = sample("finance_api", "put_issuer", sub=api.actor("ADMIN", None), token="t")
     answers = [call("finance_api", event) for _ in range(2)]
     assert [a["statusCode"] for a in answers] == [200, 200]
-    event = sample("finance_api", "post_approve", sub=api.actor("FINANCE_APPROVER", None), token="t")
+    seen = api.call("GET", f"/v1/runs/{RUN}/draft", "FINANCE_APPROVER").body["content_hash"]
+    who = api.actor("FINANCE_APPROVER", None)
+    event = sample("finance_api", "post_approve", sub=who, token="t", content_hash=seen)
     assert call("finance_api", event)["statusCode"] == 200
     assert billing.run(house.ctx, b.ISSUER, RUN).approved_by == "finance_approver"
 

@@ -12,7 +12,7 @@ import pypdf
 import pytest
 
 from functions.rehearse import handler as function
-from roamclear.billing import notices
+from roamclear.billing import drafts, notices
 from roamclear.billing import service as billing
 from roamclear.billing.model import Run, RunState
 from roamclear.facts import service as facts
@@ -136,7 +136,8 @@ def test_a_run_that_waits_for_approval_has_drafts_once(memory: Stage) -> None:
     with pytest.raises(NotFound):
         service.rehearsal(memory.ctx, b.emsp_user(), b.ISSUER, drawn.rehearsal_id)
     # Approving assigns the number.
-    billing.approve(memory.ctx, b.actor(Role.FINANCE_APPROVER), b.ISSUER, run.run_id)
+    seen = drafts.content_hash(memory.ctx, billing.run(memory.ctx, b.ISSUER, run.run_id))
+    billing.approve(memory.ctx, b.actor(Role.FINANCE_APPROVER), b.ISSUER, run.run_id, seen)
     issued = billing.issue(memory.ctx, b.ISSUER, run.run_id, lambda document: [])
     assert issued.numbers == ("VW-2026-000001",)
     assert billing.document(memory.ctx, b.ISSUER, issued.numbers[0]).net == preview.documents[0].net

@@ -13,6 +13,7 @@ from unittest import mock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from roamclear.billing import drafts
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document, Run, RunRequest, RunState
 from roamclear.contracts import service as contracts
@@ -178,7 +179,8 @@ def close(stage: Stage, wanted: RunRequest, until: str) -> Run:
         billing.park(ctx, b.ISSUER, run.run_id, "APPROVED", f"token-{run.run_id}")
         run = billing.run(ctx, b.ISSUER, run.run_id)
     if until == "ISSUED" and run.state is RunState.AWAITING_APPROVAL:
-        run = billing.approve(ctx, b.actor(Role.FINANCE_APPROVER), b.ISSUER, run.run_id)
+        seen = drafts.content_hash(ctx, run)
+        run = billing.approve(ctx, b.actor(Role.FINANCE_APPROVER), b.ISSUER, run.run_id, seen)
     return billing.issue(ctx, b.ISSUER, run.run_id, missing) if until == "ISSUED" else run
 
 

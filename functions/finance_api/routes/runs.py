@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
@@ -11,14 +11,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
 from functions.finance_api.pages import after_of, cursor_of, limit_of, page
-from roamclear.billing import early, reminders, self_billing, slices
+from roamclear.billing import drafts, early, reminders, self_billing, slices
 from roamclear.billing import service as billing
-from roamclear.billing.model import Document
+from roamclear.billing.model import Document, Recipient
 from roamclear.deliveries import service as deliveries
 from roamclear.kernel.errors import InvalidInput, NotFound
 from roamclear.kernel.time import format_instant, parse_instant
 from roamclear.packages import exporting, resend
 from roamclear.rehearsal import service as rehearsal
+
+if TYPE_CHECKING:
+    from functions.finance_api.answers import DocumentTold, Items, Members, Paged, RehearsalHead, RunFiles, SentTold
+    from roamclear.billing.model import Run
+    from roamclear.packages.model import CopyRequest
+    from roamclear.rehearsal.model import DraftView
 
 router = APIGatewayHttpRouter()
 #: A link of the console lives an hour (product.md row 64).
@@ -26,7 +32,7 @@ _LINK_SECONDS = 3600
 
 
 @router.get("/runs")
-def list_runs() -> Response[str]:
+def list_runs() -> Response[Paged[Run]]:
     """All runs by the end of their period; ``limit`` and ``cursor`` page it."""
     request = Request(router)
     actor = request.actor
@@ -37,7 +43,7 @@ def list_runs() -> Response[str]:
 
 
 @router.get("/runs/<run_id>")
-def get_run(run_id: str) -> Response[str]:
+def get_run(run_id: str) -> Response[Run]:
     """One run."""
     request = Request(router)
     actor = request.actor
@@ -47,7 +53,7 @@ def get_run(run_id: str) -> Response[str]:
 
 
 @router.get("/runs/<run_id>/sessions")
-def get_members(run_id: str) -> Response[str]:
+def get_members(run_id: str) -> Response[Members]:
     """The sessions of a run now and the fees they would be charged, and those that left it, with the reason.
 
     ``limit`` and ``cursor`` page the sessions; what left and the fees stand on the first page.
@@ -68,7 +74,7 @@ def get_members(run_id: str) -> Response[str]:
 
 
 @router.get("/runs/<run_id>/export")
-def export_run(run_id: str) -> Response[str]:
+def export_run(run_id: str) -> Response[RunFiles]:
     """The list of a run as a file; 202 while it is drawn: ask again, with the ``as_of`` of the answer or without."""
     request = Request(router)
     actor = request.actor
@@ -81,7 +87,7 @@ def export_run(run_id: str) -> Response[str]:
 
 
 @router.post("/runs/<run_id>/rehearse")
-def rehearse_run(run_id: str) -> Response[str]:
+def rehearse_run(run_id: str) -> Response[RehearsalHead]:
     """Rehearse a run: its pro-forma or its drafts are at ``GET /rehearsals/{id}`` a moment later."""
     request = Request(router)
     actor = request.actor
@@ -91,7 +97,7 @@ def rehearse_run(run_id: str) -> Response[str]:
 
 
 @router.post("/runs/<run_id>/review")
-def review_run(run_id: str) -> Response[str]:
+def review_run(run_id: str) -> Response[Run]:
     """The eMSP says that it reviewed its open window."""
     request = Request(router)
     actor = request.actor
@@ -100,11 +106,6 @@ def review_run(run_id: str) -> Response[str]:
     return answer(found, without=request.withheld(actor, issuer_id))
 
 
-@router.post("/runs/<run_id>/approve")
-def approve_run(run_id: str) -> Response[str]:
-    """Let a run that waits for approval go on to its documents."""
-    request = Request(router)
-    actor = request.actor
 @router.post("/runs/<run_id>/accept")
 def accept_run(run_id: str) -> Response[Run]:
     """The eMSP accepts all of its list and closes its window now, where the contract allows it; it is final."""
@@ -115,7 +116,38 @@ def accept_run(run_id: str) -> Response[Run]:
     return answer(made, without=request.withheld(actor, issuer_id))
 
 
-    return answer(billing.approve(request.ctx, actor, request.issuer_of(actor), run_id))
+@router.get("/runs/<run_id>/draft")
+def get_draft(run_id: str) -> Response[DraftView]:
+    """What would be approved now: to whom it goes, the hash of all it says, and the rehearsal that drew it."""
+    request = Request(router)
+    actor = request.actor
+    return answer(rehearsal.draft_of(request.ctx, actor, request.issuer_of(actor), run_id))
+
+
+@router.put("/runs/<run_id>/recipient")
+def put_recipient(run_id: str) -> Response[Run]:
+    """Say to whom the documents of a run that waits for approval go; the contract stays as it is."""
+    request = Request(router)
+    actor = request.actor
+    wanted = request.read(Recipient)
+    return answer(drafts.address_to(request.ctx, actor, request.issuer_of(actor), run_id, wanted))
+
+
+class ApprovalBody(BaseModel):
+    """The draft that was looked at, by its ``content_hash``; another one is 412."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    content_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+@router.post("/runs/<run_id>/approve")
+def approve_run(run_id: str) -> Response[Run]:
+    """Let a run that waits for approval go on to exactly the documents that were looked at."""
+    request = Request(router)
+    actor = request.actor
+    body = request.read(ApprovalBody)
+    return answer(billing.approve(request.ctx, actor, request.issuer_of(actor), run_id, body.content_hash))
 
 
 class NoticeBody(BaseModel):
@@ -128,7 +160,7 @@ class NoticeBody(BaseModel):
 
 
 @router.post("/runs/<run_id>/notice")
-def post_notice(run_id: str) -> Response[str]:
+def post_notice(run_id: str) -> Response[Run]:
     """Tell other contacts (the window starts again), or record other proof that the eMSP was told."""
     request = Request(router)
     actor = request.actor
@@ -140,7 +172,7 @@ def post_notice(run_id: str) -> Response[str]:
 
 
 @router.post("/runs/<run_id>/resume")
-def resume_run(run_id: str) -> Response[str]:
+def resume_run(run_id: str) -> Response[Run]:
     """Start a run again whose step gave up; what was done stays done."""
     request = Request(router)
     actor = request.actor
@@ -148,7 +180,7 @@ def resume_run(run_id: str) -> Response[str]:
 
 
 @router.get("/invoices")
-def list_documents() -> Response[str]:
+def list_documents() -> Response[Paged[Document]]:
     """Issued documents in order of issue; ``limit`` and ``cursor`` page it."""
     request = Request(router)
     actor = request.actor
@@ -157,7 +189,7 @@ def list_documents() -> Response[str]:
 
 
 @router.get("/invoices/<number>")
-def get_document(number: str) -> Response[str]:
+def get_document(number: str) -> Response[DocumentTold]:
     """A document with signed links to its files."""
     request = Request(router)
     actor = request.actor
@@ -184,7 +216,7 @@ class ResendBody(BaseModel):
 
 
 @router.post("/invoices/<number>/resend")
-def post_resend(number: str) -> Response[str]:
+def post_resend(number: str) -> Response[CopyRequest]:
     """Have a document drawn as COPY and mailed again within minutes; the original stays as it is."""
     request = Request(router)
     actor = request.actor
@@ -203,7 +235,7 @@ class ObjectionBody(BaseModel):
 
 
 @router.post("/invoices/<number>/accept")
-def accept_self_billed(number: str) -> Response[str]:
+def accept_self_billed(number: str) -> Response[Document]:
     """The supplier accepts a document that we drew up in its name; then it is paid."""
     request = Request(router)
     actor = request.actor
@@ -211,7 +243,7 @@ def accept_self_billed(number: str) -> Response[str]:
 
 
 @router.post("/invoices/<number>/object")
-def object_to_self_billed(number: str) -> Response[str]:
+def object_to_self_billed(number: str) -> Response[Document]:
     """The supplier objects to a document that we drew up in its name; then it is not paid."""
     request = Request(router)
     actor = request.actor
@@ -220,7 +252,7 @@ def object_to_self_billed(number: str) -> Response[str]:
 
 
 @router.get("/invoices/<number>/deliveries")
-def list_deliveries(number: str) -> Response[str]:
+def list_deliveries(number: str) -> Response[Items[SentTold]]:
     """What left of a document and what came back of it, oldest first."""
     request = Request(router)
     actor = request.actor
@@ -230,7 +262,7 @@ def list_deliveries(number: str) -> Response[str]:
 
 
 @router.get("/document-by-reference")
-def find_document() -> Response[str]:
+def find_document() -> Response[Document]:
     """The document of a number or RF reference in any spelling."""
     request = Request(router)
     actor = request.actor

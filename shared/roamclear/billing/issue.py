@@ -14,9 +14,11 @@ from roamclear.audit import service as audit
 from roamclear.billing import (
     carry,
     chain,
+    drafts,
     national_vat,
     papers,
     parts,
+    recipients,
     rules,
     self_billing,
     store,
@@ -67,8 +69,9 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof, time_left: Ti
     if run.state not in (RunState.LOCKED, RunState.FINALISING):
         return run
     issuer = identity.issuer(ctx, issuer_id)
+    drafts.require_approved(ctx, run)
     # Prices stay as they were locked; who stands on the document is decided now.
-    terms = _terms(ctx, run)
+    terms = recipients.addressed(_terms(ctx, run), recipients.of(ctx, run))
     run = carry.settle(ctx, run)
     if run.state is not RunState.FINALISING:
         return run
@@ -126,6 +129,7 @@ def _issue_part(
         amended=_amended(ctx, run, part.sums, type_code),
         not_included=left_out,
         payment=self_billing.payment(ctx, run.issuer_id, terms.terms),
+        recipient=recipients.of(ctx, run),
     )
     draft = national_vat.stated(ctx, run, draft)
     holder = rules.placeholder(issuer.number_prefix, type_code, today.year)

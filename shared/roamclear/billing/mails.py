@@ -6,6 +6,7 @@ import hashlib
 from datetime import timedelta
 from typing import Any
 
+from roamclear.billing import recipients, rules
 from roamclear.billing.model import Document, Run
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Terms
@@ -102,7 +103,10 @@ def _written(ctx: Context, run: Run, kind: MailKind, key: str, facts: dict[str, 
     mode.require_normal(ctx)
     brand = mail_brand(ctx, identity.issuer(ctx, run.issuer_id))
     today = local_date(ctx.now(), run.zone)
-    terms = contracts.terms_at(ctx, run.issuer_id, run.contract_id, today).terms  # decision 0019
+    version = contracts.terms_at(ctx, run.issuer_id, run.contract_id, today)  # decision 0019
+    if kind is MailKind.INVOICE_PACKAGE:
+        version = recipients.addressed(version, recipients.of(ctx, run))
+    terms = version.terms
     return compose(kind, MailLanguage(terms.language), brand, _facts(ctx, run, terms, key, facts))
 
 

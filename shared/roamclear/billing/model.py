@@ -6,11 +6,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from roamclear.cdrs.lists import RouteSum
 from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.vat import Standing
+from roamclear.identity.issuer import Address
 from roamclear.kernel.money import Money
 from roamclear.kernel.record import Record
 
@@ -63,6 +64,27 @@ class RunRequest(Record):
         return f"{self.contract_id}.{self.period}.{self.kind}"
 
 
+class Recipient(Record):
+    """To whom the documents of one run go; what is left out stays the contract's.
+
+    ``buyer_reference`` is BT-10, ``order_reference`` BT-13 (the purchase order), ``note`` BT-22.
+    """
+
+    legal_name: str | None = Field(None, min_length=1, max_length=140)
+    address: Address | None = None
+    buyer_reference: str | None = Field(None, min_length=1, max_length=140)
+    order_reference: str | None = Field(None, min_length=1, max_length=140)
+    note: str | None = Field(None, min_length=1, max_length=500)
+    contact_emails: tuple[str, ...] | None = Field(None, min_length=1, max_length=10)
+
+    @field_validator("legal_name", "buyer_reference", "order_reference", "note")
+    @classmethod
+    def _printable(cls, value: str | None) -> str | None:
+        if value is not None and not (value.isprintable() and value.strip()):
+            raise ValueError("one line of printable characters")
+        return value
+
+
 class Run(Record):
     """One close of one contract and period, or (kind ``CORR``) one correction of a document of it, without a window.
 
@@ -110,6 +132,11 @@ class Run(Record):
     billed_by: str | None = None
     approval_token: str | None = None
     approved_by: str | None = None
+    approved_hash: str | None = None
+    approval_lapsed: bool | None = None
+    recipient: Recipient | None = None
+    recipient_by: str | None = None
+    draft_changed: int = 0
     corrects: str | None = None
     reason: str | None = None
     resumed: int = 0
@@ -121,6 +148,25 @@ class Run(Record):
         """What starts this run, and starts it again."""
         contract_id, period, kind = self.run_id.split(".")
         return RunRequest(issuer_id=self.issuer_id, contract_id=contract_id, period=period, kind=kind)
+
+
+class Draft(Record):
+    """What waits for an approval: ``content_hash`` names all that the documents would say; the rest is whom they go to.
+
+    ``changed`` is what was said on the draft, by ``changed_by``, who may not approve it.
+    """
+
+    run_id: str
+    state: RunState
+    content_hash: str
+    legal_name: str
+    address: Address
+    buyer_reference: str | None = None
+    order_reference: str | None = None
+    note: str | None = None
+    contact_emails: tuple[str, ...]
+    changed: Recipient | None = None
+    changed_by: str | None = None
 
 
 class Member(Record):

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from roamclear.billing import fee_lines, rules
-from roamclear.billing.model import Document, Run
+from roamclear.billing.model import Document, Recipient, Run
 from roamclear.billing.sums import Lines, LineSum
 from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion, Counterparty
@@ -50,6 +50,7 @@ def invoice(
     amended: Sequence[Document] = (),
     not_included: int = 0,
     payment: doc.Payment | None = None,
+    recipient: Recipient | None = None,
 ) -> doc.InvoiceDocument:
     """The document of a run without its number; a credit note states positive amounts.
 
@@ -81,7 +82,8 @@ def invoice(
         buyer_reference=terms.terms.counterparty.buyer_reference,
         contract_reference=run.contract_id,
         preceding=tuple(doc.Preceding(number=d.number, issue_date=d.issue_date) for d in amended),
-        notes=fee_lines.notes(carried, language),
+        order_reference=recipient.order_reference if recipient else None,
+        notes=(*((recipient.note,) if recipient and recipient.note else ()), *fee_lines.notes(carried, language)),
         window=window(run, not_included),
         branding=branding(issuer),
         correction_reason=run.reason,

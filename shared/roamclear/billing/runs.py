@@ -134,10 +134,14 @@ def park(ctx: Context, issuer_id: str, run_id: str, gate: str, task_token: str) 
 
 def _park_for_approval(ctx: Context, run: Run, task_token: str) -> None:
     """Wait for a person; one who was faster than this step is not waited for."""
-    columns = {"state": RunState.AWAITING_APPROVAL, "approval_token": task_token}
-    update = store.run_update(run, (RunState.LOCKED, RunState.AWAITING_APPROVAL), **columns)
+    columns: dict[str, object] = {"approval_token": task_token}
+    waiting: tuple[RunState, ...] = (RunState.FINALISING,)
+    if run.state is not RunState.FINALISING:
+        columns["state"] = RunState.AWAITING_APPROVAL
+        waiting = (RunState.LOCKED, RunState.AWAITING_APPROVAL)
+    update = store.run_update(run, waiting, **columns)
     # A token that takes the place of an older one is no news.
-    told = [store.fact(run, ctx.now(), "run.awaits_approval")] if run.state is RunState.LOCKED else []
+    told = [] if run.state is RunState.AWAITING_APPROVAL else [store.fact(run, ctx.now(), "run.awaits_approval")]
     try:
         ctx.db.transact([store.only_once(update, "approved_by"), *told])
     except ConditionFailed:

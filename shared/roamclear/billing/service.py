@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from roamclear.audit import service as audit
 from roamclear.billing import notices, rules, store
 from roamclear.billing.chain import documents_of
 from roamclear.billing.charges import fees_net
@@ -13,6 +12,7 @@ from roamclear.billing.corrections import credit_at_once
 from roamclear.billing.corrections import start as start_correction
 from roamclear.billing.crediting import fill
 from roamclear.billing.crediting import settle as settle_correction
+from roamclear.billing.drafts import approve, let_through
 from roamclear.billing.issue import issue
 from roamclear.billing.locking import lock
 from roamclear.billing.mails import mail_brand
@@ -45,7 +45,7 @@ from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, InvariantBroken, NotFound
 from roamclear.kernel.ids import rf_reference
-from roamclear.kernel.retry import TimeLeft, again_on_race, always
+from roamclear.kernel.retry import TimeLeft, always
 from roamclear.kernel.writes import Put
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Row",
     "Rows",
     "Step",
+    "approve",
     "billed_by",
     "by_reference",
     "chunks",
@@ -173,28 +174,6 @@ def lock_outcome(ctx: Context, issuer_id: str, run_id: str, time_left: TimeLeft 
     terms = contracts.version(ctx, issuer_id, found.contract_id, found.contract_version).terms
     needs_approval = not terms.auto_issue and found.approved_by is None
     return {"outcome": "LOCKED", "locked": found.locked, "needs_approval": needs_approval}
-
-
-def approve(ctx: Context, actor: Actor, issuer_id: str, run_id: str) -> Run:
-    """A second pair of eyes lets a run with approval go on to its documents (product.md row 55)."""
-    authorise(actor, Right.RUN_APPROVE, issuer_id)
-    return let_through(ctx, issuer_id, run_id, by=actor.actor_id)
-
-
-def let_through(ctx: Context, issuer_id: str, run_id: str, *, by: str) -> Run:
-    """The approval itself; a rehearsal plays it, whoever else calls this has asked for the right."""
-
-    def attempt() -> None:
-        found = run(ctx, issuer_id, run_id)
-        log = audit.entry(ctx, issuer_id=issuer_id, kind="RUN", object_id=run_id, actor_id=by, action="APPROVED")
-        states = (RunState.LOCKED, RunState.AWAITING_APPROVAL)
-        ctx.db.transact([store.run_update(found, states, state=RunState.LOCKED, approved_by=by), log])
-
-    again_on_race(attempt)
-    found = run(ctx, issuer_id, run_id)
-    if found.approval_token:
-        ctx.workflows.complete(found.approval_token, {"run_id": run_id, "gate": "APPROVED"})
-    return found
 
 
 def find_document(ctx: Context, actor: Actor, issuer_id: str, text: str) -> Document | None:

@@ -123,17 +123,18 @@ def _opened(ctx: Context, row: Row) -> None:
     reminders.plan(ctx, row["issuer_id"], row["payload"]["run_id"])
 
 
-def _awaits_approval(ctx: Context, row: Row) -> None:
 def _accepted_early(ctx: Context, row: Row) -> None:
     early.follow(ctx, row["issuer_id"], row["payload"]["run_id"])
 
 
+def _awaits_approval(ctx: Context, row: Row) -> None:
     rehearsal.draft(ctx, row["issuer_id"], row["payload"]["run_id"])
 
 
 #: A fact that is not named here has no consumer yet and is acknowledged as it is.
 CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "run.awaits_approval": _awaits_approval,
+    "run.draft_changed": _awaits_approval,
     "evse.assigned": _assigned,
     "evse.registered": _registered,
     "account.deactivated": _deactivated,
@@ -141,8 +142,8 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "contract.backdated": _backdated,
     "cdrs.job_step": _job_step,
     "window.opened": _opened,
-    "dispute.created": disputes.tell,
     "window.accepted": _accepted_early,
+    "dispute.created": disputes.tell,
     "dispute.list_filed": disputes.tell,
     "dispute.updated": disputes.tell,
     "dispute.commented": disputes.tell,

@@ -88,7 +88,7 @@ def _act(made: Shadow, request: RunRequest, proof: Proof) -> Ending:
         _forward(made, run.closes_at_utc + LOCK_AFTER)
     outcome = billing.lock_outcome(ctx, issuer_id, run_id)
     run = billing.run(ctx, issuer_id, run_id)
-    if run.state is RunState.AWAITING_APPROVAL:
+    if run.state is RunState.AWAITING_APPROVAL or run.approval_lapsed:
         run = billing.let_through(ctx, issuer_id, run_id, by="system:rehearsal")
     run = billing.issue(ctx, issuer_id, run_id, proof)
     if stands is not None:

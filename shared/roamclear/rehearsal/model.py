@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from roamclear.billing.model import Draft
 from roamclear.kernel.money import Money
 from roamclear.kernel.record import Record
 
@@ -44,6 +45,13 @@ class Rehearsal(Record):
     def subject(self) -> str:
         """What is rehearsed, as lists name it."""
         return self.run_id or (f"PERIOD#{self.period}" if self.period else "ALL")
+
+
+class DraftView(Draft):
+    """A draft as it is shown: which rehearsal drew, or draws, exactly this content."""
+
+    rehearsal_id: str | None = None
+    drawn: bool = False
 
 
 class DocumentPreview(Record):

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from roamclear.audit import service as audit
+from roamclear.billing import drafts
 from roamclear.billing import service as billing
 from roamclear.billing.model import Run, RunState
 from roamclear.identity.model import Actor, Right, Scope
@@ -26,7 +27,7 @@ from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import Table
 from roamclear.rehearsal import store
 from roamclear.rehearsal.acting import OVER
-from roamclear.rehearsal.model import Rehearsal, Result, RunPreview, State
+from roamclear.rehearsal.model import DraftView, Rehearsal, Result, RunPreview, State
 
 #: A request in the inbox, and a result in the exports.
 FOLDER = "rehearse/"
@@ -87,10 +88,23 @@ def rehearse_all(ctx: Context, actor: Actor, issuer_id: str, request: Request) -
 
 
 def draft(ctx: Context, issuer_id: str, run_id: str) -> None:
-    """Draw the drafts of a run that waits for approval, once per lock (product.md row 55); again is the same."""
+    """Draw the drafts of a run that waits for approval, once per content (product.md row 55); again is the same."""
     run = billing.run(ctx, issuer_id, run_id)
-    if run.state is RunState.AWAITING_APPROVAL:
-        _ask(ctx, "system:close", _of_run(run, "system:close", ctx.now(), f"DRAFT#{run.manifest}"))
+    if run.approved_by is None and (run.state is RunState.AWAITING_APPROVAL or run.approval_lapsed):
+        _ask(ctx, "system:close", _draft(ctx, run, drafts.content_hash(ctx, run)))
+
+
+def draft_of(ctx: Context, actor: Actor, issuer_id: str, run_id: str) -> DraftView:
+    """The draft that would be approved now, with the rehearsal that drew exactly this content, where one did."""
+    found = drafts.draft(ctx, actor, issuer_id, run_id)
+    wanted = _draft(ctx, billing.run(ctx, issuer_id, run_id), found.content_hash)
+    drawn = store.find(ctx.db, issuer_id, wanted.rehearsal_id)
+    known = {"rehearsal_id": drawn.rehearsal_id, "drawn": drawn.state is State.DONE} if drawn is not None else {}
+    return DraftView.model_validate({**dict(found), **known})
+
+
+def _draft(ctx: Context, run: Run, content_hash: str) -> Rehearsal:
+    return _of_run(run, "system:close", ctx.now(), f"DRAFT#{content_hash}")
 
 
 def _of_run(run: Run, asked_by: str, at: datetime, once: str) -> Rehearsal:
