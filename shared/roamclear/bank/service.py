@@ -16,7 +16,6 @@ from roamclear.bank.model import CamtFile, Entry, Limits, PaymentFile, Statement
 from roamclear.bank.pain_rules import breaches as payment_breaches
 from roamclear.bank.remittance import Found, NumberIndex, Strength, find_references, normalise
 from roamclear.bank.statuses import Outcome, advances, outcome, status_of
-from roamclear.kernel.workdays import is_business_day, next_business_day
 
 __all__ = [
     "Found",
@@ -27,9 +26,7 @@ __all__ = [
     "find_references",
     "given_reference",
     "is_bank_reference",
-    "is_business_day",
     "message_kind",
-    "next_business_day",
     "normalise",
     "open_members",
     "outcome",

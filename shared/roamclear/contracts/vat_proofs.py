@@ -42,6 +42,8 @@ def record(ctx: Context, actor: Actor, issuer_id: str, contract_id: str, proof: 
         raise InvalidInput("the VAT id is neither this contract's nor the issuer's", field="vat_id")
     if proof.checked_on > local_date(ctx.now(), issuer.zone):
         raise InvalidInput("the day of the check lies ahead", field="checked_on")
+    if proof.checked_at_utc is not None and local_date(proof.checked_at_utc, issuer.zone) != proof.checked_on:
+        raise InvalidInput("the instant of the check lies on another day", field="checked_at_utc")
 
     by = actor.actor_id
     kept = KeptProof(**proof.model_dump(), source="PERSON", recorded_by=by, recorded_at_utc=ctx.now())
