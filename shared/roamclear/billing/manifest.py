@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from roamclear.cdrs.detail.model import Expired, expired
 from roamclear.contracts.fees import FeeCharge
 from roamclear.kernel import numbers_json
 from roamclear.kernel.errors import InvalidInput
@@ -69,7 +70,11 @@ class Manifest(Record):
 
 
 class Verdict(Record):
-    """What checking came to. ``unknown`` are the digests of bodies that no member has."""
+    """What checking came to. ``unknown`` are the digests of bodies that no member has.
+
+    ``expired`` are the members whose detail was given up after its term: of them only the kept hash can be compared
+    with the leaf, not the bytes.
+    """
 
     holds: bool
     root: str
@@ -78,6 +83,7 @@ class Verdict(Record):
     checked: int
     missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    expired: tuple[Expired, ...] = ()
 
 
 def locked_fee(charge: FeeCharge) -> LockedFee:
@@ -134,20 +140,32 @@ def read(data: bytes) -> Manifest:
 
 
 def verify(manifest: Manifest, bodies: Iterable[bytes]) -> Verdict:
-    """Whether the root fits the list, and every member has its body unchanged."""
+    """Whether the root fits the list, and every member has its body unchanged.
+
+    For a body whose detail has expired stands the hash of what came: the leaf is kept, the bytes are not, and the
+    verdict names it.
+    """
     computed = root_of(manifest.terms, manifest.members, manifest.fees)
     wanted = {m.sha256: m.cdr_ref for m in manifest.members}
-    given = [hashlib.sha256(body).hexdigest() for body in bodies]
-    missing = tuple(sorted(ref for digest, ref in wanted.items() if digest not in set(given)))
-    unknown = tuple(sorted({digest for digest in given if digest not in wanted}))
+    given, left = set[str](), dict[str, Expired]()
+    for body in bodies:
+        gone = expired(body)
+        digest = gone.sha256 if gone is not None else hashlib.sha256(body).hexdigest()
+        if gone is not None and digest in wanted:
+            left[digest] = gone
+        else:
+            given.add(digest)
+    missing = tuple(sorted(ref for digest, ref in wanted.items() if digest not in given and digest not in left))
+    unknown = tuple(sorted(digest for digest in given if digest not in wanted))
     return Verdict(
         holds=computed == manifest.root and not missing and not unknown,
         root=manifest.root,
         computed=computed,
         members=len(manifest.members),
-        checked=len(set(given) & set(wanted)),
+        checked=len(given & set(wanted)),
         missing=missing,
         unknown=unknown,
+        expired=tuple(sorted((e for d, e in left.items() if d not in given), key=lambda e: e.cdr_ref)),
     )
 
 

@@ -60,6 +60,9 @@ class Original(Record):
 
     ``content_hash`` is the SHA-256 of the canonical JSON (rules.md 4, "same content"). ``to_party`` is the receiver
     that the routing headers of the push named (folded), empty where they named none.
+
+    From ``expired_at_utc`` on ``raw`` is what is left of the body after the retention of detail (``cdrs.detail``); both
+    hashes are still those of the body that came.
     """
 
     issuer_id: str
@@ -75,6 +78,7 @@ class Original(Record):
     raw: bytes
     correlation_id: str = ""
     to_party: str = ""
+    expired_at_utc: datetime | None = None
 
 
 class Receipt(StrEnum):
@@ -128,6 +132,7 @@ class Session(Record):
     ``run_id`` makes it a member of a run; ``left_run_id`` is the run it left last, by hold, invalidation or credit.
     ``origin`` is set on rows that we made after the lock (``adjustments``): the CDR whose body stands behind them.
     ``adjustment`` says why they were made, ``borne`` that we bear them alone: no payout account gains or loses.
+    From ``detail_expired_at_utc`` on start and stop are the midnight of their day, EVSE and session id are pseudonyms.
     """
 
     issuer_id: str
@@ -171,6 +176,7 @@ class Session(Record):
     adjustment: str | None = None
     borne: bool = False
     dispute_id: str | None = None
+    detail_expired_at_utc: datetime | None = None
     sha256: str
     changed: int = 0
 

@@ -21,7 +21,7 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Busy, ConditionFailed, NotFound
+from roamclear.kernel.errors import Busy, ConditionFailed, DetailExpired, NotFound
 from roamclear.rating import service as rating
 from roamclear.rating.model import ChargeRecord
 
@@ -47,6 +47,8 @@ def process(ctx: Context, issuer_id: str, cdr_ref: str) -> Session:
     charge = read(body)
     for _ in range(_TRIES):
         known = store.session(ctx.db, issuer_id, cdr_ref)
+    if body.expired_at_utc is not None and (settled := store.session(ctx.db, issuer_id, cdr_ref)) is not None:
+        return settled  # only what was final lost its detail
         if known is not None and (known.billing not in WAITING or known.dispute is not DisputeState.NONE):
             # A disputed session waits for its answer, not for us.
             if known.billing in _TOLD_LATE:
@@ -92,12 +94,20 @@ def price_under(known: Session, body: Original | None, match: Match, evse: Evse 
     charge = read(body)
     if charge.credit or known.zone is None:
         return Priced(reasons=("CREDIT" if charge.credit else "NO_TIME_ZONE",))
+    if body.expired_at_utc is not None:
+        return Priced(reasons=("DETAIL_EXPIRED",))
     zone = evse.zone if evse and evse.zone else known.zone
     return price(charge, match.terms, zone, settling.facts_of(evse, charge))
 
 
 def read(body: Original) -> ChargeRecord:
-    """The normalised CDR of a body."""
+    """The normalised CDR of a body.
+
+    Raises:
+        DetailExpired: its detail was given up after its term.
+    """
+    if body.expired_at_utc is not None:
+        raise DetailExpired("the detail of this CDR has expired", expired_at_utc=body.expired_at_utc)
     raw = numbers_json.loads(zlib.decompress(body.raw))
     return rating.normalise_cdr(raw[0] if isinstance(raw, list) else raw, body.ocpi_version)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from roamclear.audit import service as audit
@@ -22,6 +23,8 @@ from roamclear.kernel.writes import Action, Put, Table
 RACES = (Table.AUDIT, Table.CLEARING)
 #: What a thread holds at most; a longer one is no longer read by anybody.
 MAX_ENTRIES = 200
+#: Details of an act that are a person's own words.
+_WORDS = frozenset({"text", "answer", "name"})
 
 
 def found(ctx: Context, scope: Scope, issuer_id: str, number: str) -> Dispute:
@@ -174,7 +177,11 @@ def commit(ctx: Context, actions: list[Action], window: Window, *, check_at: int
 
 
 def log(ctx: Context, actor: Actor, made: Dispute, action: str, details: dict[str, Any]) -> Put:
-    """The audit entry of an act; it goes into the transaction of the change."""
+    """The audit entry of an act; it goes into the transaction of the change.
+
+    What people wrote stands there as its hash: the thread holds the words and gives them up after their term, an audit
+    entry and its locked copy never go.
+    """
     return audit.entry(
         ctx,
         issuer_id=made.issuer_id,
@@ -182,8 +189,14 @@ def log(ctx: Context, actor: Actor, made: Dispute, action: str, details: dict[st
         object_id=made.dispute_id,
         actor_id=actor.actor_id,
         action=action,
-        details=details,
+        details=dict(_hashed(name, value) for name, value in details.items()),
     )
+
+
+def _hashed(name: str, value: Any) -> tuple[str, Any]:
+    if name in _WORDS and isinstance(value, str) and value:
+        return f"{name}_sha256", hashlib.sha256(value.encode()).hexdigest()
+    return name, value
 
 
 def worded(text: str, field: str, *, most: int = 4000) -> str:

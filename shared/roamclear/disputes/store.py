@@ -227,6 +227,18 @@ def evidence_replace(made: Evidence) -> Put:
     return Put(Table.CLEARING, key, made.dump(), when=(When("state", "=", "PENDING"),))
 
 
+def evidence_expired(made: Evidence) -> Put:
+    """A file whose bytes were given up."""
+    key = keys.dispute_file(made.issuer_id, made.dispute_id, made.number)
+    return Put(Table.CLEARING, key, made.dump(), when=(When("pk", "exists"),))
+
+
+def entry_expired(made: Entry) -> Put:
+    """A word of the thread whose text was given up."""
+    key = keys.dispute_entry(made.issuer_id, made.dispute_id, made.number)
+    return Put(Table.CLEARING, key, made.dump(), when=(When("pk", "exists"),))
+
+
 def claim_list(db: Database, issuer_id: str, list_id: str) -> ClaimList | None:
     """An announced file of disputes or None."""
     row = db.get(Table.CLEARING, keys.dispute_list(issuer_id, list_id))

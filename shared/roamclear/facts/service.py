@@ -25,6 +25,7 @@ from roamclear.ocpi import claims as record_claims
 from roamclear.ocpi import reconciliation as invoice_records
 from roamclear.payouts import mails as payout_mails
 from roamclear.payouts import service as payouts
+from roamclear.privacy import service as privacy
 from roamclear.reconciliation import service as reconciliation
 from roamclear.rehearsal import service as rehearsal
 from roamclear.retention import service as retention
@@ -184,11 +185,14 @@ def took_in(ctx: Context, row: Row, *, listeners: Listeners | None = None) -> No
             listeners.tell(made)
     elif sk.startswith("CONFLICT#"):
         journal.raise_once(
+    if "expired_at_utc" in row:
+        return  # nothing came: its detail was given up after its term
             ctx,
             issuer_id,
             ExceptionType.CDR_ID_CONFLICT,
             f"{row['cdr_ref']}#{row['sha256'][:16]}",
             "another content came under the id of a known CDR; the first one stays",
+        privacy.came_later(ctx, issuer_id, row["cdr_ref"])
             partner=row["partner_id"],
             next_action="the CPO credits the CDR and sends a new one",
             details={"cdr_ref": row["cdr_ref"], "sha256": row["sha256"]},

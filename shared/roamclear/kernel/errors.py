@@ -69,6 +69,12 @@ class Locked(Conflict):
     code = "LOCKED"
 
 
+class DetailExpired(Conflict):
+    """The detail of a session was given up after its term; ``expired_at_utc`` says when (product.md row 139)."""
+
+    code = "DETAIL_EXPIRED"
+
+
 class Stale(Conflict):
     """The caller changed an object it had not read in its present state (If-Match, RFC 9110)."""
 

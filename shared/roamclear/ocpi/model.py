@@ -68,7 +68,10 @@ class Pushed:
 
 
 class IngestEntry(Record):
-    """A refused message of a known partner; ``raw`` is zlib of the first part, ``parts`` counts further rows."""
+    """A refused message of a known partner; ``raw`` is zlib of the first part, ``parts`` counts further rows.
+
+    From ``expired_at_utc`` on its body is given up; ``sha256`` stays that of the bytes that came.
+    """
 
     issuer_id: str
     partner_id: str
@@ -88,6 +91,7 @@ class IngestEntry(Record):
     ocpi_code: int
     correlation_id: str = ""
     sandbox: bool = False
+    expired_at_utc: datetime | None = None
 
 
 class StoredObject(Record):

@@ -70,7 +70,7 @@ def stored_cdr(
     else:
         found = cdrs.original(ctx, credential.issuer_id, ref)
         emsp = _reader(ctx, credential, party, ref)
-    if found is None or emsp is None:
+    if found is None or emsp is None or found.expired_at_utc is not None:
         raise NotFound("no such CDR")
     return body_in(found, version, emsp)
 
@@ -178,7 +178,9 @@ def _bodies(
     last: str | None = None
     for (key, emsp_party), ref in zip(found, refs, strict=True):
         original = known.get(ref) or cdrs.original(ctx, issuer_id, ref)
-        body = body_in(original, version, emsp_party) if original is not None else b""
+        # A CDR is served unchanged or, after the term of its detail, not at all.
+        there = original is not None and original.expired_at_utc is None
+        body = body_in(original, version, emsp_party) if original is not None and there else b""
         if bodies and size + len(body) > MAX_BYTES:
             break
         if body:

@@ -12,7 +12,7 @@ from roamclear.cdrs.model import Original, Receipt
 from roamclear.kernel.context import Context, Database, Row
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.time import parse_instant, sort_instant
-from roamclear.kernel.writes import ABSENT, Key, Put, Table, Update, When
+from roamclear.kernel.writes import ABSENT, Key, Put, Remove, Table, Update, When
 from roamclear.ocpi.model import (
     ROW_LIMIT_BYTES,
     BenchMessage,
@@ -55,6 +55,15 @@ def refused_body(db: Database, entry: IngestEntry) -> bytes:
         else []
     )
     return zlib.decompress(b"".join([entry.raw, *rest]))
+
+
+def refused_expired(db: Database, entry: IngestEntry) -> None:
+    """A refused message without its body: what it was refused for stays, and the hash of its bytes."""
+    key = keys.ingest_log(entry.issuer_id, entry.partner_id, entry.received_at_utc, entry.sha256)
+    item = {"kind": "INGEST", **entry.dump()}
+    db.write(Put(Table.INTAKE, key, item, when=(When("pk", "exists"),)))
+    for row in list(db.rows(Table.INTAKE, keys.ingest_part(key, 0).pk, prefix=f"{key.sk}#")):
+        db.write(Remove(Table.INTAKE, Key(row["pk"], row["sk"])))
 
 
 # ---- sandbox -------------------------------------------------------------------------------------------------------

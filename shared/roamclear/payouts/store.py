@@ -9,7 +9,7 @@ from typing import Any
 from roamclear.aws import keys, outbox
 from roamclear.kernel.context import Database
 from roamclear.kernel.errors import ConditionFailed
-from roamclear.kernel.writes import ABSENT, Action, Key, Put, Table, Update, When
+from roamclear.kernel.writes import ABSENT, Action, Key, Put, Remove, Table, Update, When
 from roamclear.payouts.model import (
     Accrual,
     Balance,
@@ -54,6 +54,26 @@ def lines(db: Database, issuer_id: str, account_id: str, group: str) -> Iterator
     pk = keys.accrued(issuer_id, account_id, group, _ANY, "").pk
     for row in db.rows(Table.CLEARING, pk, consistent=True):
         yield ShareLine.load(row)
+
+
+def line(db: Database, issuer_id: str, account_id: str, group: str, stop: datetime, cdr_ref: str) -> ShareLine | None:
+    """One line or None."""
+    row = db.get(Table.CLEARING, keys.accrued(issuer_id, account_id, group, stop, cdr_ref))
+    return ShareLine.load(row) if row else None
+
+
+def line_moved(known: ShareLine, group: str, to: datetime, alias: str | None) -> list[Action]:
+    """The same share under another instant of its stop, at a pseudonym of its EVSE."""
+    old = keys.accrued(known.issuer_id, known.account_id, group, known.stop_utc, known.cdr_ref)
+    made = known.model_copy(update={"stop_utc": to, "evse_id": alias})
+    return [Remove(Table.CLEARING, old, when=(When("pk", "exists"),)), line_put(made, group)]
+
+
+def parked_moved(known: Parked, to: datetime, alias: str | None) -> list[Action]:
+    """The same parked share under another instant of its stop, at a pseudonym of its EVSE."""
+    old = keys.parked(known.issuer_id, known.stop_utc, known.cdr_ref)
+    made = known.model_copy(update={"stop_utc": to, "evse_id": alias})
+    return [Remove(Table.CLEARING, old, when=(When("pk", "exists"),)), parked_put(made)]
 
 
 def accrual_put(made: Accrual) -> Put:

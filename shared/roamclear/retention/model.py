@@ -69,3 +69,13 @@ class Told(Record):
     in_force: Terms
     lock_mode: str
     choices: tuple[Choice, ...] = ()
+
+
+class Epoch(Record):
+    """A secret of pseudonyms by its number; destroyed, it has no bytes any more."""
+
+    issuer_id: str
+    epoch: int
+    made_at_utc: datetime
+    secret: bytes | None = Field(None, repr=False)
+    destroyed_at_utc: datetime | None = None

@@ -91,17 +91,36 @@ async function merkle(leaves) {
   return level[0];
 }
 
-/** What checking came to: `bodies` are {name, bytes} of CDRs as they were received. */
+/** What is left of a CDR whose detail was given up after its term: the digest of the bytes that came, and when. */
+function expiredOf(bytes) {
+  const text = new TextDecoder().decode(bytes);
+  if (!text.includes("roamclear_detail")) return null;
+  try {
+    const value = read(text);
+    return value?.roamclear_detail === "EXPIRED" && value.sha256 ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What checking came to: `bodies` are {name, bytes} of CDRs as they were received, or what is left of them. */
 export async function verify(manifest, bodies) {
   const computed = await rootOf(manifest);
   const wanted = new Map(manifest.members.map((each) => [each.sha256, each.cdr_ref]));
   const given = new Set();
   const unknown = [];
+  const left = new Map();
   for (const body of bodies) {
+    const gone = expiredOf(body.bytes);
+    if (gone && wanted.has(gone.sha256)) {
+      left.set(gone.sha256, { cdr_ref: gone.cdr_ref, expired_at: gone.expired_at });
+      continue;
+    }
     const digest = hex(await sha256(body.bytes));
     if (wanted.has(digest)) given.add(digest);
     else unknown.push(body.name);
   }
-  const missing = [...wanted].filter(([digest]) => !given.has(digest)).map(([, ref]) => ref);
-  return { root: manifest.root, computed, whole: computed === manifest.root, members: manifest.members.length, checked: given.size, missing, unknown };
+  const missing = [...wanted].filter(([digest]) => !given.has(digest) && !left.has(digest)).map(([, ref]) => ref);
+  const expired = [...left].filter(([digest]) => !given.has(digest)).map(([, each]) => each);
+  return { root: manifest.root, computed, whole: computed === manifest.root, members: manifest.members.length, checked: given.size, missing, unknown, expired };
 }

@@ -54,10 +54,11 @@ function verdict(manifest, found, printed, hasBodies) {
       ["Run", manifest.run_id],
       ["Sessions", String(found.members)],
       ["Net of the list", sums([...manifest.members, ...manifest.fees])],
+      found.expired.length ? ["Detail given up after its term", `${found.expired.length} of ${found.members}; the digest of each was compared`] : null,
       ["CDRs checked", hasBodies ? `${found.checked} of ${found.members}` : "none"],
       ["Root named", h("code", null, found.root)],
       ["Root worked out", h("code", null, found.computed)],
-    ]),
+    ].filter(Boolean)),
     listed("Sessions without their CDR", hasBodies ? found.missing : []),
     listed("Files that are none of the list", found.unknown),
   ];
