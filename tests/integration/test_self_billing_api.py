@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from email import message_from_bytes, policy
 
 import pytest
 
 from roamclear.billing import store
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
+from roamclear.notify.model import MailLanguage
+from roamclear.notify.words import phrase
 from roamclear.ocpi import reconciliation
+from roamclear.packages import service as packages
 from tests.integration import test_close as month
 from tests.integration.test_payouts_chain import deliver
 from tests.support import builders as b
 from tests.support.api import Api, environment
 from tests.support.corrections import credited, facts_told
+from tests.support.fonts import fonts_dir
 from tests.support.moto_stack import Stage
 from tests.support.ocpi_partner import connect, served
 from tests.unit.billing.test_self_billing import CPO, DEEMED, OURS, bought, closed, start
@@ -120,3 +125,37 @@ def test_two_cpos_of_a_contract_read_their_own_ids_only(stage: Stage) -> None:
         [(number, ["CDR-000001"])],
         [(f"{number}-2", ["CDR-000002"])],
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "subjects"),
+    [
+        ("EN", ("Self-billing invoice VWG-2026-000001", "Self-billing credit note VWH-2026-000001")),
+        ("DE", ("Gutschrift VWG-2026-000001", "Korrektur VWH-2026-000001 zur Gutschrift")),
+        ("FR", ("Autofacture VWG-2026-000001", "Avoir sur autofacture VWH-2026-000001")),
+        ("NL", ("Factuur uitgereikt door afnemer VWG-2026-000001", "Creditnota uitgereikt door afnemer VWH-2026-")),
+    ],
+)
+def test_the_cpo_is_written_to_as_the_supplier(stage: Stage, language: str, subjects: tuple[str, str]) -> None:
+    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    start(stage, language=language, self_billing=DEEMED)
+    run = closed(stage, 2)
+    facts_told(stage.ctx, stage)
+    made = credited(stage, run.numbers[0], cdr_refs=(f"{CPO}*CDR-000001",))
+    for run_id in (run.run_id, made.run_id):
+        for _ in range(2):
+            packages.render_documents(stage.ctx, b.ISSUER, run_id)
+            packages.render_sessions(stage.ctx, b.ISSUER, run_id)
+            packages.send(stage.ctx, b.ISSUER, run_id)
+    opened, *sent = [message_from_bytes(mail.raw, policy=policy.default) for mail in stage.mail.sent]
+    assert len(sent) == 2, "twice asked for, once sent"
+    said = phrase("WINDOW_OPENED.subject.PURCHASE", MailLanguage(language), period="").rpartition(":")[2]
+    assert str(opened["Subject"]).endswith(said)
+    for mail, subject in zip(sent, subjects, strict=True):
+        assert str(mail["Subject"]).startswith(subject)
+        part = mail.get_body(("plain",))
+        assert part is not None
+        told = part.get_content()
+        assert phrase("row.accept_by", MailLanguage(language)) in told
+        assert "24:00 (Europe/Berlin)" in told
+        assert phrase("row.reference", MailLanguage(language)) not in told, "the supplier pays nothing"

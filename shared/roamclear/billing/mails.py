@@ -16,7 +16,7 @@ from roamclear.identity import service as identity
 from roamclear.kernel.context import Context
 from roamclear.kernel.time import local_date
 from roamclear.mode import service as mode
-from roamclear.notify.model import Attachment, MailFacts, MailKind, MailLanguage, MailMessage
+from roamclear.notify.model import Attachment, MailFacts, MailKind, MailLanguage, MailMessage, Voice
 from roamclear.notify.service import compose
 
 __all__ = ["copy_of", "mail_brand", "package", "window_accepted", "window_closed", "window_closing", "window_opened"]
@@ -76,6 +76,20 @@ def copy_of(
 
 
 def _package(header: Document, attachments: tuple[Attachment, ...]) -> dict[str, Any]:
+    """What a package says of its document; of what we bill ourselves, until when its supplier may object."""
+    facts = _facts_of(header, attachments)
+    if header.self_billed is None:
+        return facts
+    credited = rules.is_credit(header.type_code)
+    return facts | {
+        "voice": Voice.PURCHASE_CREDIT if credited else Voice.PURCHASE,
+        "accept_by_utc": header.self_billed.accept_by_utc,
+        "due_date": None if credited else header.due_date,
+        "reference": None,
+    }
+
+
+def _facts_of(header: Document, attachments: tuple[Attachment, ...]) -> dict[str, Any]:
     return {
         "link": attachments[0].link if attachments else None,
         "document_number": header.number,
@@ -119,5 +133,6 @@ def _facts(ctx: Context, run: Run, terms: Terms, key: str, facts: dict[str, Any]
         "period_start": run.first,
         "period_end": run.end - timedelta(days=1),
         "zone": run.zone,
+        "voice": Voice.PURCHASE if terms.is_reverse else Voice.SALE,
     }
     return MailFacts.model_validate(shared | facts)

@@ -122,7 +122,8 @@ def _due_label(document: InvoiceDocument) -> str:
 
 def draw_payment(canvas: Canvas, document: InvoiceDocument) -> None:
     if document.type_code.is_credit or document.purpose.is_preview:
-        text = word("preview_text" if document.purpose.is_preview else "credit_text", document.language)
+        credited = "credit_text.bought" if document.type_code.is_self_billed else "credit_text"
+        text = word("preview_text" if document.purpose.is_preview else credited, document.language)
         canvas.need(110)
         canvas.pen(9)
         canvas.y = canvas.block(LEFT, canvas.y, WIDTH, text, leading=44) + 30

@@ -161,7 +161,9 @@ def window_sentences(document: InvoiceDocument) -> Iterator[str]:
         return
     opened = instant_text(window.opened_at_utc, window.zone, language)
     closed = instant_text(window.closed_at_utc, window.zone, language)
-    yield word("window.open", language).format(opened=opened, closed=closed, zone=window.zone)
+    # What we buy is reviewed by us; its supplier receives the document.
+    reviewed = "window.open.bought" if document.type_code.is_self_billed else "window.open"
+    yield word(reviewed, language).format(opened=opened, closed=closed, zone=window.zone)
     if window.locked_at_utc is not None:
         locked = instant_text(window.locked_at_utc, window.zone, language)
         yield word("window.locked", language).format(locked=locked, zone=window.zone)

@@ -173,6 +173,12 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
         "Ce montant réduit votre solde. Aucun paiement n'est nécessaire.",
         "Dit bedrag vermindert uw openstaande saldo. Betaling is niet nodig.",
     ),
+    "credit_text.bought": (
+        "This amount lowers what we pay to you.",
+        "Dieser Betrag mindert, was wir Ihnen auszahlen.",
+        "Ce montant diminue ce que nous vous payons.",
+        "Dit bedrag verlaagt wat wij u uitbetalen.",
+    ),
     "preview_text": (
         "This is a preview, not an invoice. Please do not pay it; the number is given when the invoice is issued.",
         "Dies ist eine Vorschau, keine Rechnung. Bitte nicht bezahlen; die Nummer wird bei der Ausstellung vergeben.",
@@ -192,6 +198,12 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
         "Die Liste der Ladevorgänge lag Ihnen vom {opened} bis {closed} ({zone}) zur Prüfung vor.",
         "La liste des sessions vous était ouverte pour contrôle du {opened} au {closed} ({zone}).",
         "De sessielijst stond ter controle voor u open van {opened} tot {closed} ({zone}).",
+    ),
+    "window.open.bought": (
+        "We reviewed the session list from {opened} to {closed} ({zone}).",
+        "Wir haben die Liste der Ladevorgänge vom {opened} bis {closed} ({zone}) geprüft.",
+        "Nous avons contrôlé la liste des sessions du {opened} au {closed} ({zone}).",
+        "Wij hebben de sessielijst gecontroleerd van {opened} tot {closed} ({zone}).",
     ),
     "window.counts": (
         "{sessions} sessions, {disputed} disputed, {not_included} not included.",

@@ -32,6 +32,14 @@ class MailKind(StrEnum):
     BRAND_CHANGE_PROPOSED = "BRAND_CHANGE_PROPOSED"
 
 
+class Voice(StrEnum):
+    """In which trade a mail is said: what we sell, what we buy and bill ourselves, or a credit of the latter (261)."""
+
+    SALE = "SALE"
+    PURCHASE = "PURCHASE"
+    PURCHASE_CREDIT = "PURCHASE_CREDIT"
+
+
 class MailLanguage(StrEnum):
     """Languages that mails are written in; the same four as documents."""
 
@@ -109,6 +117,8 @@ class MailFacts(Record):
     link: str | None = Field(default=None, pattern=r"^https?://\S+$", description="list, document or statement page")
     attachments: tuple[Attachment, ...] = Field(default=(), max_length=10)
     is_copy: bool = False
+    voice: Voice = Voice.SALE
+    accept_by_utc: datetime | None = Field(default=None, description="until when a self-billed document is objected to")
 
 
 class MailMessage(Record):

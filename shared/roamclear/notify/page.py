@@ -25,7 +25,7 @@ def text_page(
     lines = [filled("greeting", kind, language, facts), "", filled(f"{kind}.text", kind, language, facts), ""]
     lines += [f"{label + ':':<{width}}{value}" for label, value in rows]
     if facts.link:
-        lines += ["", f"{phrase(f'button.{kind}', language)}: {facts.link}"]
+        lines += ["", f"{filled(f'button.{kind}', kind, language, facts)}: {facts.link}"]
     if linked:
         lines += ["", phrase("linked", language), *(f"{a.name}: {a.link}" for a in linked)]
     lines += ["", phrase("closing", language), brand.name, "", *brand.footer_lines]
@@ -75,7 +75,7 @@ def _button(kind: MailKind, language: MailLanguage, brand: MailBrand, facts: Mai
         return ""
     style = f"display:inline-block;background:{brand.primary};color:{_on(brand.primary)};padding:12px 22px;"
     style += f"text-decoration:none;border-radius:4px;{_FONT};font-size:15px;font-weight:600"
-    text = escape(phrase(f"button.{kind}", language))
+    text = escape(filled(f"button.{kind}", kind, language, facts))
     return f'<p style="margin:20px 0"><a href="{escape(facts.link, quote=True)}" style="{style}">{text}</a></p>'
 
 

@@ -9,7 +9,7 @@ from roamclear.kernel.ids import rf_reference
 from roamclear.kernel.money import Money, minor_digits
 from roamclear.kernel.time import zone
 from roamclear.notify.model import DisputeFacts, MailFacts, MailKind, MailLanguage
-from roamclear.notify.words import phrase
+from roamclear.notify.words import phrase, voiced
 
 _DAYS = {"DE": "%d.%m.%Y", "NL": "%d-%m-%Y"}
 #: Their instant is in the text: from it on a second person may approve.
@@ -63,10 +63,10 @@ def money_text(amount: Money, language: MailLanguage) -> str:
 
 
 def filled(key: str, kind: MailKind, language: MailLanguage, facts: MailFacts) -> str:
-    """A phrase with the facts of the mail in it."""
+    """A phrase with the facts of the mail in it, as it is said in its trade."""
     closes = facts.closes_at_utc
     return phrase(
-        key,
+        voiced(key, facts.voice),
         language,
         partner=facts.partner_name,
         period=f"{day_text(facts.period_start, language)} – {day_text(facts.period_end, language)}",
@@ -109,6 +109,9 @@ def body_rows(kind: MailKind, language: MailLanguage, facts: MailFacts) -> Itera
         yield phrase("row.closes", language), text
     if facts.due_date is not None:
         yield phrase("row.due", language), day_text(facts.due_date, language)
+    if facts.accept_by_utc is not None:
+        text = f"{deadline_text(facts.accept_by_utc, facts.zone, language)} ({facts.zone})"
+        yield phrase("row.accept_by", language), text
     if facts.payout_date is not None:
         yield phrase("row.payout", language), day_text(facts.payout_date, language)
     if facts.reference:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from roamclear.notify.dispute_words import ROWS as DISPUTE_ROWS
-from roamclear.notify.model import MailLanguage
+from roamclear.notify.model import MailLanguage, Voice
+from roamclear.notify.purchase_words import ROWS as PURCHASE_ROWS
 
 _COLUMNS = (MailLanguage.EN, MailLanguage.DE, MailLanguage.FR, MailLanguage.NL)
 
@@ -160,7 +161,7 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
     ),
 }
 
-_ALL = _ROWS | DISPUTE_ROWS
+_ALL = _ROWS | DISPUTE_ROWS | PURCHASE_ROWS
 _WORDS = {language: {key: row[place] for key, row in _ALL.items()} for place, language in enumerate(_COLUMNS)}
 
 
@@ -171,3 +172,15 @@ def phrase(key: str, language: MailLanguage, **values: str) -> str:
     'Guten Tag Fahrstrom AG,'
     """
     return _WORDS[language][key].format(**values)
+
+
+def voiced(key: str, voice: Voice) -> str:
+    """The key of a phrase as it is said in a trade; a phrase that is said alike in all has one key.
+
+    >>> voiced("INVOICE_PACKAGE.text", Voice.PURCHASE), voiced("greeting", Voice.PURCHASE)
+    ('INVOICE_PACKAGE.text.PURCHASE', 'greeting')
+    >>> voiced("WINDOW_CLOSED.text", Voice.PURCHASE_CREDIT)
+    'WINDOW_CLOSED.text'
+    """
+    named = f"{key}.{voice}"
+    return named if named in _ALL else key

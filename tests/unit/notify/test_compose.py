@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.money import Money
-from roamclear.notify.model import Attachment, DisputeFacts, MailBrand, MailFacts, MailKind, MailLanguage
+from roamclear.notify.model import Attachment, DisputeFacts, MailBrand, MailFacts, MailKind, MailLanguage, Voice
 from roamclear.notify.rules import MAX_MIME_BYTES, encoded_size
 from roamclear.notify.service import compose
 
@@ -113,6 +113,47 @@ def test_a_mail_on_a_dispute_says_what_and_until_when(kind: MailKind) -> None:
     for text in ("D-90692B4FD5DD", "8,30 EUR", "3,00 EUR", "13.11.2026 24:00 (Europe/Berlin)", "teilweise anerkannt"):
         assert text in plain
     assert "&lt;b&gt;our meter is right" in body(message, "html")
+
+
+TO_A_CPO = [
+    (kind, Voice.PURCHASE)
+    for kind in (MailKind.WINDOW_OPENED, MailKind.WINDOW_CLOSING, MailKind.WINDOW_CLOSED, MailKind.INVOICE_PACKAGE)
+] + [(MailKind.INVOICE_PACKAGE, Voice.PURCHASE_CREDIT)]
+#: What only who buys may be told: that it owes, is invoiced, or may dispute.
+OF_A_BUYER = (
+    "your invoice",
+    "Ihre Rechnung",
+    "votre facture",
+    "uw factuur",
+    "you have not disputed",
+    "Sie bis",
+    "vous ne",
+)
+
+
+@pytest.mark.parametrize("language", MailLanguage)
+@pytest.mark.parametrize(("kind", "voice"), TO_A_CPO)
+def test_a_cpo_that_we_buy_from_is_told_as_the_supplier_it_is(
+    kind: MailKind, voice: Voice, language: MailLanguage
+) -> None:
+    sold = compose(kind, language, BRAND, facts(dispute=None))
+    bought = compose(kind, language, BRAND, facts(dispute=None, voice=voice))
+    assert bought.message_id == sold.message_id
+    page, plain = body(read(bought.raw), "html"), body(read(bought.raw), "plain")
+    assert plain != body(read(sold.raw), "plain")
+    for text in (page, plain, bought.subject):
+        assert not any(word in text for word in OF_A_BUYER)
+        assert "{" not in text.partition("<body")[2]
+    assert (bought.subject == sold.subject) is (kind is MailKind.WINDOW_CLOSED)
+
+
+def test_the_end_of_objection_stands_in_the_mail_as_a_whole_day() -> None:
+    until = datetime(2026, 11, 16, 23, 0, tzinfo=UTC)
+    message = compose(
+        MailKind.INVOICE_PACKAGE, MailLanguage.DE, BRAND, facts(voice=Voice.PURCHASE, accept_by_utc=until, dispute=None)
+    )
+    assert "Angenommen ohne Widerspruch bis" in body(read(message.raw), "plain")
+    assert "16.11.2026 24:00 (Europe/Berlin)" in body(read(message.raw), "plain")
 
 
 def test_equal_facts_give_equal_bytes_and_another_key_another_mail() -> None:
