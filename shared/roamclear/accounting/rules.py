@@ -18,6 +18,7 @@ from roamclear.ledger.model import Event, JournalEntry
 _SALES = (Event.INVOICE_ISSUED, Event.CREDIT_ISSUED)
 _BANK = (Event.BATCH_EXPORTED, Event.BANK_DEBIT, Event.BANK_CREDIT, Event.FEE, Event.OPENING)
 _DEBTOR = PERSONAL[0].value
+_PERSONAL = frozenset(each.value for each in PERSONAL)
 
 
 def bounds(label: str, zone: str) -> tuple[datetime, datetime]:
@@ -44,7 +45,7 @@ def numbered(chart: Chart, entries: Iterable[JournalEntry], also: Iterable[str] 
     used = {int(number) for number in single.values()}
     for account in wanted:
         kind = account.partition(":")[0]
-        if kind not in {each.value for each in PERSONAL}:
+        if kind not in _PERSONAL:
             continue
         number = chart.first_debtor if kind == _DEBTOR else chart.first_creditor
         while number in used:
@@ -130,7 +131,7 @@ def side(chart: Chart, account: str, amount: Money) -> Side:
     kind, _, subject = account.partition(":")
     own = chart.single.get(account)
     number = chart.classes.get(kind)
-    personal = kind in {each.value for each in PERSONAL}
+    personal = kind in _PERSONAL
     if number is None or (own is not None and not personal):
         number = own
     if number is None:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from xml.sax.saxutils import escape
 
 from roamclear.accounting import rules
@@ -258,21 +259,23 @@ class _File:
         bearer = _bearer(booking, rows)
         for place, side in enumerate(booking.sides, start=1):
             mine = rows if place == bearer else ()
-            yield from _element("Line", self._line(booking, place, side, mine))
+            yield self._line(booking, place, side, mine)
 
-    def _line(self, booking: Booking, place: int, side: Side, rows: Iterable[TaxRow]) -> Iterator[str]:
-        yield _leaf("RecordID", str(place), _SHORT)
-        yield _leaf("AccountID", side.account, _NAME)
-        yield _named("SourceDocumentID", booking.document)
+    def _line(self, booking: Booking, place: int, side: Side, rows: Iterable[TaxRow]) -> str:
+        """One line as one text: there are some hundred thousand of them in a month."""
+        role = ""
         if side.auxiliary is not None:
-            role = "CustomerID" if _kind(side) == Account.RECEIVABLE.value else "SupplierID"
-            yield _leaf(role, side.auxiliary, _MIDDLE)
-        yield _leaf("Description", side.name, _LONG)
-        yield from _element(_side_name(side.amount.amount_minor), [_leaf("Amount", _amount(abs(side.amount)), 20)])
-        for row in rows:
-            yield from _element("TaxInformation", _tax(booking, row))
-        yield _named("ReferenceNumber", booking.document)
-        yield _named("CrossReference", (booking.mirrors or "").partition("#")[2])
+            name = "CustomerID" if _kind(side) == Account.RECEIVABLE.value else "SupplierID"
+            role = _leaf(name, side.auxiliary, _MIDDLE)
+        way = "DebitAmount" if side.amount.amount_minor > 0 else "CreditAmount"
+        taxes = "".join(text for row in rows for text in _element("TaxInformation", _tax(booking, row)))
+        return (
+            f"<Line><RecordID>{place}</RecordID>{_leaf('AccountID', side.account, _NAME)}"
+            f"{_named('SourceDocumentID', booking.document)}{role}{_leaf('Description', side.name, _LONG)}"
+            f"<{way}><Amount>{_amount(abs(side.amount))}</Amount></{way}>{taxes}"
+            f"{_named('ReferenceNumber', booking.document)}"
+            f"{_named('CrossReference', (booking.mirrors or '').partition('#')[2])}</Line>\n"
+        )
 
 
 # ---- VAT -----------------------------------------------------------------------------------------------------------
@@ -317,10 +320,6 @@ def _kind(side: Side) -> str:
     return side.ours.partition(":")[0]
 
 
-def _side_name(minor: int) -> str:
-    return "DebitAmount" if minor > 0 else "CreditAmount"
-
-
 def _sums(opening: Iterable[Side], moved: Iterable[Side], key: Callable[[Side], str]) -> dict[str, tuple[int, int]]:
     """Opening and closing balance in minor units by key."""
     before: dict[str, int] = defaultdict(int)
@@ -356,6 +355,7 @@ def _amount(value: Money) -> str:
     return format(value.to_decimal(), "f")
 
 
+@lru_cache(maxsize=8192)
 def _leaf(name: str, text: str, most: int) -> str:
     """One element; its text is cut to the length of its type and holds only what XML can carry."""
     return f"<{name}>{escape(clean(text)[:most].strip())}</{name}>"
@@ -365,6 +365,7 @@ def _maybe(name: str, text: str | None, most: int) -> str:
     return _leaf(name, text, most) if text and clean(text) else ""
 
 
+@lru_cache(maxsize=8192)
 def _named(name: str, text: str) -> str:
     """A number; one that is too long is left out, for a cut number is another one."""
     return _leaf(name, text, _MIDDLE) if 0 < len(clean(text)) <= _MIDDLE else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from roamclear.audit import service as audit
@@ -245,6 +245,14 @@ def account_version(ctx: Context, issuer_id: str, account_id: str, number: int) 
     if found is None:
         raise NotFound("no such account version")
     return found
+
+
+def versions_by(
+    ctx: Context, issuer_id: str, wanted: Iterable[tuple[str, int]]
+) -> dict[tuple[str, int], AccountVersion]:
+    """Versions of many accounts by account and number; what does not exist is not in the answer."""
+    found = store.account_versions(ctx.db, issuer_id, wanted)
+    return {(each.account_id, each.version): each for each in found}
 
 
 def account_versions(ctx: Context, issuer_id: str, account_id: str) -> list[AccountVersion]:

@@ -15,6 +15,7 @@ from roamclear.evses.accounts import (
     propose_change,
     reactivate_account,
     refuse_change,
+    versions_by,
 )
 from roamclear.evses.assignments import (
     approve_assignment,
@@ -70,4 +71,5 @@ __all__ = [
     "set_policy",
     "unassign",
     "unassigned",
+    "versions_by",
 ]

@@ -170,6 +170,12 @@ def version(db: Database, issuer_id: str, account_id: str, number: int) -> Accou
     return AccountVersion.load(row) if row else None
 
 
+def account_versions(db: Database, issuer_id: str, wanted: Iterable[tuple[str, int]]) -> list[AccountVersion]:
+    """Versions by account and number, those that exist."""
+    rows = db.get_many(Table.CLEARING, [keys.account_version(issuer_id, each, number) for each, number in wanted])
+    return [AccountVersion.load(row) for row in rows.values()]
+
+
 def versions(db: Database, issuer_id: str, account_id: str) -> list[AccountVersion]:
     """All versions, oldest first."""
     rows = db.rows(Table.CLEARING, keys.accounts(issuer_id), prefix=f"{account_id}#V#", consistent=True)

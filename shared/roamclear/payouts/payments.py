@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -222,6 +223,11 @@ def payout(ctx: Context, issuer_id: str, payout_id: str) -> Payout:
     if found is None:
         raise NotFound("no such payout")
     return found
+
+
+def payouts_by(ctx: Context, issuer_id: str, ids: Iterable[str]) -> dict[str, Payout]:
+    """Many payouts by id; what does not exist is not in the answer."""
+    return store.payouts_by(ctx.db, issuer_id, ids)
 
 
 def payout_for(ctx: Context, actor: Actor, issuer_id: str, payout_id: str) -> Payout:

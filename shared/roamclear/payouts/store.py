@@ -180,6 +180,12 @@ def payout(db: Database, issuer_id: str, payout_id: str) -> Payout | None:
     return Payout.load(row) if row else None
 
 
+def payouts_by(db: Database, issuer_id: str, ids: Iterable[str]) -> dict[str, Payout]:
+    """Payouts by id, those that exist."""
+    rows = db.get_many(Table.CLEARING, [keys.payout(issuer_id, each) for each in ids])
+    return {row["payout_id"]: Payout.load(row) for row in rows.values()}
+
+
 def payout_put(made: Payout, known: Payout | None) -> Put:
     """A new payout, or its next state over exactly the one that was read."""
     item = made.model_copy(update={"changed": known.changed + 1 if known else 0}).dump()

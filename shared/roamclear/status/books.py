@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from roamclear.accounting import service as accounting
@@ -20,7 +20,6 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import NotFound
 from roamclear.ledger.model import Account, Event, JournalEntry
 from roamclear.payouts import service as payouts
-from roamclear.payouts.model import Payout
 
 _DOCUMENTS = (Event.INVOICE_ISSUED, Event.CREDIT_ISSUED, Event.SELF_BILLED)
 
@@ -38,35 +37,44 @@ class Known:
 
     def partners(self, accounts: Collection[str]) -> Mapping[str, Partner]:
         """The counterparty of each contract, and the holder of each payout account."""
-        found: dict[str, Partner] = {}
-        for account in sorted(accounts):
-            kind, _, subject = account.partition(":")
-            try:
-                found[account] = self._debtor(subject) if kind == Account.RECEIVABLE.value else self._creditor(subject)
-            except NotFound:
-                continue  # a debtor that is no contract of ours goes by the name of its account
+        debtors, creditors = f"{Account.RECEIVABLE.value}:", f"{Account.PAYABLE.value}:"
+        found = self._holders({each.removeprefix(creditors) for each in accounts if each.startswith(creditors)})
+        for account in sorted(each for each in accounts if each.startswith(debtors)):
+            known = self._debtor(account.removeprefix(debtors))
+            if known is not None:
+                found[account] = known
         return found
 
     def taxes(self, entries: Iterable[JournalEntry]) -> Mapping[str, tuple[TaxRow, ...]]:
         """The breakdown of each document that an entry posts; a statement without a document has none."""
         found: dict[str, tuple[TaxRow, ...]] = {}
+        stated: dict[str, str] = {}
         for entry in entries:
             if entry.event in _DOCUMENTS:
                 found[entry_name(entry)] = self._of_document(entry.subject)
             elif entry.event is Event.PAYOUT_READY:
-                found[entry_name(entry)] = self._of_payout(payouts.payout(self._ctx, self._issuer_id, entry.subject))
-        return found
+                stated[entry.subject] = entry_name(entry)
+        return found | {stated[name]: rows for name, rows in self._of_payouts(list(stated)).items()}
 
-    def _debtor(self, contract_id: str) -> Partner:
-        contracts.head(self._ctx, self._issuer_id, contract_id)
+    def _debtor(self, contract_id: str) -> Partner | None:
+        try:
+            contracts.head(self._ctx, self._issuer_id, contract_id)
+        except NotFound:
+            return None  # a debtor that is no contract of ours goes by the name of its account
         terms: Terms = contracts.terms_now(self._ctx, self._issuer_id, contract_id)
         known: Counterparty = terms.counterparty
         return _partner(known.legal_name, known.address, known.legal_id, known.vat_id, terms.is_reverse)
 
-    def _creditor(self, account_id: str) -> Partner:
-        head = evses.account_head(self._ctx, self._issuer_id, account_id)
-        known: AccountTerms = evses.account_version(self._ctx, self._issuer_id, account_id, head.version).terms
-        return _partner(known.holder, known.address, known.legal_id, known.vat_id, known.agreement is not None)
+    def _holders(self, accounts: Collection[str]) -> dict[str, Partner]:
+        heads = [h for h in evses.account_heads(self._ctx, self._issuer_id) if h.account_id in accounts]
+        versions = evses.versions_by(self._ctx, self._issuer_id, [(h.account_id, h.version) for h in heads])
+        found = {}
+        for (account_id, _), version in versions.items():
+            known: AccountTerms = version.terms
+            found[Account.PAYABLE.of(account_id)] = _partner(
+                known.holder, known.address, known.legal_id, known.vat_id, known.agreement is not None
+            )
+        return found
 
     def _of_document(self, number: str) -> tuple[TaxRow, ...]:
         header = billing.document(self._ctx, self._issuer_id, number)
@@ -84,19 +92,23 @@ class Known:
             for row in model.vat
         )
 
-    def _of_payout(self, made: Payout) -> tuple[TaxRow, ...]:
-        if made.vat_category is None or made.document_number is None:
-            return ()
-        holder = evses.account_version(self._ctx, self._issuer_id, made.account_id, made.account_version).terms
-        return (
-            TaxRow(
-                country=holder.address.country,
-                category=made.vat_category,
-                rate=made.vat_rate_percent or Decimal(0),
-                taxable=made.share,
-                tax=made.vat,
-            ),
-        )
+    def _of_payouts(self, names: Sequence[str]) -> dict[str, tuple[TaxRow, ...]]:
+        known = payouts.payouts_by(self._ctx, self._issuer_id, names)
+        taxed = {name: made for name, made in known.items() if made.document_number is not None}
+        wanted = {(made.account_id, made.account_version) for made in taxed.values()}
+        holders = evses.versions_by(self._ctx, self._issuer_id, sorted(wanted))
+        return {
+            name: (
+                TaxRow(
+                    country=holders[made.account_id, made.account_version].terms.address.country,
+                    category=made.vat_category or "",
+                    rate=made.vat_rate_percent or Decimal(0),
+                    taxable=made.share,
+                    tax=made.vat,
+                ),
+            )
+            for name, made in taxed.items()
+        }
 
 
 def _partner(name: str, address: Address, legal_id: str | None, vat_id: str | None, self_billing: bool) -> Partner:
