@@ -123,15 +123,6 @@ class ContractTold(TypedDict):
     versions: list[ContractVersion]
 
 
-class ContractKnown(TypedDict):
-    """What was recorded of a contract at an instant, and which version was in force then."""
-
-    contract_id: str
-    as_of_utc: datetime
-    in_force: ContractVersion | None
-    versions: list[ContractVersion]
-
-
 class Sessions(TypedDict):
     """One page of a list of sessions, with the count and the net sum of the whole list."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from roamclear.identity.model import Actor, Role
 from roamclear.kernel import errors, numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.record import Record, plain
+from roamclear.kernel.time import parse_instant
 from roamclear.mode import service as mode
 
 M = TypeVar("M", bound=BaseModel)
@@ -131,6 +133,15 @@ def parse(model: type[M], value: dict[str, Any]) -> M:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "body"
         raise errors.InvalidInput(f"{field}: {first['msg']}", field=field) from error
+
+
+def moments(as_of: str | None, known_at: str | None) -> tuple[datetime, datetime] | None:
+    """What was in force when, and by what was known when; one alone means both, none is a question of now."""
+    if not as_of and not known_at:
+        return None
+    first = parse_instant(as_of or known_at or "", field="as_of" if as_of else "known_at")
+    second = parse_instant(known_at or as_of or "", field="known_at" if known_at else "as_of")
+    return first, second
 
 
 def answer(

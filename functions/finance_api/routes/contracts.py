@@ -11,7 +11,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict
 
-from functions.finance_api.http import Request, answer
+from functions.finance_api.http import Request, answer, moments
+from roamclear.cdrs.end_impact import end_impact
 from roamclear.cdrs.pricing import read_grid
 from roamclear.cdrs.severities import require_changeable
 from roamclear.contracts import lifecycle, rules, vat_proofs
@@ -26,13 +27,13 @@ from roamclear.identity.issuer import Issuer
 from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel.errors import InvalidInput
-from roamclear.kernel.time import parse_instant
 from roamclear.status import service as status
 
 if TYPE_CHECKING:
-    from functions.finance_api.answers import ContractKnown, ContractTold, Items
+    from functions.finance_api.answers import ContractTold, Items
+    from roamclear.cdrs.end_impact import EndImpact
     from roamclear.contracts.difference import Difference
-    from roamclear.contracts.model import ContractView
+    from roamclear.contracts.model import ContractView, KnownContract
     from roamclear.contracts.preview import PeriodPreview
     from roamclear.contracts.review import Review
     from roamclear.contracts.vat import KeptProof
@@ -114,16 +115,17 @@ def list_contracts() -> Response[Items[ContractView]]:
 
 
 @router.get("/contracts/<contract_id>")
-def get_contract(contract_id: str) -> Response[ContractTold | ContractKnown]:
-    """A contract with all its versions; its ETag is what If-Match asks for. ``as_of``: what was known at an instant."""
+def get_contract(contract_id: str) -> Response[ContractTold | KnownContract]:
+    """A contract with all its versions; its ETag is what If-Match asks for.
+
+    ``as_of``: what was in force at an instant, ``known_at``: by what was recorded until then. One alone means both.
+    """
     request = Request(router)
     actor = request.actor
     issuer_id = request.issuer_of(actor)
-    if at := request.query("as_of"):
-        instant = parse_instant(at, field="as_of")
-        recorded, in_force = contracts.known_at(request.ctx, actor, issuer_id, contract_id, instant)
-        told = {"contract_id": contract_id, "as_of_utc": instant, "in_force": in_force, "versions": recorded}
-        return answer(told, without=request.withheld(actor, issuer_id))
+    if at := moments(request.query("as_of"), request.query("known_at")):
+        found = contracts.known_at(request.ctx, actor, issuer_id, contract_id, *at)
+        return answer(found, without=request.withheld(actor, issuer_id))
     head, versions = contracts.contract(request.ctx, actor, issuer_id, contract_id)
     shown = {"contract": rules.view(head, request.ctx.now()), "versions": versions}
     return answer(shown, etag=head.changed, without=request.withheld(actor, issuer_id))
@@ -139,6 +141,18 @@ def list_periods(contract_id: str) -> Response[Items[PeriodPreview]]:
     if not count.isdecimal() or not 1 <= int(count[:3]) <= MOST_PERIODS:
         raise InvalidInput(f"count is 1 to {MOST_PERIODS}", field="count")
     return answer({"items": next_periods(head, versions, request.ctx.now(), int(count))})
+
+
+@router.get("/contracts/<contract_id>/end-impact")
+def get_end_impact(contract_id: str) -> Response[EndImpact]:
+    """Which sessions start on or after an end that is thought of (``valid_to``): what stays, and what finds none."""
+    request = Request(router)
+    actor = request.actor
+    try:
+        wanted = date.fromisoformat(request.query("valid_to") or "")
+    except ValueError as error:
+        raise InvalidInput("valid_to is a day", field="valid_to") from error
+    return answer(end_impact(request.ctx, actor, request.issuer_of(actor), contract_id, wanted))
 
 
 @router.get("/contracts/<contract_id>/status")

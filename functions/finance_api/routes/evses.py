@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.finance_api.http import Request, answer, parse
+from functions.finance_api.http import Request, answer, moments, parse
 from roamclear.evses import service as evses
 from roamclear.evses.model import (
     AccountTerms,
@@ -31,7 +31,15 @@ from roamclear.payouts import service as payouts
 
 if TYPE_CHECKING:
     from functions.finance_api.answers import AccountId, AccountTold, Changed, EvseTold, Items
-    from roamclear.evses.model import AssignmentRequest, Counts, Evse, EvsePage, PayoutAccount, RowResult
+    from roamclear.evses.model import (
+        AssignmentRequest,
+        Counts,
+        Evse,
+        EvsePage,
+        KnownAccount,
+        PayoutAccount,
+        RowResult,
+    )
     from roamclear.payouts.model import Held
 
 router = APIGatewayHttpRouter()
@@ -254,10 +262,17 @@ def list_accounts() -> Response[Items[PayoutAccount]]:
 
 
 @router.get("/payout-accounts/<account_id>")
-def get_account(account_id: str) -> Response[AccountTold]:
-    """An account with its versions and the change that waits; IBANs are masked."""
+def get_account(account_id: str) -> Response[AccountTold | KnownAccount]:
+    """An account with its versions and the change that waits; IBANs are masked.
+
+    ``as_of``: what it was at an instant, ``known_at``: by what was recorded until then. One alone means both.
+    """
     request = Request(router)
     actor = request.actor
+    if at := moments(request.query("as_of"), request.query("known_at")):
+        found = evses.account_at(request.ctx, actor, request.issuer_of(actor), account_id, *at)
+        masked = [_masked(version) for version in found.versions]
+        return answer({**found.dump(), "in_force": _masked(found.in_force), "versions": masked})
     head, versions, waiting = evses.account(request.ctx, actor, request.issuer_of(actor), account_id)
     shown = [_masked(version) for version in versions]
     return answer({"account": head, "versions": shown, "waiting": _masked(waiting) if waiting else None})

@@ -333,6 +333,11 @@ def account_version(issuer_id: str, account_id: str, version: int) -> Key:
     return Key(accounts(issuer_id), f"{account_id}#V#{version:06d}")
 
 
+def account_state(issuer_id: str, account_id: str, changed: int) -> Key:
+    """One state of a payout account's head as it was recorded; never changed."""
+    return Key(accounts(issuer_id), f"{account_id}#S#{changed:06d}")
+
+
 def account_proposal(issuer_id: str, account_id: str) -> Key:
     """A change of a payout account that waits for a second person."""
     return Key(accounts(issuer_id), f"{account_id}#PROPOSAL")

@@ -166,7 +166,12 @@ def _put_in_force(ctx: Context, checker: Actor, made: Proposal, known: Proposal)
     _check(ctx, head, made.valid_from, made.terms)
     number = head.version + 1
     version = as_version(made).model_copy(
-        update={"version": number, "recorded_at_utc": ctx.now(), "author": made.author}
+        update={
+            "version": number,
+            "recorded_at_utc": ctx.now(),
+            "author": made.author,
+            "ends_on": head.valid_to,
+        }
     )
     done = made.model_copy(
         update={

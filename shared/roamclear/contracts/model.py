@@ -248,7 +248,8 @@ class Finding(Record):
 class ContractVersion(Record):
     """Terms in force from the local start of ``valid_from`` until the next version or the contract's end.
 
-    ``findings`` are those of the day of its recording; the software never decides tax, it only tells them.
+    ``findings`` are those of the day of its recording; the software never decides tax, it only tells them. ``ends_on``
+    is the contract's end (exclusive) as it was set with this version; None is open.
     """
 
     issuer_id: str
@@ -259,6 +260,22 @@ class ContractVersion(Record):
     author: str
     recorded_at_utc: datetime
     findings: tuple[Finding, ...] = ()
+    ends_on: date | None = None
+
+
+class KnownContract(Record):
+    """A contract at an instant (B11): in force at ``as_of_utc``, by what had been recorded until ``known_at_utc``.
+
+    ``in_force`` is absent before the first day and from the end on.
+    """
+
+    contract_id: str
+    as_of_utc: datetime
+    known_at_utc: datetime
+    valid_from: date
+    valid_to: date | None = None
+    in_force: ContractVersion | None = None
+    versions: tuple[ContractVersion, ...]
 
 
 class Contract(Record):

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from roamclear.audit import service as audit
 from roamclear.contracts import checks, matching, rules, store
-from roamclear.contracts.model import Contract, ContractVersion, Match, Terms
+from roamclear.contracts.model import Contract, ContractVersion, KnownContract, Match, Terms
 from roamclear.contracts.vat import VatTreatment
 from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Right
@@ -61,6 +61,7 @@ def publish(
             author=actor.actor_id,
             recorded_at_utc=ctx.now(),
             findings=tuple(checks.findings(terms, issuer, day)),
+            ends_on=valid_to,
         )
         head = Contract(
             issuer_id=issuer_id,
@@ -190,18 +191,28 @@ def live_terms(ctx: Context, issuer_id: str, day: date, after_end: timedelta = t
 
 
 def known_at(
-    ctx: Context, actor: Actor, issuer_id: str, contract_id: str, at: datetime
-) -> tuple[list[ContractVersion], ContractVersion | None]:
-    """What was known of a contract at an instant: the versions recorded until then, and the one in force (B11).
+    ctx: Context, actor: Actor, issuer_id: str, contract_id: str, as_of: datetime, known: datetime
+) -> KnownContract:
+    """What was in force of a contract at an instant, by what had been recorded until another one (B11).
 
     Raises:
         NotFound: nothing was recorded by then, or the contract is not the actor's.
     """
-    known, every = contract(ctx, actor, issuer_id, contract_id)
-    recorded = [v for v in every if v.recorded_at_utc <= at]
+    head, every = contract(ctx, actor, issuer_id, contract_id)
+    recorded = tuple(v for v in every if v.recorded_at_utc <= known)
     if not recorded:
         raise NotFound("no such object")
-    return recorded, rules.in_force(recorded, local_date(at, known.zone))
+    ends = recorded[-1].ends_on
+    day = local_date(as_of, head.zone)
+    return KnownContract(
+        contract_id=contract_id,
+        as_of_utc=as_of,
+        known_at_utc=known,
+        valid_from=head.valid_from,
+        valid_to=ends,
+        in_force=None if ends is not None and day >= ends else rules.in_force(recorded, day),
+        versions=recorded,
+    )
 
 
 def match(ctx: Context, issuer_id: str, cpo_party: str, emsp_party: str, start: datetime) -> Match:

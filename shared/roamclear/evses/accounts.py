@@ -11,6 +11,7 @@ from roamclear.evses.model import (
     AccountKind,
     AccountTerms,
     AccountVersion,
+    KnownAccount,
     PayoutAccount,
     Proposal,
     Unpaid,
@@ -58,7 +59,7 @@ def create_account(
         )
         told = _told(head, now, "CREATED", 1, 1)
         log = _log(ctx, head, maker, "CREATED", {"terms": terms})
-        ctx.db.transact([store.account_put(head, None), store.version_put(version), told, log])
+        ctx.db.transact([*store.account_puts(head, None, now), store.version_put(version), told, log])
         return head
 
     return again_on_race(attempt, tables=_RACES)
@@ -136,7 +137,7 @@ def approve_account(
         )
         details = {"version": number, "maker": asked.maker, "payable_from_utc": made.payable_from_utc}
         actions: list[Action] = [
-            store.account_put(made, head),
+            *store.account_puts(made, head, now),
             store.version_put(version),
             store.proposal_remove(asked),
             _told(made, now, "IBAN_APPLIED" if moved else "CHANGED", current.version, number),
@@ -187,7 +188,7 @@ def deactivate_account(
         payload = {"account_id": account_id, "unpaid": unpaid.value}
         told = store.fact(issuer_id, ctx.now(), "account.deactivated", f"{account_id}#{head.changed}", payload)
         log = _log(ctx, head, actor, "DEACTIVATED", payload)
-        ctx.db.transact([store.account_put(made, head), told, log])
+        ctx.db.transact([*store.account_puts(made, head, ctx.now()), told, log])
         return made
 
     return again_on_race(attempt, tables=_RACES)
@@ -203,7 +204,7 @@ def reactivate_account(ctx: Context, checker: Actor, issuer_id: str, account_id:
             return head
         cooled = _cooled(head, ctx.now()) if head.payable_from_utc else None
         made = head.model_copy(update={"active": True, "payable_from_utc": cooled})
-        ctx.db.transact([store.account_put(made, head), _log(ctx, head, checker, "REACTIVATED", {})])
+        ctx.db.transact([*store.account_puts(made, head, ctx.now()), _log(ctx, head, checker, "REACTIVATED", {})])
         return made
 
     return again_on_race(attempt, tables=_RACES)
@@ -217,6 +218,33 @@ def account(
     require_account(authorise(actor, Right.ACCOUNT_VIEW, issuer_id), account_id)
     head, _ = _current(ctx, issuer_id, account_id)
     return head, store.versions(ctx.db, issuer_id, account_id), store.proposal(ctx.db, issuer_id, account_id)
+
+
+def account_at(
+    ctx: Context, actor: Actor, issuer_id: str, account_id: str, as_of: datetime, known: datetime
+) -> KnownAccount:
+    """An account as it was at an instant, by what had been recorded until another one (B11).
+
+    What an account is follows from what was recorded: nothing of it begins before it was, but bank details cool off.
+
+    Raises:
+        NotFound: nothing was recorded by then, or the account is not the actor's.
+    """
+    require_account(authorise(actor, Right.ACCOUNT_VIEW, issuer_id), account_id)
+    until = min(as_of, known)
+    recorded = tuple(v for v in store.versions(ctx.db, issuer_id, account_id) if v.recorded_at_utc <= known)
+    states = [s for s in store.account_states(ctx.db, issuer_id, account_id) if s.recorded_at_utc <= until]
+    if not states:
+        raise NotFound("no such object")
+    head = states[-1].head
+    return KnownAccount(
+        account=head,
+        as_of_utc=as_of,
+        known_at_utc=known,
+        payable=head.payable(as_of),
+        in_force=next(v for v in recorded if v.version == head.version),
+        versions=recorded,
+    )
 
 
 def accounts(ctx: Context, actor: Actor, issuer_id: str) -> list[PayoutAccount]:
@@ -272,7 +300,9 @@ def _first_approval(ctx: Context, checker: Actor, head: PayoutAccount) -> Payout
     different_person(head.created_by, checker)
     made = head.model_copy(update={"payable_from_utc": _cooled(head, ctx.now())})
     log = _log(ctx, head, checker, "APPROVED", {"payable_from_utc": made.payable_from_utc})
-    ctx.db.transact([store.account_put(made, head), _told(made, ctx.now(), "APPROVED", 1, head.version), log])
+    ctx.db.transact(
+        [*store.account_puts(made, head, ctx.now()), _told(made, ctx.now(), "APPROVED", 1, head.version), log]
+    )
     return made
 
 

@@ -270,6 +270,29 @@ class PayoutAccount(Record):
         return self.kind is AccountKind.EXTERNAL and released and (self.active or self.unpaid is Unpaid.PAY)
 
 
+class AccountState(Record):
+    """The head of an account as it was from an instant until the next one (B11); never changed."""
+
+    issuer_id: str
+    account_id: str
+    recorded_at_utc: datetime
+    head: PayoutAccount
+
+
+class KnownAccount(Record):
+    """An account at an instant (B11): as it was at ``as_of_utc``, by what had been recorded until ``known_at_utc``.
+
+    ``in_force`` are the terms of that instant; ``payable`` whether a transfer might have left then.
+    """
+
+    account: PayoutAccount
+    as_of_utc: datetime
+    known_at_utc: datetime
+    payable: bool
+    in_force: AccountVersion
+    versions: tuple[AccountVersion, ...]
+
+
 class Proposal(Record):
     """New terms of an account that wait for a second person; ``base_version`` is what they change."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roamclear.evses.accounts import (
     account,
+    account_at,
     account_head,
     account_heads,
     account_version,
@@ -42,6 +43,7 @@ from roamclear.evses.register import (
 
 __all__ = [
     "account",
+    "account_at",
     "account_head",
     "account_heads",
     "account_version",

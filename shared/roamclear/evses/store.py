@@ -10,6 +10,7 @@ from typing import Any
 from roamclear.aws import keys, outbox
 from roamclear.evses.model import (
     UNASSIGNED,
+    AccountState,
     AccountVersion,
     Assignment,
     AssignmentRequest,
@@ -157,11 +158,22 @@ def account_heads(db: Database, issuer_id: str, ids: Iterable[str]) -> dict[str,
     return {row["account_id"]: PayoutAccount.load(row) for row in rows.values()}
 
 
-def account_put(made: PayoutAccount, known: PayoutAccount | None) -> Put:
-    """A new head, or the next one over exactly the state that was read."""
-    item = made.model_copy(update={"changed": known.changed + 1 if known else 0}).dump()
+def account_puts(made: PayoutAccount, known: PayoutAccount | None, at: datetime) -> list[Put]:
+    """A new head, or the next one over exactly the state that was read, and what it was from now on."""
+    head = made.model_copy(update={"changed": known.changed + 1 if known else 0})
     when = (When("changed", "=", known.changed),) if known else ABSENT
-    return Put(Table.CLEARING, keys.account(made.issuer_id, made.account_id), item, when=when)
+    state = AccountState(issuer_id=head.issuer_id, account_id=head.account_id, recorded_at_utc=at, head=head)
+    key = keys.account_state(head.issuer_id, head.account_id, head.changed)
+    return [
+        Put(Table.CLEARING, keys.account(head.issuer_id, head.account_id), head.dump(), when=when),
+        Put(Table.CLEARING, key, state.dump()),
+    ]
+
+
+def account_states(db: Database, issuer_id: str, account_id: str) -> list[AccountState]:
+    """Every state of an account's head, oldest first."""
+    rows = db.rows(Table.CLEARING, keys.accounts(issuer_id), prefix=f"{account_id}#S#", consistent=True)
+    return [AccountState.load(row) for row in rows]
 
 
 def version(db: Database, issuer_id: str, account_id: str, number: int) -> AccountVersion | None:
