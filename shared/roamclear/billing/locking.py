@@ -60,7 +60,7 @@ def _flag(ctx: Context, run: Run, session: Session, terms: ContractVersion) -> N
     policy = terms.terms.unanswered_policy
     if session.dispute is DisputeState.OPEN and policy != "BILL":
         dropped = policy == "DROP"
-        _, moved = cdrs.changed(
+        after, moved = cdrs.changed(
             session,
             billing=Billing.INVALIDATED if dropped else Billing.ON_HOLD,
             run_id=None,
@@ -78,9 +78,13 @@ def _flag(ctx: Context, run: Run, session: Session, terms: ContractVersion) -> N
             details={"dispute_id": session.dispute_id or "", "cdr_ref": session.cdr_ref},
         )
     else:
-        _, moved = cdrs.changed(session, billing=Billing.LOCKED)
+        after, moved = cdrs.changed(session, billing=Billing.LOCKED)
+    told = cdrs.told(after, session, ctx.now())
     try:
-        ctx.db.write(moved)
+        if told:
+            ctx.db.transact([moved, *told])
+        else:
+            ctx.db.write(moved)
     except ConditionFailed:
         # Only another flagging worker can have written since LOCKING; read again and see that it did.
         again = cdrs.session(ctx, run.issuer_id, session.cdr_ref)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from roamclear.cdrs import adjustments, store
 from roamclear.cdrs.model import Billing, Original, Session
-from roamclear.cdrs.settling import emsp_of
+from roamclear.cdrs.settling import emsp_of, put
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.ids import evse_id as evse_ids
@@ -80,7 +80,7 @@ def _withdraw(ctx: Context, base: Session, original: Session, known: Session | N
             "left_run_id": original.run_id or original.left_run_id,
         }
     )
-    actions: list[Action] = [_put(made, known), store.replace(gone, original)]
+    actions: list[Action] = [*_puts(ctx, made, known), *_puts(ctx, gone, original)]
     if original.run_id is not None:
         actions.append(store.run_in_window(original.issuer_id, original.run_id))
     try:
@@ -107,7 +107,7 @@ def _adjust(ctx: Context, base: Session, original: Session, known: Session | Non
         # Its document may have been cancelled a moment ago, to bill it again: the mark keeps that from happening.
         update = {"billing": Billing.CREDITED, "counterpart": original.cdr_ref, "reasons": ("CREDITED_BEFORE",)}
         gone, mark = base.model_copy(update=update), sums.model_copy(update={"withdrawn": base.cdr_ref})
-        ctx.db.transact([_put(gone, known), store.adjusted_put(mark, sums)])
+        ctx.db.transact([*_puts(ctx, gone, known), store.adjusted_put(mark, sums)])
         return gone
     row = priced.model_copy(
         update={
@@ -135,7 +135,7 @@ def _adjust(ctx: Context, base: Session, original: Session, known: Session | Non
     )
     after = sums.model_copy(update={"minor": sums.minor + row.net.amount_minor, "refs": (*sums.refs, base.cdr_ref)})
     told = store.fact(made, ctx.now(), "cdr.credited")
-    ctx.db.transact([_put(made, known), store.rating_put(row), store.adjusted_put(after, sums), told])
+    ctx.db.transact([*_puts(ctx, made, known), store.rating_put(row), store.adjusted_put(after, sums), told])
     return made
 
 
@@ -173,10 +173,12 @@ def _base(body: Original, charge: ChargeRecord, known: Session | None, original:
     )
 
 
-def _put(made: Session, known: Session | None) -> Put:
-    return store.create(made) if known is None else store.replace(made, known)
+def _puts(ctx: Context, made: Session, known: Session | None) -> list[Put]:
+    if known is None:
+        return [store.create(made)]
+    return [store.replace(made, known), *store.moved(made, known, ctx.now())]
 
 
 def _write(ctx: Context, made: Session, known: Session | None) -> Session:
-    ctx.db.write(_put(made, known))
+    put(ctx, made, known)
     return made

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from roamclear.cdrs import adjustments, credits, settling, store, telling
 from roamclear.cdrs.model import WAITING, Billing, DisputeState, Original, Session
@@ -151,12 +151,22 @@ def sweep(ctx: Context, issuer_id: str) -> int:
         missing = [ref for ref in refs if ref not in known]
         if missing:
             done = min(done, day)
+        # Noted before it is processed: a crash in between loses nobody's word of it.
+        for ref in missing:
+            _note(ctx, issuer_id, ref, day)
         behind += missing
         day += timedelta(days=1)
     _each(ctx, issuer_id, behind)
     if done.date() > mark.date() or mark < before - _PATIENCE:
         ctx.db.write(store.swept_put(issuer_id, max(done, before - _PATIENCE)))
     return len(behind)
+
+
+def _note(ctx: Context, issuer_id: str, cdr_ref: str, day: datetime) -> None:
+    try:
+        ctx.db.write(store.left_behind(issuer_id, cdr_ref, day))
+    except ConditionFailed:
+        return  # an earlier sweep noted it
 
 
 def expire(ctx: Context, issuer_id: str, contract_id: str | None, limit_days: int) -> int:

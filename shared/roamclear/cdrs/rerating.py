@@ -55,6 +55,7 @@ def reprice(
         row = _row(ctx, known, priced, version, author, reason)
         made = _placed(ctx, known, row)
         actions: list[Action] = [store.rating_put(row), store.replace(made, known)]
+        actions += store.moved(made, known, ctx.now())
         if beside is not None:
             actions.append(beside(known, made))
         details = {"before": known.net, "after": row.net, "version": row.version, "reason": reason}
@@ -79,7 +80,7 @@ def invalidate(ctx: Context, actor: Actor, issuer_id: str, cdr_ref: str, reason:
             _refuse_unless_open(known)
         update = {"billing": Billing.INVALIDATED, "reasons": ("INVALIDATED_BY_CPO",)} | _left(known)
         made = known.model_copy(update=update)
-        actions: list[Action] = [store.replace(made, known)]
+        actions: list[Action] = [store.replace(made, known), *store.moved(made, known, ctx.now())]
         details = {"reason": reason, "net": known.net}
         return _commit(ctx, actor.actor_id, known, made, actions, "INVALIDATED", details)
 

@@ -12,10 +12,11 @@ from roamclear.cdrs.model import WAITING, Billing, Original, Rating, Receipt, Se
 from roamclear.contracts import service as contracts
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
-from roamclear.kernel.context import Context
+from roamclear.kernel.context import Context, Row
 from roamclear.kernel.errors import ConditionFailed, NotFound
 from roamclear.kernel.lazy import exports
 from roamclear.kernel.money import Money
+from roamclear.kernel.pages import Asked, Cut
 from roamclear.kernel.writes import Check, Put
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from roamclear.cdrs.processing import retry_evse as retry_evse
     from roamclear.cdrs.processing import retry_waiting as retry_waiting
     from roamclear.cdrs.processing import sweep as sweep
+    from roamclear.cdrs.processing import sweep_again as sweep_again
     from roamclear.cdrs.rerating import invalidate as invalidate
     from roamclear.cdrs.rerating import rerate as rerate
     from roamclear.cdrs.rules import Finding
@@ -42,6 +44,7 @@ else:
                 "retry_evse",
                 "retry_waiting",
                 "sweep",
+                "sweep_again",
             ),
             "roamclear.cdrs.lateness": ("consent",),
             "roamclear.cdrs.rerating": ("invalidate", "rerate"),
@@ -129,6 +132,20 @@ def unbilled(
     return [s for s in meant if route in (None, s.route)]
 
 
+def unbilled_page(
+    ctx: Context,
+    actor: Actor,
+    issuer_id: str,
+    billing: Billing,
+    contract_id: str | None,
+    asked: Asked,
+    route: str | None = None,
+) -> Cut[Session]:
+    """A page of one of the lists Rated / On hold / Not rated of a contract, or of none (None); of one route only."""
+    require_contract(authorise(actor, Right.CDR_VIEW, issuer_id), contract_id)
+    return store.unbilled_page(ctx.db, issuer_id, contract_id, billing, asked, route)
+
+
 def waiting(ctx: Context, issuer_id: str, contract_id: str) -> Iterator[Session]:
     """Sessions of a contract that are on hold or not rated."""
     for state in WAITING:
@@ -174,6 +191,16 @@ def changed(known: Session, **update: Any) -> tuple[Session, Put]:
     """The next state of a session and the write that puts it over exactly the state that was read."""
     made = known.model_copy(update=update)
     return made, store.replace(made, known)
+
+
+def told(made: Session, known: Session, at: datetime) -> list[Put]:
+    """What belongs into the transaction of a change that receivers hear of (``cdr.*``); nothing where they do not."""
+    return store.moved(made, known, at)
+
+
+def of_cdr(made: Session) -> Row:
+    """What receivers are told of a session: whose it is, what keeps or took it from being billed, or its price."""
+    return store.of_cdr(made)
 
 
 def in_window(issuer_id: str, run_id: str) -> Check:

@@ -236,6 +236,23 @@ def _rate(ctx: Context, made: Session, match: Match, priced: Priced, known: Sess
         return made.model_copy(update={"rating_version": version})
 
 
+def put(ctx: Context, made: Session, known: Session | None) -> None:
+    """Write a session over exactly the state that was read, with the fact of what changed.
+
+    That a CDR came, and what it was first, is told by who took it in: one write more for each would be the dearest.
+    """
+    if known is None:
+        ctx.db.write(store.create(made))
+        return
+    if made == known:
+        return  # looked at again, and nothing is different: no write, and the session is still in its first state
+    facts = store.moved(made, known, ctx.now())
+    if facts:
+        ctx.db.transact([store.replace(made, known), *facts])
+    else:
+        ctx.db.write(store.replace(made, known))
+
+
 def _write(ctx: Context, made: Session, known: Session | None) -> Session:
-    ctx.db.write(store.create(made) if known is None else store.replace(made, known))
+    put(ctx, made, known)
     return made

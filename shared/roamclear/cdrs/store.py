@@ -10,6 +10,8 @@ from roamclear.aws import keys, outbox
 from roamclear.cdrs.model import WAITING, Adjusted, Billing, Original, Rating, Session
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Database, Row
+from roamclear.kernel.pages import Asked, Cut, Span, cut
+from roamclear.kernel.record import plain
 from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import ABSENT, Check, Key, Put, Table, Update, When
 
@@ -17,6 +19,15 @@ from roamclear.kernel.writes import ABSENT, Check, Key, Put, Table, Update, When
 _MOST_DAYS = 31
 _PIECE_BYTES = 350_000
 _QUEUED = (*WAITING, Billing.VERIFIED)
+#: What a session is to receivers (product.md J.4); a member of an open run is a verified one.
+_TOLD = {
+    Billing.VERIFIED: "cdr.verified",
+    Billing.IN_WINDOW: "cdr.verified",
+    Billing.ON_HOLD: "cdr.held",
+    Billing.NOT_RATED: "cdr.held",
+    Billing.INVALIDATED: "cdr.invalidated",
+    Billing.CREDITED: "cdr.credited",
+}
 
 
 # ---- bodies --------------------------------------------------------------------------------------------------------
@@ -84,8 +95,16 @@ def received(db: Database, issuer_id: str, day: datetime, *, before: datetime) -
         yield row["gsi1sk"].split("#", 1)[1]
 
 
+def received_between(db: Database, issuer_id: str, since: datetime, before: datetime) -> Iterator[tuple[str, datetime]]:
+    """Reference and instant of the bodies received on the UTC day of an instant, from it on and before another."""
+    pk, first = keys.received(issuer_id, since), sort_instant(since)
+    for row in db.rows(Table.INTAKE, pk, index="gsi1", after=first, before=sort_instant(before)):
+        instant, _, ref = row["gsi1sk"].partition("#")
+        yield ref, datetime.fromisoformat(instant)
+
+
 def swept_until(db: Database, issuer_id: str) -> datetime | None:
-    """The day from which the sweep looks for bodies without a session, or None before the first sweep."""
+    """The instant from which the sweep looks for bodies without a session, or None before the first sweep."""
     row = db.get(Table.CLEARING, keys.sweep_mark(issuer_id))
     return datetime.fromisoformat(row["until_utc"]) if row else None
 
@@ -124,6 +143,35 @@ def replace(made: Session, read: Session) -> Put:
     )
 
 
+def moved(made: Session, known: Session, at: datetime) -> list[Put]:
+    """The fact of a change that receivers hear of: another state, other reasons of a hold, another price.
+
+    It stands in the transaction of ``replace``, so it is told if and only if the change happened. ``change`` counts the
+    states of the session: their order, whatever the clocks of two workers say. Rows of ours are no CDRs.
+    """
+    kind = _TOLD.get(made.billing)
+    if kind is None or made.origin is not None or _heard(made) == _heard(known):
+        return []
+    change = known.changed + 1
+    told = of_cdr(made) | {"kind": kind, "change": change}
+    return [outbox.fact(made.issuer_id, at, "cdr.moved", f"{made.cdr_ref}#{change}", told)]
+
+
+def of_cdr(made: Session) -> Row:
+    """What receivers are told of a session."""
+    told: Row = {"cdr_ref": made.cdr_ref, "contract_id": made.contract_id, "party": made.party}
+    if made.billing in WAITING or made.billing in (Billing.INVALIDATED, Billing.CREDITED):
+        return told | {"reasons": list(made.reasons)}
+    return told | ({"net": plain(made.net)} if made.net is not None else {})
+
+
+def _heard(made: Session) -> tuple[object, ...]:
+    """What a receiver would tell two states apart by."""
+    kind = _TOLD.get(made.billing)
+    priced = made.rating_version if kind == "cdr.verified" else 0
+    return kind, made.reasons if kind == "cdr.held" else (), priced
+
+
 def index_columns(made: Session) -> dict[str, str | None]:
     """The index columns that follow from a session's state; None takes the session off an index."""
     queued = made.billing in _QUEUED and made.run_id is None
@@ -151,6 +199,20 @@ def unbilled_refs(
         rows = db.rows(Table.CLEARING, pk, index="gsi2", prefix=f"{billing.value}#")
     for row in rows:
         yield row["pk"].split("#CDR#", 1)[1]
+
+
+def unbilled_page(
+    db: Database, issuer_id: str, contract_id: str | None, billing: Billing, asked: Asked, route: str | None
+) -> Cut[Session]:
+    """A page of the sessions in no run, by contract and state, in the order of reason and stop."""
+    # "$" stands behind "#" in the order of characters.
+    pk, first, last = keys.unbilled(issuer_id, contract_id or "-"), f"{billing.value}#", f"{billing.value}$"
+
+    def load(row: Row) -> Session | None:
+        found = _session(row)
+        return found if found.billing is billing and route in (None, found.route) else None
+
+    return cut(db, Table.CLEARING, [Span(pk, "gsi2", first, last)], asked, load)
 
 
 def refs_of_evse(db: Database, issuer_id: str, evse_id: str, since: datetime) -> Iterator[str]:
@@ -232,9 +294,15 @@ def adjusted_put(made: Adjusted, read: Adjusted) -> Put:
 
 
 def fact(made: Session, at: datetime, name: str) -> Put:
-    """A session's fact for the higher rooms."""
-    payload = {"cdr_ref": made.cdr_ref, "contract_id": made.contract_id}
+    """A session's fact for the higher rooms; ``credited`` is the CDR that a credit takes back."""
+    payload = {"cdr_ref": made.cdr_ref, "contract_id": made.contract_id, "credited": made.credit_of}
     return outbox.fact(made.issuer_id, at, name, made.cdr_ref, payload)
+
+
+def left_behind(issuer_id: str, cdr_ref: str, day: datetime) -> Put:
+    """The fact that the stream left a body of a UTC day behind; who hears of CDRs is told by its consumer."""
+    at = day.replace(hour=0, minute=0, second=0, microsecond=0)
+    return outbox.fact(issuer_id, at, "cdr.left_behind", cdr_ref, {"cdr_ref": cdr_ref})
 
 
 # ---- claims --------------------------------------------------------------------------------------------------------

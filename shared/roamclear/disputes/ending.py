@@ -128,7 +128,7 @@ def _grant(ctx: Context, actor: Actor, side: Side, known: Dispute, state: State,
         raise Locked("the session was billed; only a credit of the CPO corrects it", run_id=session.run_id)
     writes: list[Action] = []
     if session.net is not None and amount == session.net:
-        _, moved = cdrs.changed(
+        after, moved = cdrs.changed(
             session,
             billing=Billing.INVALIDATED,
             dispute=outcome,
@@ -141,10 +141,11 @@ def _grant(ctx: Context, actor: Actor, side: Side, known: Dispute, state: State,
             ctx, session, amount, author=actor.actor_id, reason=f"dispute {known.dispute_id} {state.value}"
         )
         writes.append(kept)
-        _, moved = cdrs.changed(
+        after, moved = cdrs.changed(
             session, dispute=outcome, net=rating.net, rating_version=rating.version, **_freed(ctx, session)
         )
-    return _finish(ctx, actor, side, known, made, session, [moved, *writes], member=session.run_id is not None)
+    writes += [moved, *cdrs.told(after, session, ctx.now())]
+    return _finish(ctx, actor, side, known, made, session, writes, member=session.run_id is not None)
 
 
 def _let_stand(ctx: Context, actor: Actor, side: Side, known: Dispute, state: State, text: str) -> Dispute:
@@ -157,8 +158,9 @@ def _let_stand(ctx: Context, actor: Actor, side: Side, known: Dispute, state: St
         # Nothing is left that could move; the word alone is kept.
         _, moved = cdrs.changed(session, dispute=outcome)
         return _finish(ctx, actor, side, known, made, session, [moved], member=False)
-    _, moved = cdrs.changed(session, dispute=outcome, **_freed(ctx, session))
-    return _finish(ctx, actor, side, known, made, session, [moved], member=session.run_id is not None)
+    after, moved = cdrs.changed(session, dispute=outcome, **_freed(ctx, session))
+    writes: list[Action] = [moved, *cdrs.told(after, session, ctx.now())]
+    return _finish(ctx, actor, side, known, made, session, writes, member=session.run_id is not None)
 
 
 def _freed(ctx: Context, session: Session) -> dict[str, Any]:

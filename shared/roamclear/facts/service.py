@@ -88,6 +88,11 @@ def _approved(ctx: Context, row: Row) -> None:
     billing.start_correction(ctx, row["issuer_id"], row["payload"]["correction_id"])
 
 
+def _left_behind(ctx: Context, row: Row) -> None:
+    # Processed by the sweep; whoever hears of CDRs hears of this one too.
+    Listeners(ctx).tell(cdrs.process(ctx, row["issuer_id"], row["payload"]["cdr_ref"]))
+
+
 def _credited(ctx: Context, row: Row) -> None:
     billing.credit_at_once(ctx, row["issuer_id"], row["payload"]["cdr_ref"])
 
@@ -152,6 +157,7 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "run.locked": _locked,
     "payouts.accrual_step": _locked,
     "cdr.credited": _credited,
+    "cdr.left_behind": _left_behind,
     "correction.approved": _approved,
     "creditnote.issued": _noted,
     "invoice.issued": _issued,

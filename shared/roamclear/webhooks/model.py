@@ -13,7 +13,8 @@ from roamclear.kernel.record import Record
 #: The catalogue of product.md J.4; a type that is not here cannot be subscribed to.
 CATALOGUE: tuple[str, ...] = (
     "cdr.received", "cdr.held", "cdr.verified", "cdr.invalidated", "cdr.credited", "window.opened", "window.closing",
-    "window.closed", "window.accepted", "dispute.created", "dispute.updated", "dispute.resolved", "run.locked", "run.issued", "run.failed",
+    "window.closed", "window.accepted", "dispute.created", "dispute.updated", "dispute.resolved", "run.locked",
+    "run.issued", "run.failed",
     "invoice.issued", "invoice.sent", "invoice.paid", "invoice.partially_paid", "invoice.overdue", "invoice.cancelled",
     "creditnote.issued", "payment.received", "payment.matched", "payment.unmatched", "payment.returned",
     "exception.opened", "exception.resolved", "evse.unassigned", "evse.assigned", "payout.ready", "payout.approved",
@@ -60,7 +61,10 @@ class DeliveryState(StrEnum):
 
 
 class Delivery(Record):
-    """One event for one subscription; ``event_id`` is the same for ever, whoever tells the event again."""
+    """One event for one subscription; ``event_id`` is the same for ever, whoever tells the event again.
+
+    ``sequence`` orders the events of an object that happened at the same instant.
+    """
 
     issuer_id: str
     subscription_id: str
@@ -68,6 +72,7 @@ class Delivery(Record):
     kind: str
     subject: str
     occurred_at_utc: datetime
+    sequence: int = 0
     payload: dict[str, Any]
     state: DeliveryState = DeliveryState.WAITING
     attempts: int = 0

@@ -186,6 +186,7 @@ def _delivery(known: Subscription, event: events.Event) -> Delivery:
         kind=event.kind,
         subject=event.subject,
         occurred_at_utc=event.occurred_at_utc,
+        sequence=event.sequence,
         payload=event.payload,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roamclear.cdrs.model import Billing, Session
+from roamclear.cdrs.service import of_cdr
 from roamclear.kernel.context import Context
 from roamclear.webhooks import events, service, store
 from roamclear.webhooks.model import Subscription
@@ -13,7 +14,6 @@ _KINDS = {
     Billing.VERIFIED: "cdr.verified",
     Billing.ON_HOLD: "cdr.held",
     Billing.NOT_RATED: "cdr.held",
-    Billing.INVALIDATED: "cdr.invalidated",
 }
 _WANTED = frozenset({"cdr.received", *_KINDS.values()})
 
@@ -38,12 +38,14 @@ class Listeners:
 
 
 def of_session(session: Session) -> Iterator[events.Event]:
-    """That a CDR came, and what became of it: verified, held with its reasons, or of no further interest."""
+    """That a CDR came, and what it was first: verified, or held with its reasons.
+
+    What it became later is told by the facts of its changes; a session that moved on meanwhile is left to them.
+    """
     told = {"cdr_ref": session.cdr_ref, "contract_id": session.contract_id, "party": session.party}
     came = session.received_at_utc
     yield events.of("cdr.received", session.cdr_ref, came, told, session.issuer_id)
     kind = _KINDS.get(session.billing)
-    if kind is not None:
+    if kind is not None and session.changed == 0:
         at = session.verified_at_utc or came
-        more = {"reasons": list(session.reasons)} if session.reasons else {}
-        yield events.of(kind, session.cdr_ref, at, told | more, session.issuer_id)
+        yield events.of(kind, session.cdr_ref, at, of_cdr(session) | {"change": 0}, session.issuer_id, sequence=1)

@@ -39,13 +39,13 @@ def subscription_remove(known: Subscription) -> Remove:
 
 def enqueue(made: Delivery) -> list[Action]:
     """Let an event wait for its receiver, unless it waits or was answered already."""
-    log = keys.webhook_log(made.issuer_id, made.subscription_id, made.occurred_at_utc, made.event_id)
+    log = keys.webhook_log(made.issuer_id, made.subscription_id, made.occurred_at_utc, _place(made))
     return [Put(Table.CLEARING, _queue(made), made.dump(), when=ABSENT), Check(Table.CLEARING, log, ABSENT)]
 
 
 def requeue(made: Delivery) -> list[Action]:
     """Let a logged event wait again."""
-    log = keys.webhook_log(made.issuer_id, made.subscription_id, made.occurred_at_utc, made.event_id)
+    log = keys.webhook_log(made.issuer_id, made.subscription_id, made.occurred_at_utc, _place(made))
     return [Put(Table.CLEARING, _queue(made), made.dump(), when=ABSENT), Remove(Table.CLEARING, log)]
 
 
@@ -63,7 +63,7 @@ def tried(made: Delivery) -> Put:
 
 def ended(made: Delivery) -> list[Action]:
     """Out of the queue and into the log, together."""
-    log = keys.webhook_log(made.issuer_id, made.subscription_id, made.occurred_at_utc, made.event_id)
+    log = keys.webhook_log(made.issuer_id, made.subscription_id, made.occurred_at_utc, _place(made))
     return [
         Remove(Table.CLEARING, _queue(made), when=(When("event_id", "exists"),)),
         Put(Table.CLEARING, log, made.dump(), when=()),
@@ -78,4 +78,9 @@ def log(db: Database, issuer_id: str, subscription_id: str, limit: int) -> list[
 
 
 def _queue(made: Delivery) -> Key:
-    return keys.webhook_queue(made.issuer_id, made.subscription_id, made.occurred_at_utc, made.event_id)
+    return keys.webhook_queue(made.issuer_id, made.subscription_id, made.occurred_at_utc, _place(made))
+
+
+def _place(made: Delivery) -> str:
+    """Behind the instant: what happened to an object at the same one stays in its order."""
+    return f"{made.sequence:06d}#{made.event_id}"
