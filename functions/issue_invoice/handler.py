@@ -25,4 +25,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     run = billing.issue(ctx, issuer_id, run_id, proof(ctx), lambda: context.get_remaining_time_in_millis() > RESERVE_MS)
     if run.state == "FINALISING":
         return {"outcome": "MORE"}
-    return {"outcome": run.state.value, "numbers": list(run.numbers)}
+    return {"outcome": "DONE", "state": run.state.value, "numbers": list(run.numbers)}

@@ -99,8 +99,8 @@ class Buckets(Construct):
 
     @staticmethod
     def _drawn_on_request() -> list[s3.LifecycleRule]:
-        """Lists of open windows and previews of documents are drawn anew for whoever asks (packages, rehearsal)."""
-        named = {"drawn-on-request": "windows/", "rehearsed": "preview/"}
+        """What is drawn anew for whoever asks (packages, rehearsal), and what a step puts aside between two calls."""
+        named = {"drawn-on-request": "windows/", "rehearsed": "preview/", "put-aside": "progress/"}
         return [
             s3.LifecycleRule(
                 id=name, prefix=prefix, expiration=Duration.days(30), noncurrent_version_expiration=Duration.days(1)

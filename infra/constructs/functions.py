@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aws_cdk import Arn, ArnComponents, ArnFormat, Aws, Duration, RemovalPolicy, Stack
+from aws_cdk import Arn, ArnComponents, ArnFormat, Aws, Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -89,6 +89,7 @@ class Functions(Construct):
             role=role,
             layers=[self._layers["runtime"], *([self._layers["documents"]] if spec.documents_layer else [])],
             memory_size=spec.memory_mb,
+            ephemeral_storage_size=Size.mebibytes(spec.disk_mb),
             timeout=Duration.seconds(spec.timeout_s),
             reserved_concurrent_executions=spec.concurrency if self._settings.reserve_concurrency else None,
             tracing=lambda_.Tracing.ACTIVE,

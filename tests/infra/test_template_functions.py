@@ -152,6 +152,7 @@ def test_settings_common_to_all_functions(stage: str) -> None:
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["Timeout"] == spec.timeout_s <= 900
         assert function["MemorySize"] == spec.memory_mb
+        assert function["EphemeralStorage"] == {"Size": spec.disk_mb}
         assert "LogGroup" in function["LoggingConfig"]
         assert len(function["Layers"]) == (2 if spec.documents_layer else 1)
         variables = function["Environment"]["Variables"]

@@ -116,7 +116,7 @@ def test_the_tasks_close_a_month(house: Stage) -> None:
     locked = call("lock_sessions", sample("lock_sessions", "task"))
     assert locked == {"outcome": "LOCKED", "locked": 3, "needs_approval": False}
     issued = call("issue_invoice", sample("issue_invoice", "task"))
-    assert issued == {"outcome": "ISSUED", "numbers": ["VW-2026-000001"]}
+    assert issued == {"outcome": "DONE", "state": "ISSUED", "numbers": ["VW-2026-000001"]}
     drawn = call("render_invoice_pdf", sample("render_invoice_pdf", "task"))["keys"]
     drawn += call("render_session_xlsx", sample("render_session_xlsx", "task"))["keys"]
     assert sorted(Path(key).suffix for key in drawn) == [".csv", ".ndjson", ".pdf", ".xlsx", ".xml", ".xml"]

@@ -16,12 +16,17 @@ from tests.workflow.month import shortened
 ROOT = Path(__file__).resolve().parents[2]
 MACHINE: dict[str, Any] = json.loads(DEFINITION.read_text())
 STATES: dict[str, dict[str, Any]] = MACHINE["States"]
-CHOICES = {name: state for name, state in STATES.items() if state["Type"] == "Choice"}
+BRANCHES = [branch["States"] for state in STATES.values() for branch in state.get("Branches", [])]
+#: Those of the machine and of its branches; a name stands once.
+EVERY: dict[str, dict[str, Any]] = {name: state for states in (STATES, *BRANCHES) for name, state in states.items()}
+CHOICES = {name: state for name, state in EVERY.items() if state["Type"] == "Choice"}
 #: Where the outcomes of the task before a choice are written down: file and function.
 OUTCOMES = {
     "IsReady": ("functions/prepare_run/handler.py", "handler"),
     "IsOpen": ("functions/open_window/handler.py", "handler"),
     "IsLocked": ("shared/roamclear/billing/service.py", "lock_outcome"),
+    "IsIssued": ("functions/issue_invoice/handler.py", "handler"),
+    "IsDrawn": ("functions/render_session_xlsx/handler.py", "handler"),
 }
 #: Where each outcome leads; `approval` stands for LOCKED with a contract that asks for one.
 ROUTES = {
@@ -36,6 +41,10 @@ ROUTES = {
     ("IsLocked", "NOTHING_TO_BILL"): "Finish",
     ("IsLocked", "LOCKED"): "IssueInvoice",
     ("IsLocked", "approval"): "ParkUntilApproved",
+    ("IsIssued", "MORE"): "IssueInvoice",
+    ("IsIssued", "DONE"): "Render",
+    ("IsDrawn", "MORE"): "RenderXlsx",
+    ("IsDrawn", "DRAWN"): "Drawn",
 }
 
 
@@ -78,11 +87,11 @@ def route(choice: str, given: dict[str, Any]) -> str:
 def test_every_choice_follows_a_task_and_has_a_default() -> None:
     assert set(OUTCOMES) == set(CHOICES)
     for name, state in CHOICES.items():
-        assert state["Default"] in STATES, name
-        before = [n for n, s in STATES.items() if s.get("Next") == name]
-        assert [STATES[n]["Type"] for n in before] == ["Task"]
+        assert state["Default"] in EVERY, name
+        before = [n for n, s in EVERY.items() if s.get("Next") == name]
+        assert [EVERY[n]["Type"] for n in before] == ["Task"]
         # The choice reads the function's answer, not the envelope of the service.
-        assert STATES[before[0]]["Output"] == "{% $states.result.Payload %}"
+        assert EVERY[before[0]]["Output"] == "{% $states.result.Payload %}"
 
 
 @pytest.mark.parametrize("choice", sorted(OUTCOMES))
@@ -127,8 +136,7 @@ def test_every_name_leads_to_a_state() -> None:
 
 def test_tasks_are_given_what_the_run_is_called_and_nothing_of_the_state_before() -> None:
     """So a resumed execution, or a longer answer of a task, changes nothing of what the next one is told."""
-    tasks = {n: s for n, s in STATES.items() if s["Type"] == "Task"}
-    tasks |= {n: s for b in STATES["Render"]["Branches"] for n, s in b["States"].items()}
+    tasks = {n: s for n, s in EVERY.items() if s["Type"] == "Task"}
     for name, task in tasks.items():
         payload = task["Arguments"]["Payload"]
         if isinstance(payload, str):

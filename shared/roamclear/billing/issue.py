@@ -80,10 +80,13 @@ def issue(ctx: Context, issuer_id: str, run_id: str, proof: Proof, time_left: Ti
         return run
     documents, left_out = found
     numbers: list[str] = []
+    worked = False
     for place, part in enumerate(documents):
-        if numbers and not time_left():
+        known = store.document_of_run(ctx.db, run.issuer_id, run.run_id, place)
+        if known is None and worked and not time_left():
             return run
-        numbers.append(_issue_part(ctx, run, issuer, terms, place, part, left_out, proof))
+        worked = worked or known is None
+        numbers.append(known or _issue_part(ctx, run, issuer, terms, place, part, left_out, proof))
     _finish(ctx, run, tuple(numbers))
     reason = "the document was issued"
     journal.resolve(ctx, issuer_id, ExceptionType.EINVOICE_INVALID, run_id, by="system:close", reason=reason)
@@ -111,9 +114,6 @@ def _issue_part(
 ) -> str:
     """One document: checked with a placeholder, kept as a model, then numbered."""
     key = f"{run.issuer_id}/{run.run_id}/{place}"
-    known = store.document_of_run(ctx.db, run.issuer_id, run.run_id, place)
-    if known is not None:
-        return known
     type_code = _type_of(run, part, terms.terms)
     today = local_date(ctx.now(), run.zone)
     draft = papers.invoice(

@@ -78,8 +78,8 @@ def render_sessions(ctx: Context, issuer_id: str, run_id: str, time_left: TimeLe
     step = billing.Step(ctx, run, "LISTS")
     kept = step.state() or {"done": [], "list": None}
     done, state = list(kept["done"]), kept["list"]
-    for number in run.numbers[len(done) :]:
-        if done and state is None and not time_left():
+    for place, number in enumerate(run.numbers[len(done) :]):
+        if place and not time_left():
             step.keep({"done": done, "list": None})
             return None
         header = billing.document(ctx, issuer_id, number)
