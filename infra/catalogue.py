@@ -4,6 +4,8 @@ The template is written from this table and tests/infra checks the template agai
 degrees of access; ledger and audit know only READ and APPEND, because no function may change or delete an entry.
 """
 
+# Longer than 400 lines: one table of every function, so that who may do what is read in one place.
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -159,8 +161,8 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         {"identity": READ, "intake": WRITE, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
         # What is accepted becomes a payout, unless the archive knows its number (RECOVERY).
         {"documents": Objects.READ, "archive": Objects.READ},
-        # Both sides of a dispute are mailed what the other one said.
-        frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.WAKE, Extra.COMPLETE_TASK}),
+        # Both sides of a dispute are mailed what the other one said, with the page where it stands.
+        frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.WAKE, Extra.COMPLETE_TASK, Extra.URLS}),
         memory_mb=1024,
         timeout_s=120,
     ),
@@ -352,6 +354,27 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         concurrency=1,
     ),
     FunctionSpec(
+        "expire_detail",
+        "gives up the detail of sessions whose term is over",
+        # A secret of pseudonyms is put once; bodies and sessions are replaced by what is left of them.
+        {"identity": PUT, "intake": WRITE, "clearing": WRITE, "audit": APPEND},
+        # What takes the place of files of disputes.
+        {"exports": Objects.BOTH},
+        memory_mb=1024,
+        timeout_s=900,
+        concurrency=1,
+    ),
+    FunctionSpec(
+        "answer_data_requests",
+        "answers requests of data subjects: finds, gives up what is over, writes the package",
+        {"identity": PUT, "intake": WRITE, "clearing": WRITE, "audit": APPEND},
+        {"exports": Objects.BOTH},
+        memory_mb=2048,
+        timeout_s=900,
+        documents_layer=True,
+        concurrency=1,
+    ),
+    FunctionSpec(
         "bootstrap",
         "grants the first roles; only an operator of the account may invoke it",
         {"identity": WRITE, "clearing": WRITE, "audit": APPEND},
@@ -404,6 +427,8 @@ SCHEDULES: Mapping[str, str] = {
     "export_payments": "cron(17 * * * ? *)",
     "render_payout_statement": "cron(47 * * * ? *)",
     "render_certificate": "cron(52 * * * ? *)",
+    "expire_detail": "cron(41 3 * * ? *)",
+    "answer_data_requests": "rate(15 minutes)",
     "deliver_documents": "rate(5 minutes)",
     "deliver_webhooks": "rate(1 minute)",
     "nightly_proof": "cron(23 2 * * ? *)",
@@ -412,6 +437,8 @@ SCHEDULES: Mapping[str, str] = {
     "refresh_rates": "cron(22 * * * ? *)",
     "refresh_vat_proofs": "cron(32 * * * ? *)",
 }
+#: Those that run once a day or less: their hour is named.
+DAILY: frozenset[str] = frozenset(n for n, e in SCHEDULES.items() if e.startswith("cron(") and e.split()[1] != "*")
 #: Schedules that begin at any minute of their hour, so that partners are not all asked at once (OCPI transport).
 JITTER_MINUTES: Mapping[str, int] = {"pull_cdrs": 45}
 #: Which tables have which indexes; ALL or KEYS_ONLY.
