@@ -229,6 +229,38 @@ def test_reserved_concurrency_is_for_production_only() -> None:
     assert not any("ReservedConcurrentExecutions" in f for f in functions("dev").values())
 
 
+def test_only_the_laptop_offers_a_box_for_a_token() -> None:
+    for stage in STAGES:
+        every = [f["Environment"]["Variables"] for f in functions(stage).values()]
+        assert any("CONSOLE_PASTE_TOKEN" in each for each in every) == (stage == "local")
+        assert "CONSOLE_PASTE_TOKEN" not in str(data(stage).body)
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_people_sign_in_at_the_domain_of_the_pool_and_come_back_to_the_console(stage: str) -> None:
+    told = functions(stage)["serve_console"]["Environment"]["Variables"]
+    (domain,) = data(stage).of_type("AWS::Cognito::UserPoolDomain").values()
+    host = f"https://{text(domain['Domain'])}.auth.eu-central-1.amazoncognito.com"
+    assert text(told["CONSOLE_SIGN_IN"]) == host
+    ((name, client),) = service(stage).of_type("AWS::Cognito::UserPoolClient").items()
+    assert text(told["CONSOLE_CLIENT_ID"]) == f"<{name}>"
+    assert client["AllowedOAuthFlows"] == ["code"], "no token ever stands in an address"
+    assert client.get("GenerateSecret") in (None, False), "a browser keeps no secret: PKCE stands in for it"
+    base = text(functions(stage)["finance_api"]["Environment"]["Variables"]["PUBLIC_BASE_URL"])
+    assert [text(url) for url in client["CallbackURLs"]] == [f"{base}/console/callback"]
+    assert [text(url) for url in client["LogoutURLs"]] == [f"{base}/console"]
+    inbox = text(functions(stage)["finance_api"]["Environment"]["Variables"]["BUCKET_INBOX"])
+    assert text(told["CONSOLE_UPLOADS"]) == f"https://s3.eu-central-1.amazonaws.com/{inbox}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_console_can_read_nothing(stage: str) -> None:
+    allowed = {action for each in statements(stage, "serve_console") for action in listed(each["Action"])}
+    own = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+    clock = {"ssm:GetParameter"} if stage == "local" else set()
+    assert allowed == own | clock | {"sqs:SendMessage"}
+
+
 def test_admin_passwords_are_for_the_laptop_only() -> None:
     for stage in STAGES:
         (client,) = service(stage).of_type("AWS::Cognito::UserPoolClient").values()

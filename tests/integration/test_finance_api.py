@@ -89,9 +89,9 @@ def test_the_lists_and_the_trace_of_a_cdr(api: Api) -> None:
     month.push(api.stage, b.cdr(2, evse="DE*VWK*E999"))
     month.push(api.stage, b.cdr(3, emsp="FRXXX"))
     rated = api.call("GET", "/v1/cdrs", "FINANCE", list="rated", contract="C-RON")
-    assert (rated.body["count"], rated.body["net_minor"]) == (1, 830)
-    assert api.call("GET", "/v1/cdrs", "FINANCE", list="on_hold", contract="C-RON").body["count"] == 1
-    assert api.call("GET", "/v1/cdrs", "FINANCE", list="not_rated").body["count"] == 1
+    assert [s["net"]["amount_minor"] for s in rated.body["items"]] == [830]
+    assert len(api.call("GET", "/v1/cdrs", "FINANCE", list="on_hold", contract="C-RON").body["items"]) == 1
+    assert len(api.call("GET", "/v1/cdrs", "FINANCE", list="not_rated").body["items"]) == 1
     trace = api.call("GET", f"/v1/cdrs/{ref}/trace", "FINANCE")
     assert trace.body["ticks"] == dict.fromkeys(
         ("no_rule_open", "one_contract", "rated_with_vat", "evse_known_and_assigned", "has_end"), True
@@ -103,7 +103,7 @@ def test_the_lists_and_the_trace_of_a_cdr(api: Api) -> None:
     )  # fmt: skip
     for role in ("VIEWER", "ADMIN", "FINANCE_APPROVER"):
         masked = api.call("GET", f"/v1/cdrs/{ref}/trace", role).body["raw"]["cdr_token"]
-        assert (masked["uid"], masked["contract_id"], masked["party_id"]) == ("TOKEN*001", "NLRON******001", "RON")
+        assert (masked["uid"], masked["contract_id"], masked["party_id"]) == ("******001", "NLRON******001", "RON")
     assert api.call("GET", f"/v1/cdrs/{ref}/trace", "EMSP_USER", contract_id="C-ELSE").status == 404
 
 
@@ -158,3 +158,19 @@ def test_a_dispute_from_filing_to_its_answer(api: Api) -> None:
     audit = api.call("GET", f"/v1/audit/DISPUTE/{filed.body['dispute_id']}", "VIEWER")
     assert [e["action"] for e in audit.body["items"]] == ["FILED", "PARTIAL"]
     assert audit.body["broken_link"] is None
+
+
+def test_everybody_learns_who_they_are_and_nothing_of_others(api: Api) -> None:
+    bare = api.call("GET", "/v1/me", "EMSP_USER", contract_id=b.CONTRACT).body
+    assert (bare["items"][0]["name"], bare["items"][0]["zone"]) == (b.ISSUER, "UTC")
+    month.start(api.stage)
+    told = api.call("GET", "/v1/me", "EMSP_USER", contract_id=b.CONTRACT).body
+    (own,) = told["items"]
+    assert (told["actor_id"], told["now_utc"]) == (f"emsp_user-{b.CONTRACT}", "2026-10-01T00:00:00.000000Z")
+    assert (own["name"], own["primary"], own["zone"]) == ("Voltwerk", "#0B3D5C", "Europe/Berlin")
+    assert (own["roles"], own["contract_ids"]) == (["EMSP_USER"], [b.CONTRACT])
+    assert "DISPUTE_CREATE" in own["rights"]
+    assert "DISPUTE_RESOLVE" not in own["rights"]
+    assert "DE89370400440532013000" not in str(told)
+    assert "DISPUTE_RESOLVE" in api.call("GET", "/v1/me", "DISPUTE_AGENT").body["items"][0]["rights"]
+    assert api.call("GET", "/v1/me", None).status == 401

@@ -514,6 +514,20 @@ def test_a_mailed_link_leads_to_its_file(house: Stage) -> None:
     assert snapshot(house) == before
 
 
+def test_a_page_is_served_by_its_sample_and_anything_else_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROAMCLEAR_STAGE", "dev")
+    monkeypatch.setenv("CONSOLE_SIGN_IN", "https://sign-in.example")
+    event = sample("serve_console", "page")
+    page = call("serve_console", event)
+    assert (page["statusCode"], page["headers"]["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "https://sign-in.example" in page["headers"]["content-security-policy"]
+    known = event | {"headers": {"if-none-match": page["headers"]["etag"]}}
+    assert call("serve_console", known)["statusCode"] == 304
+    assert '"paste_token": false' in call("serve_console", event | {"rawPath": "/console/config.json"})["body"]
+    for odd in ({}, {"rawPath": "/console/../secret"}, {"rawPath": None, "headers": None}):
+        assert call("serve_console", odd)["statusCode"] == 404
+
+
 def test_an_empty_inbox_and_a_broken_notification(house: Stage) -> None:
     before = snapshot(house)
     assert call("import_bank_file", sample("import_bank_file", "schedule")) == {"files": []}

@@ -114,8 +114,6 @@ class _Handler(BaseHTTPRequestHandler):
         """A request of the API, or a posted form."""
         self._answer("POST")
 
-    do_PUT = do_POST
-
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: the test reports what it finds."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from roamclear.billing import recipients, rules
 from roamclear.billing.model import Document, Run
+from roamclear.console import service as console
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Terms
 from roamclear.deliveries import sending
@@ -133,6 +134,12 @@ def _facts(ctx: Context, run: Run, terms: Terms, key: str, facts: dict[str, Any]
         "period_start": run.first,
         "period_end": run.end - timedelta(days=1),
         "zone": run.zone,
+        "link": _page(ctx, run, facts.get("document_number")),
         "voice": Voice.PURCHASE if terms.is_reverse else Voice.SALE,
     }
     return MailFacts.model_validate(shared | facts)
+
+
+def _page(ctx: Context, run: Run, number: str | None) -> str | None:
+    """The page that a mail opens: of the document it brings, else of the run's list."""
+    return console.address(ctx.public_base_url, *(("documents", number) if number else ("review", run.run_id)))

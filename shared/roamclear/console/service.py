@@ -12,6 +12,7 @@ import json
 import re
 from functools import lru_cache
 from importlib import resources
+from urllib.parse import quote
 
 from roamclear.console.model import Place, Served
 
@@ -64,6 +65,17 @@ def serve(place: Place, path: str, known: str | None = None) -> Served:
         kind = _TYPES[asset[2].rpartition(".")[2]]
         return _unless_known(place, kind, files()[asset[2]], known, _YEAR)
     return _told(place, 404, "text/plain; charset=utf-8", "There is no such page.\n", {"cache-control": "no-store"})
+
+
+def address(base: str, *parts: str) -> str | None:
+    """The address of a page for mails and lists; None on a stage without an address of its own.
+
+    >>> address("https://clearing.example/", "review", "C-RON.2026-10.CLOSE")
+    'https://clearing.example/console/review/C-RON.2026-10.CLOSE'
+    >>> address("", "documents") is None
+    True
+    """
+    return "/".join([base.rstrip("/") + ROOT, *(quote(part, safe="*") for part in parts)]) if base else None
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
+from roamclear.console import service as console
 from roamclear.deliveries import sending
 from roamclear.disputes import parts, store
 from roamclear.disputes.model import Dispute, Entry, Side, State
@@ -44,6 +45,8 @@ class Told(Record):
     recipients: tuple[str, ...]
     language: str
     name: str
+    #: The page of the console on which this side finds its disputes.
+    page: str
 
 
 def tell(ctx: Context, row: Row) -> None:
@@ -136,10 +139,10 @@ def _whom(ctx: Context, issuer: Issuer, contract_id: str, sides: tuple[Side, ...
     house, partner = (Side.EMSP, Side.CPO) if terms.is_reverse else (Side.CPO, Side.EMSP)
     if house in sides and issuer.brand.contact_email:
         to = (issuer.brand.contact_email,)
-        found.append(Told(side=house, recipients=to, language=issuer.language, name=issuer.brand.name))
+        found.append(Told(side=house, recipients=to, language=issuer.language, name=issuer.brand.name, page="disputes"))
     if partner in sides:
-        name = terms.counterparty.legal_name
-        found.append(Told(side=partner, recipients=terms.contact_emails, language=terms.language, name=name))
+        name, to = terms.counterparty.legal_name, terms.contact_emails
+        found.append(Told(side=partner, recipients=to, language=terms.language, name=name, page="claims"))
     return found
 
 
@@ -155,11 +158,14 @@ def _period(ctx: Context, issuer_id: str, run_id: str) -> dict[str, Any]:
 def _written(
     ctx: Context, kind: MailKind, issuer: Issuer, told: Told, business_key: str, facts: dict[str, Any]
 ) -> MailMessage:
+    # A mail of a list names no single dispute: it opens all of them.
+    one = [facts["dispute"].number] if "dispute" in facts else []
     made = MailFacts(
         business_key=business_key,
         recipients=told.recipients,
         sent_at_utc=ctx.now(),
         partner_name=told.name,
+        link=console.address(ctx.public_base_url, told.page, *one),
         **facts,
     )
     brand = sending.mail_brand(ctx, issuer)

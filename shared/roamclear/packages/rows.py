@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from roamclear.billing.model import Document, Run
 from roamclear.cdrs.model import DisputeState, Original, Rating, Session
+from roamclear.console import service as console
 from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion
 from roamclear.documents.model import AdjustmentRow, ExcludedRow, FeeRow, InvoiceDocument, SessionExport, SessionRow
@@ -27,7 +28,8 @@ _PLAIN = re.compile(r"[A-Z0-9._*-]+", re.ASCII)
 
 def trace_base(ctx: Context) -> str | None:
     """The page where people read traces (product.md rows 123 and B2); None on a stage without an address."""
-    return f"{ctx.public_base_url.rstrip('/')}/console/cdrs/" if ctx.public_base_url else None
+    page = console.address(ctx.public_base_url, "cdrs")
+    return f"{page}/" if page else None
 
 
 def head(ctx: Context, terms: ContractVersion, run: Run, header: Document, model: InvoiceDocument) -> SessionExport:

@@ -1,14 +1,32 @@
 // The eMSP's own disputes: where each stands, whose word is awaited, and what came out.
 
-import { get, part } from "./api.js";
-import { acting, badge, button, empty, fill, h, link, select, table, to, traceOf } from "./dom.js";
+import { get, part, post, until, upload } from "./api.js";
+import { acting, badge, button, dialog, empty, field, fill, h, link, select, table, to, traceOf } from "./dom.js";
 import { money, total } from "./exact.js";
-import { shared } from "./state.js";
+import { may, shared } from "./state.js";
 import { drawer } from "./thread.js";
 import { left, local } from "./times.js";
-import { many, REASONS, STATES, tone, word } from "./words.js";
+import { many as counted, REASONS, STATES, tone, word } from "./words.js";
 
 let kept = null;
+
+/** A sheet with cdr_id, reason, claimed_amount and comment: each row has its own result. */
+function sheet(page) {
+  const file = h("input", { type: "file", name: "sheet", accept: ".xlsx", required: true });
+  const form = h("form", { class: "stack" }, h("p", null, "An XLSX file with the columns cdr_id, reason, claimed_amount and comment, up to 5,000 rows."),
+    field("Sheet", file), h("div", { class: "actions" }, h("button", { type: "submit", class: "main" }, "Send the sheet")));
+  form.addEventListener("submit", acting(async () => {
+    const made = await post("disputes/lists", {});
+    await upload(made.form, file.files[0]);
+    const told = await until(() => get(`disputes/lists/${part(made.list.list_id)}`), (each) => each.list.state !== "PENDING", { patience: 300_000 });
+    if (!told) return fill(form, h("p", null, `The sheet ${made.list.list_id} has not been read yet. Its disputes appear here.`));
+    fill(form, h("p", { class: "lead", role: "status" }, `${told.list.filed} of ${told.list.rows} rows are disputed, ${told.list.refused} were refused.`), told.url ? link(told.url, "Result per row (XLSX)") : null);
+    Object.assign(page, { rows: [], after: undefined });
+    await more(page);
+    draw(page);
+  }));
+  dialog("File a sheet of disputes", form);
+}
 
 export async function claims(main, { id, query, go }) {
   const state = query.get("state") ?? "";
@@ -56,8 +74,9 @@ function draw(page) {
   const choice = select("state", [["", "All"], ...Object.entries(STATES)], page.state);
   choice.addEventListener("change", () => page.go(to("claims", { state: choice.value })));
   const list = page.rows.length
-    ? [h("p", { class: "summary" }, `${many(page.rows.length, "dispute")}${page.after ? " so far" : ""}, ${total(page.rows.map((row) => row.claimed))} claimed, ${total(page.rows.map((row) => row.accepted))} accepted.`), table(COLUMNS, page.rows, { caption: "My disputes", mark: (row) => (row.clocks.waits_for === "EMSP" ? "late" : "") })]
+    ? [h("p", { class: "summary" }, `${counted(page.rows.length, "dispute")}${page.after ? " so far" : ""}, ${total(page.rows.map((row) => row.claimed))} claimed, ${total(page.rows.map((row) => row.accepted))} accepted.`), table(COLUMNS, page.rows, { caption: "My disputes", mark: (row) => (row.clocks.waits_for === "EMSP" ? "late" : "") })]
     : empty(page.state ? "No dispute is in this state." : "You have disputed nothing.", link("/console/review", "Open the review and choose a session"));
   const rest = page.after ? h("div", { class: "actions" }, button("Load more", acting(async () => { await more(page); draw(page); }))) : null;
-  fill(page.node, h("label", { class: "field" }, h("span", null, "State"), choice), list, rest);
+  const many = may("DISPUTE_CREATE") ? h("div", { class: "actions" }, button("File a sheet of disputes …", () => sheet(page))) : null;
+  fill(page.node, many, h("label", { class: "field" }, h("span", null, "State"), choice), list, rest);
 }

@@ -45,6 +45,8 @@ async function show() {
   try {
     await page(main, { id, query: new URLSearchParams(location.search), go, reframe: () => frame(path) });
   } catch (error) {
+    // Whoever has to sign in again reads that, not the fault of the page behind it.
+    if (!shared.me) return;
     fill(main, h("h1", null, title), fault(error), button("Try again", show));
     shownPath = null;
   }
