@@ -100,8 +100,8 @@ def test_a_refused_document_is_repaired_by_publishing(stage: Stage) -> None:
     partner = b.terms().counterparty
     address = partner.address.model_copy(update={"city": "Amersfoort"})
     right = partner.model_copy(update={"address": address, "buyer_reference": "NEW-1"})
-    dearer = ({"id": "standard", "tariff": b.tariff("9.99", "9.99")},)
-    publish(stage, date(2026, 11, 9), counterparty=right, payment_days=10, language="NL", grid=dearer)
+    changed = {"counterparty": right, "payment_days": 10, "language": "NL", "vat": GERMAN}
+    publish(stage, date(2026, 11, 9), **changed)
     done = billing.issue(stage.ctx, b.ISSUER, run.run_id, refuses)
     header = billing.document(stage.ctx, b.ISSUER, done.numbers[0])
     model = billing.document_model(stage.ctx, header)

@@ -7,23 +7,28 @@ one of them moved meanwhile the digest is another one, and the approval is refus
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from hashlib import sha256
 
-from roamclear.cdrs import impact
+from roamclear.cdrs import impact, store
 from roamclear.cdrs.impact import Book, Impact
 from roamclear.cdrs.jobs import service as jobs
 from roamclear.cdrs.jobs import store as job_store
 from roamclear.cdrs.jobs.model import Job, JobKind
+from roamclear.cdrs.model import DisputeState
 from roamclear.cdrs.selection import Filter
 from roamclear.contracts import backdated
 from roamclear.contracts import service as contracts
 from roamclear.contracts.proposals import Proposal, ProposalState, Seen, as_version
 from roamclear.identity.model import Actor, Right
-from roamclear.identity.rules import authorise, require_contract
+from roamclear.identity.rules import authorise, different_person, require_contract
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, InvalidInput
 from roamclear.kernel.money import Money
 from roamclear.kernel.time import local_midnight
 
+_LET_STAND = (DisputeState.REJECTED, DisputeState.WITHDRAWN, DisputeState.EXPIRED)
 #: A preview older than this says too little of the sessions that came since.
 FRESH = timedelta(hours=24)
 
@@ -48,6 +53,9 @@ def preview(
 def approve(ctx: Context, checker: Actor, issuer_id: str, contract_id: str, proposal_id: str, seen: Seen) -> Proposal:
     """Agree to a proposal as a preview showed it; the second person puts it in force.
 
+    The preview is made again first. One that a job made is made again by a job (``checking``): the approval counts when
+    that came to the same, and lapses where sessions changed meanwhile.
+
     Raises:
         Conflict: ``PREVIEW_CHANGED`` with a fresh preview, ``PREVIEW_OLD``, or the proposal is decided.
     """
@@ -62,8 +70,33 @@ def approve(ctx: Context, checker: Actor, issuer_id: str, contract_id: str, prop
         fresh = _impact(ctx, found, seen.as_of_utc)
         if fresh.digest != seen.digest:
             raise Conflict("sessions changed since this preview; look again", rule="PREVIEW_CHANGED", impact=fresh)
+        if job_store.job(ctx.db, issuer_id, _preview_id(found, seen.as_of_utc)) is not None:
+            return _checked(ctx, checker, found, seen)
         delta = fresh.delta
     return backdated.approve(ctx, checker, issuer_id, contract_id, proposal_id, seen, delta)
+
+
+def _checked(ctx: Context, checker: Actor, found: Proposal, seen: Seen) -> Proposal:
+    """Have a large preview made again on behalf of who agrees to it."""
+    different_person(found.author, checker)
+    if any(each.actor_id == checker.actor_id and each.seen == seen for each in found.approvals):
+        return found
+    who = sha256(checker.actor_id.encode()).hexdigest()[:6]
+    made = Job(
+        issuer_id=found.issuer_id,
+        job_id=f"confirm.{found.proposal_id}.{seen.as_of_utc:%Y%m%dT%H%M%S}.{ctx.now():%H%M%S}.{who}",
+        kind=JobKind.PREVIEW,
+        filter=_span(ctx, found),
+        author=checker.actor_id,
+        reason=found.reason,
+        made_at_utc=ctx.now(),
+        until_utc=seen.as_of_utc,
+        proposal_id=found.proposal_id,
+        checker=checker.actor_id,
+        digest=seen.digest,
+        pass_began_utc=ctx.now(),
+    )
+    return found.model_copy(update={"checking": jobs.begin(ctx, made).job_id})
 
 
 def order_preview(ctx: Context, actor: Actor, issuer_id: str, contract_id: str, proposal_id: str) -> Job:
@@ -108,6 +141,27 @@ def follow(ctx: Context, issuer_id: str, contract_id: str, proposal_id: str) -> 
         pass_began_utc=ctx.now(),
     )
     return job_store.job(ctx.db, issuer_id, made.job_id) or jobs.begin(ctx, made)
+
+
+def after_dispute(ctx: Context, issuer_id: str, cdr_ref: str) -> None:
+    """A session whose dispute let its price stand is priced by the back-dated version that came in force meanwhile.
+
+    The job of that version had to pass it by, and told a person. What a dispute granted stays what it granted. The
+    consumer of an ended dispute; again changes nothing.
+    """
+    session = store.session(ctx.db, issuer_id, cdr_ref)
+    if session is None or session.contract_id is None or session.dispute not in _LET_STAND:
+        return
+    terms = Book(ctx, issuer_id).match(session).terms
+    if terms is None or (terms.contract_id, terms.version) == (session.contract_id, session.contract_version):
+        return
+    done = job_store.job(ctx.db, issuer_id, f"backdated.{terms.contract_id}.v{terms.version}")
+    if done is None or terms.contract_id != session.contract_id:
+        return  # not priced by a version of past days
+    subject = f"{cdr_ref}#V{terms.version}"
+    reason = "its dispute ended; the version is applied"
+    journal.resolve(ctx, issuer_id, ExceptionType.PRICE_VARIANCE, subject, by="system:disputes", reason=reason)
+    jobs.follow_one(ctx, done.model_copy(update={"job_id": f"{done.job_id}.D"}), cdr_ref)
 
 
 def job_id(found: Proposal) -> str:

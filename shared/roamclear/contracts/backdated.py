@@ -1,4 +1,4 @@
-"""Versions that start in the past: proposed by one person, approved by two others (product.md row 31).
+"""Versions that start in the past, or today: proposed by one person, approved by two others (product.md row 31).
 
 What such a version changes in sessions is computed and done by higher rooms; this one keeps the proposal, compares who
 decides, and puts the version in force together with the fact that lets the others begin.
@@ -196,8 +196,8 @@ def _put_in_force(ctx: Context, checker: Actor, made: Proposal, known: Proposal)
 def _check(ctx: Context, head: Contract, valid_from: date, terms: Terms) -> None:
     if head.status != "ACTIVE":
         raise Conflict("a contract that is not in use needs no back-dated version", status=head.status)
-    if valid_from >= local_date(ctx.now(), head.zone):
-        raise InvalidInput("this version starts today or later: publish it as it is", field="valid_from")
+    if valid_from > local_date(ctx.now(), head.zone):
+        raise InvalidInput("this version starts later: publish it as it is", field="valid_from")
     if valid_from < head.valid_from:
         raise InvalidInput("a version does not start before its contract", field="valid_from")
     versions = store.versions(ctx.db, head.issuer_id, head.contract_id)

@@ -49,7 +49,10 @@ class Approval(Record):
 
 
 class Proposal(Record):
-    """A version that starts on a past local day and is not in force yet; ``version`` is its number once it is."""
+    """A version that starts on a local day that began and is not in force yet; ``version`` is its number once it is.
+
+    ``checking`` is told to who approved what a job had previewed: the job that makes it again first. It is never kept.
+    """
 
     issuer_id: str
     contract_id: str
@@ -66,6 +69,7 @@ class Proposal(Record):
     decided_at_utc: datetime | None = None
     decided_by: str | None = None
     decision: str | None = None
+    checking: str | None = None
     changed: int = 0
 
 

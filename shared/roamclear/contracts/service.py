@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from roamclear.audit import service as audit
 from roamclear.contracts import checks, matching, rules, store
 from roamclear.contracts.model import Contract, ContractVersion, KnownContract, Match, Terms
+from roamclear.contracts.proposals import PRICE_FIELDS
 from roamclear.contracts.vat import VatTreatment
 from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Right
@@ -35,8 +36,9 @@ def publish(
     """Create a contract or add a version that takes effect on ``valid_from``.
 
     An incomplete contract is a DRAFT: kept, not used for billing, and it says what is missing (row 17). Sessions that
-    started before keep the version they had (row 30). A version may not start on a past day: a back-dated change
-    needs an impact preview and two approvals (``backdated``). ``if_match`` is the state the actor read: another one is
+    started before keep the version they had (row 30). A version may not start on a past day, nor change prices from
+    today on, for sessions started this morning: a back-dated change needs an impact preview and two approvals
+    (``backdated``). ``if_match`` is the state the actor read: another one is
     ``Stale``.
     """
     authorise(actor, Right.CONTRACT_EDIT, issuer_id)
@@ -94,8 +96,9 @@ def _follows(ctx: Context, known: Contract, valid_from: date, terms: Terms, abse
     """Refuse a version that does not follow from what a contract is already."""
     if absent and known.status == "ACTIVE":
         raise InvalidInput(f"a contract in use needs {absent[0]}", field=absent[0])
-    if known.status == "ACTIVE" and valid_from < local_date(ctx.now(), known.zone):
-        raise Conflict("a version of past days is proposed and approved by two persons", rule="BACK_DATED")
+    today = local_date(ctx.now(), known.zone)
+    if known.status == "ACTIVE" and (valid_from < today or (valid_from == today and _reprices(ctx, known, terms))):
+        raise Conflict("a version of days that began is proposed and approved by two persons", rule="BACK_DATED")
     if (terms.zone, terms.frequency, terms.cycle_start) != (known.zone, known.frequency, known.cycle_start):
         raise Conflict("zone, frequency and cycle of a contract are fixed", rule="FIXED_CALENDAR")
     latest = store.version(ctx.db, known.issuer_id, known.contract_id, known.version)
@@ -103,6 +106,15 @@ def _follows(ctx: Context, known: Contract, valid_from: date, terms: Terms, abse
         raise Conflict("the direction of a contract is fixed; make another contract", rule="FIXED_DIRECTION")
     if latest is not None and latest.terms.currency != terms.currency:
         raise Conflict("the currency of a contract is fixed; make another contract", rule="FIXED_CURRENCY")
+
+
+def _reprices(ctx: Context, known: Contract, terms: Terms) -> bool:
+    """Whether terms that start today give another price to what started today already."""
+    today = local_date(ctx.now(), known.zone)
+    if today < known.valid_from:
+        return False
+    present = rules.in_force(store.versions(ctx.db, known.issuer_id, known.contract_id), today)
+    return present is not None and any(getattr(terms, f) != getattr(present.terms, f) for f in PRICE_FIELDS)
 
 
 def expect(known: Contract | None, if_match: int | None) -> None:

@@ -133,6 +133,12 @@ def _accepted_early(ctx: Context, row: Row) -> None:
     early.follow(ctx, row["issuer_id"], row["payload"]["run_id"])
 
 
+def _resolved(ctx: Context, row: Row) -> None:
+    # The price first: a mail that is not taken has the fact told again.
+    backdating.after_dispute(ctx, row["issuer_id"], row["payload"]["cdr_ref"])
+    disputes.tell(ctx, row)
+
+
 def _awaits_approval(ctx: Context, row: Row) -> None:
     rehearsal.draft(ctx, row["issuer_id"], row["payload"]["run_id"])
 
@@ -153,7 +159,7 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "dispute.list_filed": disputes.tell,
     "dispute.updated": disputes.tell,
     "dispute.commented": disputes.tell,
-    "dispute.resolved": disputes.tell,
+    "dispute.resolved": _resolved,
     "run.locked": _locked,
     "payouts.accrual_step": _locked,
     "cdr.credited": _credited,
@@ -185,20 +191,20 @@ def took_in(ctx: Context, row: Row, *, listeners: Listeners | None = None) -> No
     ``listeners`` are told what became of a body.
     """
     issuer_id, pk, sk = row["issuer_id"], row["pk"], row["sk"]
+    if "expired_at_utc" in row:
+        return  # nothing came: its detail was given up after its term
     if sk == "ORIGINAL":
         made = cdrs.process(ctx, issuer_id, row["cdr_ref"])
         if listeners is not None:
             listeners.tell(made)
     elif sk.startswith("CONFLICT#"):
+        privacy.came_later(ctx, issuer_id, row["cdr_ref"])
         journal.raise_once(
-    if "expired_at_utc" in row:
-        return  # nothing came: its detail was given up after its term
             ctx,
             issuer_id,
             ExceptionType.CDR_ID_CONFLICT,
             f"{row['cdr_ref']}#{row['sha256'][:16]}",
             "another content came under the id of a known CDR; the first one stays",
-        privacy.came_later(ctx, issuer_id, row["cdr_ref"])
             partner=row["partner_id"],
             next_action="the CPO credits the CDR and sends a new one",
             details={"cdr_ref": row["cdr_ref"], "sha256": row["sha256"]},

@@ -15,10 +15,12 @@ from roamclear.cdrs.impact import Impact
 from roamclear.cdrs.jobs import store as job_store
 from roamclear.cdrs.jobs.model import Job, JobState
 from roamclear.cdrs.model import Session
+from roamclear.contracts import backdated
 from roamclear.contracts.proposals import Proposal, Seen
 from roamclear.documents.checks import missing
 from roamclear.facts import service as facts
 from roamclear.facts import store as facts_store
+from roamclear.identity import service as identity
 from roamclear.kernel.context import Context
 from tests.support import builders as b
 from tests.support import memory_stage
@@ -115,7 +117,11 @@ def agreed(stage: Stage, proposal: Proposal, shown: Impact, names: Iterable[str]
     seen = Seen(as_of_utc=shown.as_of_utc, digest=shown.digest)
     for name in names:
         checker = b.actor("FINANCE_APPROVER", name=name)
+        identity.bootstrap(stage.ctx, name, name, checker.grants)
         proposal = backdating.approve(stage.ctx, checker, b.ISSUER, b.CONTRACT, proposal.proposal_id, seen)
+        if proposal.checking is not None:
+            finished(stage, proposal.checking)
+            proposal = backdated.proposal(stage.ctx, b.ISSUER, b.CONTRACT, proposal.proposal_id)
     return proposal
 
 

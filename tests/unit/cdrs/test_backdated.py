@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from roamclear.billing import proof
 from roamclear.billing import service as billing
-from roamclear.cdrs import adjustments, backdating, impact
+from roamclear.cdrs import adjustments, backdating, impact, rerating
 from roamclear.cdrs.jobs import service as jobs
 from roamclear.cdrs.jobs import store as job_store
 from roamclear.cdrs.jobs.model import Result
@@ -418,3 +418,70 @@ def test_a_back_dated_version_changes_prices_of_past_days_only() -> None:
         backdated.proposal(stage.ctx, b.ISSUER, b.CONTRACT, "BD-none")
     with pytest.raises(Forbidden):
         backdated.proposals(stage.ctx, b.emsp_user(), b.ISSUER, b.CONTRACT)
+
+
+# ---- today, after a dispute, and large previews ---------------------------------------------------------------------
+def test_a_price_from_today_on_is_back_dated_for_what_started_this_morning() -> None:
+    stage = m.started()
+    morning = m.push(stage, b.cdr(1, start=datetime(2026, 10, 12, 6, tzinfo=UTC)))
+    stage.clock.set(datetime(2026, 10, 12, 12, tzinfo=UTC))
+    today = date(2026, 10, 12)
+    with pytest.raises(Conflict) as refused:
+        contracts.publish(
+            stage.ctx, b.actor("FINANCE"), b.ISSUER, b.CONTRACT, name="Ronde", valid_from=today,
+            terms=b.terms(grid=m.grid("0.31")),
+        )  # fmt: skip
+    assert refused.value.details["rule"] == "BACK_DATED"
+    done = put_in_force(stage, "0.31", today)
+    assert moved(stage, backdating.job_id(done)) == -160
+    assert (m.session(stage, morning).contract_version, m.session(stage, morning).net) == (2, Money(670, "EUR"))
+    # What says nothing of prices is published as it is.
+    contracts.publish(
+        stage.ctx, b.actor("FINANCE"), b.ISSUER, b.CONTRACT, name="Ronde", valid_from=today,
+        terms=b.terms(grid=m.grid("0.31"), language="NL"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_a_session_is_priced_by_the_version_once_its_dispute_let_its_price_stand(locked: bool) -> None:
+    stage = m.started(unanswered_policy="BILL")
+    disputed, other = m.push(stage, b.cdr(1)), m.push(stage, b.cdr(2))
+    run = m.opened(stage)
+    for ref in (disputed, other):
+        disputes.file(stage.ctx, b.emsp_user(), b.ISSUER, Claim(cdr_ref=ref, reason=Reason.FRAUD))
+    made = propose(stage, "0.31", unanswered_policy="BILL")
+    done = m.agreed(stage, made, m.looked(stage, made), BOTH)
+    assert moved(stage, backdating.job_id(done)) == 0
+    if locked:
+        m.issued(stage, run)
+    number = disputes.dispute_id(disputed)
+    disputes.reject(stage.ctx, b.actor("FINANCE"), b.ISSUER, number, answer="the price is right")
+    for _ in range(2):
+        m.drain(stage)
+        backdating.after_dispute(stage.ctx, b.ISSUER, disputed)
+    assert not journal.is_open(stage.ctx, b.ISSUER, ExceptionType.PRICE_VARIANCE, f"{disputed}#V2")
+    assert m.billed_minor(stage) == 670 + 830
+    assert m.session(stage, disputed).net == Money(830 if locked else 670, "EUR")
+    assert m.session(stage, other).net == Money(830, "EUR")
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_preview_made_by_a_job_is_made_again_before_it_is_agreed_to(
+    changed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = m.started()
+    first = m.push(stage, b.cdr(1))
+    m.push(stage, b.cdr(2))
+    made = propose(stage, "0.31")
+    monkeypatch.setattr(impact, "MOST", 0)
+    ordered = backdating.order_preview(stage.ctx, b.actor("FINANCE"), b.ISSUER, b.CONTRACT, made.proposal_id)
+    m.finished(stage, ordered.job_id)
+    shown = m.looked(stage, made, ordered.until_utc)
+    if changed:
+        rerating.invalidate(stage.ctx, b.actor("FINANCE"), b.ISSUER, first, "no driver of theirs")
+    m.agreed(stage, made, shown, BOTH)
+    kept = backdated.proposal(stage.ctx, b.ISSUER, b.CONTRACT, made.proposal_id)
+    assert kept.state is (ProposalState.PROPOSED if changed else ProposalState.IN_FORCE)
+    assert len(kept.approvals) == (0 if changed else 2)
+    if not changed:
+        assert moved(stage, backdating.job_id(kept)) == -320

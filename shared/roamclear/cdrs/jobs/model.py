@@ -70,7 +70,8 @@ class ResultSum(Record):
 class Job(Record):
     """``until_utc`` bounds the sessions that are meant by when they became known; without it, all that still come.
 
-    ``expected`` is what the approved preview said all prices move by; ``impact`` is what a preview came to.
+    ``expected`` is what the approved preview said all prices move by; ``impact`` is what a preview came to. ``checker``
+    agreed to an earlier preview of this ``digest``: it is made again, and the approval counts where both say the same.
     ``cursor`` is where the walk stands; ``passes`` counts whole walks, ``postponed`` what this one must see again.
     """
 
@@ -87,6 +88,8 @@ class Job(Record):
     proposal_id: str | None = None
     expected: tuple[Money, ...] = ()
     impact: Impact | None = None
+    checker: str | None = None
+    digest: str | None = None
     cursor: str = ""
     pass_began_utc: datetime
     passes: int = 0

@@ -18,13 +18,22 @@ from roamclear.cdrs.jobs.model import Item, Job, JobKind, JobState, Result, sums
 from roamclear.cdrs.model import Adjusted, Billing, Original, Session
 from roamclear.cdrs.selection import Filter
 from roamclear.contracts import backdated
-from roamclear.contracts.proposals import as_version
+from roamclear.contracts.proposals import Seen, as_version
+from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise, require_contract
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Busy, ConditionFailed, Conflict, Locked, NotFound
+from roamclear.kernel.errors import (
+    Busy,
+    ConditionFailed,
+    Conflict,
+    Forbidden,
+    Locked,
+    NotAuthenticated,
+    NotFound,
+)
 from roamclear.kernel.money import Money
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Table
@@ -136,12 +145,29 @@ def advance(ctx: Context, issuer_id: str, job_id: str) -> Job:
         done = job_store.done(ctx.db, issuer_id, job_id, piece[1])
         postponed += _piece(ctx, known, [ref for ref in piece[1] if ref not in done])
     made = _after(ctx, known, piece[0] if piece else None, began, postponed)
+    if made.state is JobState.DONE and made.checker is not None:
+        _confirm(ctx, made)  # before the job is over, so that no crash loses the approval; again is harmless
     try:
         follow = [] if made.state is JobState.DONE or not made.cursor else [job_store.step_fact(made, ctx.now())]
         ctx.db.transact([job_store.job_put(made, known), *follow])
     except ConditionFailed:
         pass  # another worker wrote the same piece
     return job_store.job(ctx.db, issuer_id, job_id) or made
+
+
+def _confirm(ctx: Context, made: Job) -> None:
+    """Let an approval count whose preview came out the same again; another one lapses, and the person looks anew."""
+    if made.impact is None or made.impact.digest != made.digest or made.until_utc is None:
+        return
+    seen = Seen(as_of_utc=made.until_utc, digest=made.impact.digest)
+    contract_id, proposal_id = made.filter.contract_id or "", made.proposal_id or ""
+    try:
+        checker = identity.signed_in(ctx, made.checker or "")
+        backdated.approve(ctx, checker, made.issuer_id, contract_id, proposal_id, seen, made.impact.delta)
+    except (Conflict, Forbidden, NotAuthenticated, NotFound) as refused:
+        if isinstance(refused, ConditionFailed):
+            raise
+        return  # decided meanwhile, or the person may no longer
 
 
 def _due(ctx: Context, known: Job) -> bool:
@@ -183,6 +209,19 @@ def _look(ctx: Context, known: Job, refs: list[str]) -> None:
     for each in impact.outcomes(ctx, known.issuer_id, book, refs, known.filter):
         if impact.meant(each, proposed.version):
             _put(ctx, _item(ctx, known, each.cdr_ref, Result.LOOKED, outcome=each))
+
+
+def follow_one(ctx: Context, known: Job, cdr_ref: str) -> None:
+    """Do for one session what a back-dated version asks, where its job had to pass it by; once per job id.
+
+    Raises:
+        Busy: the session is being changed, or its members flagged; the caller comes again.
+    """
+    if cdr_ref in job_store.done(ctx.db, known.issuer_id, known.job_id, [cdr_ref]):
+        return
+    session = store.session(ctx.db, known.issuer_id, cdr_ref)
+    if session is not None and not _work(ctx, known, Book(ctx, known.issuer_id), session):
+        raise Busy("the session is being changed; try again", cdr_ref=cdr_ref)
 
 
 # ---- one session ---------------------------------------------------------------------------------------------------
