@@ -26,6 +26,7 @@ from tests.integration import test_close as month
 from tests.integration import test_payouts_chain as chain
 from tests.support import builders as b
 from tests.support import crashing, memory_stage, receivables, saft
+from tests.support.corrections import credited, facts_told
 from tests.support.moto_stack import Stage
 from tests.unit.billing.test_self_billing import bought, closed, header, start
 
@@ -227,6 +228,23 @@ def test_a_crash_anywhere_leaves_one_export(*, after: bool) -> None:
 def test_who_may_not_export_may_not_read_an_audit_file(plain: Stage) -> None:
     with pytest.raises(Forbidden):
         books.export(plain.ctx, b.actor(Role.OPS), b.ISSUER, "2026-10", Profile.SAFT)
+
+
+def test_a_corrected_purchase_states_its_tax_back() -> None:
+    with memory_stage.stage() as stage:
+        start(stage)
+        made = header(stage, closed(stage))
+        facts_told(stage.ctx, stage)
+        credited(stage, made.number, bill_again=True, at_once=True)
+        at(stage, 2026, 12, 1, 12)
+        root = written(stage, "2026-11")
+        rows = saft.every(root, "TaxInformation")
+        told = [saft.signed(r, "DebitTaxAmount/Amount", "CreditTaxAmount/Amount") for r in rows]
+        assert sorted(told) == [Decimal("-4.98"), Decimal("4.98"), Decimal("4.98")]
+        assert [saft.value(r, "TaxBase") for r in rows] == ["24.90"] * 3
+        assert balance(root, "3300", "Closing") == Decimal("-29.88")
+        journals = [saft.value(j, "JournalID") for j in saft.every(root, "Journal")]
+        assert journals == ["PURCHASES", "GENERAL"]
 
 
 def test_an_accepted_purchase_posts_no_second_tax() -> None:

@@ -29,7 +29,7 @@ class CreditBody(_Body):
     """What is to be credited: sessions by reference, a net amount in the document's currency, or the whole document.
 
     ``bill_again`` returns the sessions of a cancelled document to what is to be invoiced, in the next run or, with
-    ``at_once``, by a corrected invoice (384).
+    ``at_once``, by a corrected invoice (384, or 389 of what we buy).
     """
 
     invoice: str = Field(min_length=1, max_length=40)
