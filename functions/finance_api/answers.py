@@ -124,11 +124,9 @@ class ContractTold(TypedDict):
 
 
 class Sessions(TypedDict):
-    """One page of a list of sessions, with the count and the net sum of the whole list."""
+    """One page of a list of sessions; counts and sums of the lists are in the summary."""
 
     list: Literal["rated", "on_hold", "not_rated"]
-    count: int
-    net_minor: int
     items: list[Session]
     next: str | None
 
@@ -301,10 +299,11 @@ class DisputeTold(Dispute):
 
 
 class DisputesTold(TypedDict):
-    """One page of the queue; ``after`` goes on, null at the end."""
+    """One page of the queue; ``next`` goes on as ``cursor`` (and ``after`` as ``after``), null at the end."""
 
     items: list[DisputeTold]
     after: str | None
+    next: str | None
 
 
 class RawCdr(TypedDict):
@@ -453,10 +452,11 @@ class Changed(TypedDict):
 
 
 class PayoutTold(TypedDict):
-    """A payout with its sessions."""
+    """A payout with one page of its sessions."""
 
     payout: Payout
     sessions: list[ShareLine]
+    next: str | None
 
 
 class PayoutFiles(TypedDict):

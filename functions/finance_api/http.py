@@ -96,6 +96,11 @@ class Request:
         value = (self._event.query_string_parameters or {}).get(name, default)
         return str(value) if value is not None else None
 
+    def listing(self, without: tuple[str, ...]) -> str:
+        """What a request lists: issuer, path, and every parameter but some."""
+        query = sorted((k, v) for k, v in (self._event.query_string_parameters or {}).items() if k not in without)
+        return repr((self._event.headers.get("roamclear-issuer") or "", self._event.path, query))
+
     def header(self, name: str) -> str | None:
         """A header by its name, whatever its case."""
         value = self._event.headers.get(name.lower())

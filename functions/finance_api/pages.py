@@ -1,54 +1,66 @@
 """Pages of lists: ``limit`` and ``cursor`` in the query, ``next`` in the answer (null at the end).
 
-A cursor is the place of the last item that was given, so what is added or removed meanwhile moves nothing.
+A cursor is the place of the last row that was looked at, so what is added or removed meanwhile moves nothing. It
+belongs to its list and filter: another list refuses it by name. It opens nothing that its holder may not read.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from functions.finance_api.http import Request
 from roamclear.kernel.errors import InvalidInput
+from roamclear.kernel.pages import Asked, Cut
 
 T = TypeVar("T")
 #: The most items of an answer, and what is given where nobody says: an answer of Lambda ends at 6 MB.
 MOST = 2000
 _MOST_CURSOR = 1000
+_MARK = 8
 
 
-def limit_of(request: Request) -> int:
-    """How many items the caller wants at most."""
+def asked(request: Request) -> Asked:
+    """Which page a request asks for.
+
+    Raises:
+        InvalidInput: the limit is out of its bounds, or the cursor is none of this list.
+    """
     text = request.query("limit", str(MOST)) or ""
     if not (text.isascii() and text.isdigit()) or len(text) > 6 or not 1 <= int(text) <= MOST:
         raise InvalidInput(f"limit is 1 to {MOST}", field="limit")
-    return int(text)
+    return Asked(int(text), _after(request, request.query("cursor")))
 
 
-def after_of(request: Request) -> str:
+def paged(request: Request, found: Cut[Any]) -> dict[str, Any]:
+    """A page as it is answered."""
+    return {"items": found.items, "next": cursor_of(request, found.next)}
+
+
+def cursor_of(request: Request, place: str | None) -> str | None:
+    """The opaque text of a place in the list that a request asks for; None at its end."""
+    if place is None:
+        return None
+    return base64.urlsafe_b64encode(_mark(request) + place.encode()).decode().rstrip("=")
+
+
+def _after(request: Request, text: str | None) -> str:
     """The place behind which the page begins; the empty text is the beginning."""
-    text = request.query("cursor")
     if not text:
         return ""
     try:
-        return base64.b64decode(text[:_MOST_CURSOR] + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
+        padded = text[:_MOST_CURSOR] + "=" * (-len(text[:_MOST_CURSOR]) % 4)
+        whole = base64.b64decode(padded, altchars=b"-_", validate=True)
+        place = whole[_MARK:].decode()
     except (ValueError, binascii.Error) as error:
         raise InvalidInput("this is no cursor of ours", field="cursor") from error
+    if whole[:_MARK] != _mark(request) or not place:
+        raise InvalidInput("this cursor belongs to another list or filter", field="cursor")
+    return place
 
 
-def cursor_of(place: str) -> str:
-    """The opaque text of a place."""
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def page(request: Request, items: Iterable[T], place: Callable[[T], str]) -> dict[str, Any]:
-    """The page that a request asks for, in the order of the items' places, which are different from each other."""
-    limit, after = limit_of(request), after_of(request)
-    rest = sorted((found for each in items if (found := (place(each), each))[0] > after), key=lambda one: one[0])
-    return {"items": [each for _, each in rest[:limit]], "next": _next(rest, limit)}
-
-
-def _next(rest: list[tuple[str, T]], limit: int) -> str | None:
-    return cursor_of(rest[limit - 1][0]) if len(rest) > limit else None
+def _mark(request: Request) -> bytes:
+    """What a cursor belongs to: issuer, path and filter."""
+    return sha256(request.listing(without=("limit", "cursor")).encode()).digest()[:_MARK]

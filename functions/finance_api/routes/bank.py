@@ -10,12 +10,13 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
+from functions.finance_api.pages import asked, paged
 from roamclear.kernel.money import Money
 from roamclear.reconciliation import service as reconciliation
 from roamclear.reconciliation.model import BankAccount, Share
 
 if TYPE_CHECKING:
-    from functions.finance_api.answers import Items
+    from functions.finance_api.answers import Items, Paged
     from roamclear.reconciliation.model import Allocation, Payment, StatementRow
 
 router = APIGatewayHttpRouter()
@@ -68,19 +69,21 @@ def list_accounts() -> Response[Items[BankAccount]]:
 
 
 @router.get("/statements")
-def list_statements() -> Response[Items[StatementRow]]:
-    """Statements with balances and whether they add up."""
+def list_statements() -> Response[Paged[StatementRow]]:
+    """Statements with balances and whether they add up, account by account, in pages."""
     request = Request(router)
     actor = request.actor
-    return answer({"items": reconciliation.statements(request.ctx, actor, request.issuer_of(actor))})
+    found = reconciliation.statements_page(request.ctx, actor, request.issuer_of(actor), asked(request))
+    return answer(paged(request, found))
 
 
 @router.get("/payments")
-def list_payments() -> Response[Items[Payment]]:
-    """Payments that nothing explains yet, with their suggestions."""
+def list_payments() -> Response[Paged[Payment]]:
+    """Payments that nothing explains yet, with their suggestions, oldest first, in pages."""
     request = Request(router)
     actor = request.actor
-    return answer({"items": reconciliation.open_payments(request.ctx, actor, request.issuer_of(actor))})
+    found = reconciliation.open_payments_page(request.ctx, actor, request.issuer_of(actor), asked(request))
+    return answer(paged(request, found))
 
 
 @router.get("/payments/<payment_id>/matches")

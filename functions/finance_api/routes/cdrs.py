@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
-from functions.finance_api.pages import page
+from functions.finance_api.pages import asked, paged
 from roamclear.audit import service as audit
 from roamclear.billing import service as billing
 from roamclear.cdrs import masking
@@ -19,7 +19,6 @@ from roamclear.cdrs.model import Billing, Session
 from roamclear.cdrs.pricing import read_trace
 from roamclear.kernel import numbers_json
 from roamclear.kernel.errors import Busy, Conflict, InvalidInput, NotFound
-from roamclear.kernel.time import sort_instant
 
 if TYPE_CHECKING:
     from functions.finance_api.answers import Consented, Items, Rerated, Sessions, Trace
@@ -39,15 +38,9 @@ def list_cdrs() -> Response[Sessions]:
         raise InvalidInput("the list is rated, on_hold or not_rated", field="list")
     issuer_id = request.issuer_of(actor)
     of_contract = None if contract == "-" else contract
-    found = cdrs.unbilled(request.ctx, actor, issuer_id, _LISTS[name], of_contract, request.query("route"))
-    total = sum(s.net.amount_minor for s in found if s.net)
-    told = {"list": name, "count": len(found), "net_minor": total, **page(request, found, _place)}
-    return answer(told, without=request.withheld(actor, issuer_id))
-
-
-def _place(session: Session) -> str:
-    reason = session.reasons[0] if session.reasons else ""
-    return f"{reason}#{sort_instant(session.stop_utc)}#{session.cdr_ref}"
+    route = request.query("route")
+    found = cdrs.unbilled_page(request.ctx, actor, issuer_id, _LISTS[name], of_contract, asked(request), route)
+    return answer({"list": name, **paged(request, found)}, without=request.withheld(actor, issuer_id))
 
 
 @router.get("/cdrs/<cdr_ref>/trace")

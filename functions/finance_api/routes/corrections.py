@@ -10,12 +10,14 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
+from functions.finance_api.pages import asked, paged
 from roamclear.billing import corrections
+from roamclear.billing.lists import service as lists
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.money import Money
 
 if TYPE_CHECKING:
-    from functions.finance_api.answers import Items
+    from functions.finance_api.answers import Paged
     from roamclear.billing.model import Correction
 
 router = APIGatewayHttpRouter()
@@ -69,11 +71,11 @@ def prepare_correction() -> Response[Correction]:
 
 
 @router.get("/creditnotes")
-def list_corrections() -> Response[Items[Correction]]:
-    """All corrections in order of preparation; the credit notes themselves are among the invoices."""
+def list_corrections() -> Response[Paged[Correction]]:
+    """All corrections in order of preparation, in pages; the credit notes themselves are among the invoices."""
     request = Request(router)
     actor = request.actor
-    return answer({"items": corrections.corrections(request.ctx, actor, request.issuer_of(actor))})
+    return answer(paged(request, lists.corrections(request.ctx, actor, request.issuer_of(actor), asked(request))))
 
 
 @router.get("/creditnotes/<correction_id>")

@@ -122,7 +122,7 @@ def post_disputes() -> Response[Items[Outcome]]:
 
 @router.get("/disputes")
 def list_disputes() -> Response[DisputesTold]:
-    """The queue: by contract, partner, state, reason, age, deadline, amount, assignee; ``after`` goes on."""
+    """The queue: by contract, partner, state, reason, age, deadline, amount, assignee; in pages."""
     request = Request(router)
     actor = request.actor
     names = ("contract", "partner", "state", "reason", "assignee", "after")
@@ -133,9 +133,11 @@ def list_disputes() -> Response[DisputesTold]:
     for name in ("due_before_utc", "filed_before_utc"):
         if (text := request.query(name)) is not None:
             asked[name] = parse_instant(text, field=name)
+    if (cursor := request.query("cursor")) is not None:
+        asked["after"] = cursor
     asked["waiting"] = request.query("waiting") == "true"
     found, after = disputes.queue(request.ctx, actor, request.issuer_of(actor), parse(Query, asked))
-    return answer({"items": [_told(request, one) for one in found], "after": after})
+    return answer({"items": [_told(request, one) for one in found], "after": after, "next": after})
 
 
 @router.post("/disputes/review")

@@ -9,13 +9,12 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
-from functions.finance_api.pages import page
+from functions.finance_api.pages import asked, paged
 from roamclear.audit import service as audit
 from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
-from roamclear.kernel.time import sort_instant
 
 if TYPE_CHECKING:
     from functions.finance_api.answers import AuditTold, Paged
@@ -40,8 +39,7 @@ def list_exceptions() -> Response[Paged[ExceptionRow]]:
     request = Request(router)
     actor = request.actor
     state = request.query("state", "OPEN") or "OPEN"
-    found = journal.listed(request.ctx, actor, request.issuer_of(actor), state)
-    return answer(page(request, found, lambda row: f"{sort_instant(row.raised_at_utc)}#{row.kind.value}#{row.subject}"))
+    return answer(paged(request, journal.page(request.ctx, actor, request.issuer_of(actor), state, asked(request))))
 
 
 @router.post("/exceptions/resolve")

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
-from functions.finance_api.pages import page
+from functions.finance_api.pages import asked, cursor_of, paged
 from roamclear.kernel.ids import iban
 from roamclear.kernel.time import parse_instant
 from roamclear.payouts import service as payouts
@@ -70,17 +70,18 @@ def list_payouts() -> Response[Paged[Payout]]:
     request = Request(router)
     actor = request.actor
     account = request.query("account")
-    found = payouts.payouts(request.ctx, actor, request.issuer_of(actor), account)
-    return answer(page(request, found, lambda each: f"{each.issue_date.isoformat()}#{each.payout_id}"))
+    found = payouts.payouts_page(request.ctx, actor, request.issuer_of(actor), asked(request), account)
+    return answer(paged(request, found))
 
 
 @router.get("/payouts/<payout_id>")
 def get_payout(payout_id: str) -> Response[PayoutTold]:
-    """A payout with its sessions."""
+    """A payout with its sessions, in pages."""
     request = Request(router)
     actor = request.actor
     found = payouts.payout_for(request.ctx, actor, request.issuer_of(actor), payout_id)
-    return answer({"payout": found, "sessions": payouts.lines(request.ctx, found)})
+    lines = payouts.lines_page(request.ctx, found, asked(request))
+    return answer({"payout": found, "sessions": lines.items, "next": cursor_of(request, lines.next)})
 
 
 @router.get("/payouts/<payout_id>/files")
@@ -116,12 +117,12 @@ def make_batch() -> Response[Batch]:
 
 
 @router.get("/batches")
-def list_batches() -> Response[Items[Batch]]:
-    """All batches, oldest first."""
+def list_batches() -> Response[Paged[Batch]]:
+    """All batches, oldest first, in pages."""
     request = Request(router)
     actor = request.actor
-    found = payouts.batches(request.ctx, actor, request.issuer_of(actor))
-    return answer({"items": [_masked(batch) for batch in found]})
+    found = payouts.batches_page(request.ctx, actor, request.issuer_of(actor), asked(request))
+    return answer(paged(request, found.of([_masked(batch) for batch in found.items])))
 
 
 @router.get("/batches/<batch_id>")

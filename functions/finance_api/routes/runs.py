@@ -10,9 +10,10 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from functions.finance_api.http import Request, answer
-from functions.finance_api.pages import after_of, cursor_of, limit_of, page
+from functions.finance_api.pages import asked, cursor_of, paged
 from roamclear.billing import drafts, early, reminders, self_billing, slices
 from roamclear.billing import service as billing
+from roamclear.billing.lists import service as lists
 from roamclear.billing.model import Document, Recipient
 from roamclear.deliveries import service as deliveries
 from roamclear.kernel.errors import InvalidInput, NotFound
@@ -37,9 +38,8 @@ def list_runs() -> Response[Paged[Run]]:
     request = Request(router)
     actor = request.actor
     issuer_id = request.issuer_of(actor)
-    found = billing.runs(request.ctx, actor, issuer_id)
-    told = page(request, found, lambda run: f"{run.end.isoformat()}#{run.run_id}")
-    return answer(told, without=request.withheld(actor, issuer_id))
+    found = lists.runs(request.ctx, actor, issuer_id, asked(request))
+    return answer(paged(request, found), without=request.withheld(actor, issuer_id))
 
 
 @router.get("/runs/<run_id>")
@@ -62,13 +62,13 @@ def get_members(run_id: str) -> Response[Members]:
     actor = request.actor
     issuer_id = request.issuer_of(actor)
     run = billing.run_for(request.ctx, actor, issuer_id, run_id)
-    limit, after = limit_of(request), after_of(request)
-    found, last = slices.members_after(request.ctx, run, after, limit)
+    page = asked(request)
+    found, last = slices.members_after(request.ctx, run, page.after, page.limit)
     members = [s.dump() | {"billing": billing.effective(s, run).value, "section": section} for s, section in found]
     # The eMSP that reads its open list has reviewed it: it is not reminded (product.md row 45).
     reminders.read_by(request.ctx, actor, run)
-    told: dict[str, Any] = {"run": run, "items": members, "next": cursor_of(last) if last else None}
-    if not after:
+    told: dict[str, Any] = {"run": run, "items": members, "next": cursor_of(request, last)}
+    if not page.after:
         told |= {"left": list(billing.left(request.ctx, run)), "fees": billing.fees_now(request.ctx, run)}
     return answer(told, without=request.withheld(actor, issuer_id))
 
@@ -184,8 +184,7 @@ def list_documents() -> Response[Paged[Document]]:
     """Issued documents in order of issue; ``limit`` and ``cursor`` page it."""
     request = Request(router)
     actor = request.actor
-    found = billing.documents(request.ctx, actor, request.issuer_of(actor))
-    return answer(page(request, found, lambda each: f"{each.issue_date.isoformat()}#{each.number}"))
+    return answer(paged(request, lists.documents(request.ctx, actor, request.issuer_of(actor), asked(request))))
 
 
 @router.get("/invoices/<number>")

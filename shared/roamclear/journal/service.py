@@ -9,6 +9,7 @@ from roamclear.journal.model import ExceptionRow, ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, NotFound
 from roamclear.kernel.money import Money
+from roamclear.kernel.pages import Asked, Cut
 
 #: Causes of an object that lives on, so that they may come back after they were repaired.
 _RECURRING = frozenset(
@@ -129,3 +130,9 @@ def listed(ctx: Context, actor: Actor, issuer_id: str, state: str = "OPEN") -> l
     """Exceptions of a state, oldest first."""
     authorise(actor, Right.EXCEPTION_VIEW, issuer_id)
     return list(store.listed(ctx.db, issuer_id, state))
+
+
+def page(ctx: Context, actor: Actor, issuer_id: str, state: str, asked: Asked) -> Cut[ExceptionRow]:
+    """A page of the exceptions of a state, oldest first."""
+    authorise(actor, Right.EXCEPTION_VIEW, issuer_id)
+    return store.page(ctx.db, issuer_id, state, asked)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from roamclear.aws import keys, outbox
 from roamclear.journal.model import ExceptionRow, ExceptionType
 from roamclear.kernel.context import Database
+from roamclear.kernel.pages import Asked, Cut, Span, cut
 from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import ABSENT, Action, Key, Put, Table, Update, When
 
@@ -56,6 +57,12 @@ def listed(db: Database, issuer_id: str, state: str) -> Iterator[ExceptionRow]:
     for key in found:
         if key in rows and rows[key]["state"] == state:
             yield ExceptionRow.load(rows[key])
+
+
+def page(db: Database, issuer_id: str, state: str, asked: Asked) -> Cut[ExceptionRow]:
+    """A page of the rows of a state, oldest first."""
+    span = Span(keys.exceptions(issuer_id, state), "gsi1")
+    return cut(db, Table.CLEARING, [span], asked, lambda row: ExceptionRow.load(row) if row["state"] == state else None)
 
 
 def _index(row: ExceptionRow) -> dict[str, str]:

@@ -20,6 +20,7 @@ from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, InvalidInput, NotFound
 from roamclear.kernel.money import total
+from roamclear.kernel.pages import Asked, Cut
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import local_date
 from roamclear.kernel.workdays import is_business_day, next_business_day
@@ -202,6 +203,12 @@ def batches(ctx: Context, actor: Actor, issuer_id: str) -> list[Batch]:
     """All batches, oldest first, for who may see all payouts."""
     _whole(actor, issuer_id)
     return store.batches(ctx.db, issuer_id)
+
+
+def batches_page(ctx: Context, actor: Actor, issuer_id: str, asked: Asked) -> Cut[Batch]:
+    """A page of the batches, oldest first, for who may see all payouts."""
+    _whole(actor, issuer_id)
+    return store.batches_page(ctx.db, issuer_id, asked)
 
 
 def _whole(actor: Actor, issuer_id: str) -> None:

@@ -14,6 +14,7 @@ from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, NotFound
 from roamclear.kernel.money import Money
+from roamclear.kernel.pages import Asked, Cut
 from roamclear.kernel.record import Record
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Action, Table
@@ -250,6 +251,28 @@ def payouts(ctx: Context, actor: Actor, issuer_id: str, account_id: str | None =
     ]
     known = {b: store.batch(ctx.db, issuer_id, b) for b in {p.batch_id for p in found} if b is not None}
     return [p.model_copy(update={"state": shown(p, known.get(p.batch_id or ""))}) for p in found]
+
+
+def payouts_page(
+    ctx: Context, actor: Actor, issuer_id: str, asked: Asked, account_id: str | None = None
+) -> Cut[Payout]:
+    """A page of the payouts an actor may see, oldest first, as they stand."""
+    scope = authorise(actor, Right.PAYOUT_VIEW, issuer_id)
+    if account_id is not None:
+        require_account(scope, account_id)
+    own = scope.account_ids
+
+    def fits(each: Payout) -> bool:
+        return account_id in (None, each.account_id) and (own is None or each.account_id in own)
+
+    found = store.payouts_page(ctx.db, issuer_id, asked, fits)
+    known = {b: store.batch(ctx.db, issuer_id, b) for b in {p.batch_id for p in found.items} if b is not None}
+    return found.of([p.model_copy(update={"state": shown(p, known.get(p.batch_id or ""))}) for p in found.items])
+
+
+def lines_page(ctx: Context, of: Payout, asked: Asked) -> Cut[ShareLine]:
+    """A page of the sessions of a payout, by run and stop."""
+    return store.lines_page(ctx.db, of, asked)
 
 
 def lines(ctx: Context, of: Payout) -> list[ShareLine]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roamclear.payouts.accrual import accrue, accrue_run, release_parked
-from roamclear.payouts.batches import approve_batch, batch, batches, cancel_batch, copy_of, make_batch
+from roamclear.payouts.batches import approve_batch, batch, batches, batches_page, cancel_batch, copy_of, make_batch
 from roamclear.payouts.batches import find as find_batch
 from roamclear.payouts.cycle import close_cycle
 from roamclear.payouts.held import held, session_state
@@ -11,10 +11,12 @@ from roamclear.payouts.payments import (
     confirm_debit,
     files,
     lines,
+    lines_page,
     payout,
     payout_for,
     payouts,
     payouts_by,
+    payouts_page,
     reject_batch,
     release_returned,
     take_return,
@@ -29,6 +31,7 @@ __all__ = [
     "approve_batch",
     "batch",
     "batches",
+    "batches_page",
     "cancel_batch",
     "close_cycle",
     "confirm_debit",
@@ -37,11 +40,13 @@ __all__ = [
     "find_batch",
     "held",
     "lines",
+    "lines_page",
     "make_batch",
     "payout",
     "payout_for",
     "payouts",
     "payouts_by",
+    "payouts_page",
     "reject_batch",
     "release_parked",
     "release_returned",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from roamclear.aws import keys, outbox
 from roamclear.kernel.context import Database
 from roamclear.kernel.errors import ConditionFailed
+from roamclear.kernel.pages import Asked, Cut, Span, cut
 from roamclear.kernel.writes import ABSENT, Action, Key, Put, Remove, Table, Update, When
 from roamclear.payouts.model import (
     Accrual,
@@ -54,6 +55,15 @@ def lines(db: Database, issuer_id: str, account_id: str, group: str) -> Iterator
     pk = keys.accrued(issuer_id, account_id, group, _ANY, "").pk
     for row in db.rows(Table.CLEARING, pk, consistent=True):
         yield ShareLine.load(row)
+
+
+def lines_page(db: Database, of: Payout, asked: Asked) -> Cut[ShareLine]:
+    """A page of the lines of a payout, group by group in the order of their stop."""
+    spans = [
+        Span(keys.accrued(of.issuer_id, of.account_id, group, _ANY, "").pk, label=f"{place:06d}")
+        for place, group in enumerate(of.groups)
+    ]
+    return cut(db, Table.CLEARING, spans, asked, ShareLine.load)
 
 
 def line(db: Database, issuer_id: str, account_id: str, group: str, stop: datetime, cdr_ref: str) -> ShareLine | None:
@@ -203,6 +213,12 @@ def payouts(db: Database, issuer_id: str) -> list[Payout]:
     return _load(db, db.rows(Table.CLEARING, keys.payouts(issuer_id), index="gsi1"))
 
 
+def payouts_page(db: Database, issuer_id: str, asked: Asked, fits: Callable[[Payout], bool]) -> Cut[Payout]:
+    """A page of the payouts of an issuer that fit, by date and number."""
+    span = Span(keys.payouts(issuer_id), "gsi1")
+    return cut(db, Table.CLEARING, [span], asked, lambda row: found if fits(found := Payout.load(row)) else None)
+
+
 def payouts_by_id(db: Database, issuer_id: str, ids: Iterable[str]) -> dict[str, Payout]:
     """Payouts by id."""
     rows = db.get_many(Table.CLEARING, [keys.payout(issuer_id, each) for each in ids])
@@ -269,6 +285,11 @@ def batch_put(made: Batch, known: Batch | None) -> Put:
     item |= {"gsi1pk": keys.batches(made.issuer_id), "gsi1sk": made.batch_id}
     when = (When("changed", "=", known.changed),) if known else ABSENT
     return Put(Table.CLEARING, keys.batch(made.issuer_id, made.batch_id), item, when=when)
+
+
+def batches_page(db: Database, issuer_id: str, asked: Asked) -> Cut[Batch]:
+    """A page of the batches of an issuer, oldest first."""
+    return cut(db, Table.CLEARING, [Span(keys.batches(issuer_id), "gsi1")], asked, Batch.load)
 
 
 def batches(db: Database, issuer_id: str) -> list[Batch]:

@@ -14,6 +14,7 @@ from roamclear.identity.model import Actor, Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict, InvalidInput
+from roamclear.kernel.pages import Asked, Cut
 from roamclear.kernel.retry import again_on_race
 from roamclear.reconciliation import accounts, matching, settling, store
 from roamclear.reconciliation.book import MAX_SHARES, Book
@@ -85,6 +86,19 @@ def statements(ctx: Context, actor: Actor, issuer_id: str) -> list[StatementRow]
     names = sorted({account.account for account in store.accounts(ctx.db, issuer_id)})
     rows = [row for name in names for row in store.statements(ctx.db, issuer_id, name)]
     return sorted(rows, key=lambda row: (row.account, row.day, row.key))
+
+
+def statements_page(ctx: Context, actor: Actor, issuer_id: str, asked: Asked) -> Cut[StatementRow]:
+    """A page of the statements of all accounts, one account after the other, each by its statements' keys."""
+    authorise(actor, Right.BANK_VIEW, issuer_id)
+    names = {account.account for account in store.accounts(ctx.db, issuer_id)}
+    return store.statements_page(ctx.db, issuer_id, sorted(names), asked)
+
+
+def open_payments_page(ctx: Context, actor: Actor, issuer_id: str, asked: Asked) -> Cut[Payment]:
+    """A page of the payments with money that nothing explains yet, with their suggestions, oldest first."""
+    authorise(actor, Right.BANK_VIEW, issuer_id)
+    return store.unapplied_page(ctx.db, issuer_id, asked)
 
 
 def bank_entries(ctx: Context, actor: Actor, issuer_id: str, account: str) -> list[BankEntry]:

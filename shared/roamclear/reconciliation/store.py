@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Sequence
 
 from roamclear.aws import keys, outbox
-from roamclear.kernel.context import Context, Database
+from roamclear.kernel.context import Context, Database, Row
 from roamclear.kernel.errors import ConditionFailed
+from roamclear.kernel.pages import Asked, Cut, Span, cut
 from roamclear.kernel.record import plain
 from roamclear.kernel.writes import ABSENT, Key, Put, Table, Update, When
 from roamclear.reconciliation.model import Allocation, BankAccount, BankEntry, BankFile, Payment, StatementRow
@@ -64,6 +65,16 @@ def statements(db: Database, issuer_id: str, account: str) -> list[StatementRow]
     """All statements of an account."""
     pk = keys.statement(issuer_id, account, "").pk
     return [StatementRow.load(row) for row in db.rows(Table.CLEARING, pk, prefix="STATEMENT#", consistent=True)]
+
+
+def statements_page(db: Database, issuer_id: str, accounts: Sequence[str], asked: Asked) -> Cut[StatementRow]:
+    """A page of the statements of some accounts, one account after the other."""
+    # "$" stands behind "#" in the order of characters.
+    spans = [
+        Span(keys.statement(issuer_id, each, "").pk, first="STATEMENT#", last="STATEMENT$", label=each)
+        for each in sorted(accounts)
+    ]
+    return cut(db, Table.CLEARING, spans, asked, StatementRow.load)
 
 
 # ---- entries and payments ------------------------------------------------------------------------------------------
@@ -159,6 +170,16 @@ def put_payments(db: Database, made: Sequence[Payment]) -> None:
 def unapplied(db: Database, issuer_id: str) -> list[Payment]:
     """Payments with money that nothing explains yet, oldest first."""
     return [payment for payment in waiting(db, issuer_id) if payment.unapplied]
+
+
+def unapplied_page(db: Database, issuer_id: str, asked: Asked) -> Cut[Payment]:
+    """A page of the payments with money that nothing explains yet, oldest first."""
+
+    def load(row: Row) -> Payment | None:
+        found = Payment.load(row)
+        return found if found.unapplied else None
+
+    return cut(db, Table.CLEARING, [Span(keys.unapplied(issuer_id), "gsi2")], asked, load)
 
 
 def waiting(db: Database, issuer_id: str) -> list[Payment]:

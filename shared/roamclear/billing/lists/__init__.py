@@ -1,0 +1,1 @@
+"""The long lists of this room, a page at a time."""
