@@ -12,6 +12,8 @@ from typing import Any
 from infra.bench.meter import Meter
 
 SESSIONS = 200
+#: A body is looked at by two sweeps after its five minutes and once at night.
+LOOKS = 3
 GOAL = 20.0
 
 
@@ -20,6 +22,7 @@ def measure(sessions: int = SESSIONS) -> Meter:
     """Clear a month of sessions of one contract on an in-process stage and count every request."""
     from roamclear.billing import service as billing
     from roamclear.cdrs import service as cdrs
+    from roamclear.cdrs import store
     from roamclear.payouts import service as payouts
     from tests.integration import test_close as month
     from tests.support import builders as b
@@ -37,6 +40,14 @@ def measure(sessions: int = SESSIONS) -> Meter:
             cdrs.receive(made.ctx, body)
             meter.step = "2 check, attach, price"
             cdrs.process(made.ctx, b.ISSUER, body.cdr_ref)
+        meter.step = "2 looked at by sweeps"
+        for _ in range(LOOKS):
+            made.tables.client = made.client
+            made.ctx.db.write(store.swept_put(b.ISSUER, datetime(2026, 10, 1, tzinfo=month.UTC)))
+            made.tables.client = meter
+            cdrs.sweep(made.ctx, b.ISSUER)
+        # The mark of a sweep is one write in five minutes, however many CDRs there are.
+        meter.writes.pop(meter.step)
         meter.step = "3 open window"
         run = month.open_run(made)
         meter.step = "4 lock"

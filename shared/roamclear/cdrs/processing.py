@@ -32,6 +32,9 @@ _MEMORY = timedelta(days=400)
 SETTLE = timedelta(minutes=5)
 #: States that no retry visits again: their exception is told by whoever finds them so.
 _TOLD_LATE = (Billing.TOO_LATE, Billing.REJECTED)
+#: A sweep looks so far behind the last one: the index of what came in follows its table by some seconds.
+_OVERLAP = timedelta(minutes=5)
+_LOOK_BACK = timedelta(days=2)
 #: How long the sweep comes back to a body that cannot be processed.
 _PATIENCE = timedelta(days=14)
 
@@ -44,11 +47,11 @@ def process(ctx: Context, issuer_id: str, cdr_ref: str) -> Session:
         if ours is None or not adjustments.is_ours(ours):
             raise NotFound("no such CDR")
         return ours  # a row of our own has its price; what holds it (a dispute) is settled elsewhere
+    if body.expired_at_utc is not None and (settled := store.session(ctx.db, issuer_id, cdr_ref)) is not None:
+        return settled  # only what was final lost its detail
     charge = read(body)
     for _ in range(_TRIES):
         known = store.session(ctx.db, issuer_id, cdr_ref)
-    if body.expired_at_utc is not None and (settled := store.session(ctx.db, issuer_id, cdr_ref)) is not None:
-        return settled  # only what was final lost its detail
         if known is not None and (known.billing not in WAITING or known.dispute is not DisputeState.NONE):
             # A disputed session waits for its answer, not for us.
             if known.billing in _TOLD_LATE:
@@ -91,11 +94,11 @@ def price_under(known: Session, body: Original | None, match: Match, evse: Evse 
     """The price of a session under one contract version, whether that is in force or only proposed."""
     if body is None or match.terms is None or match.terms.contract_id != known.contract_id:
         return Priced(reasons=(match.reason or "NO_CONTRACT",))
+    if body.expired_at_utc is not None:
+        return Priced(reasons=("DETAIL_EXPIRED",))
     charge = read(body)
     if charge.credit or known.zone is None:
         return Priced(reasons=("CREDIT" if charge.credit else "NO_TIME_ZONE",))
-    if body.expired_at_utc is not None:
-        return Priced(reasons=("DETAIL_EXPIRED",))
     zone = evse.zone if evse and evse.zone else known.zone
     return price(charge, match.terms, zone, settling.facts_of(evse, charge))
 
@@ -137,29 +140,48 @@ def retry_evse(ctx: Context, issuer_id: str, evse_id: str) -> int:
 def sweep(ctx: Context, issuer_id: str) -> int:
     """Process bodies that the stream has left behind for more than five minutes; returns how many there were.
 
-    It looks back to the day of the last sweep that left nothing behind, at least two days: an outage of any length is
-    caught up. A body that cannot be processed keeps that day for ``_PATIENCE``; the proof tells of it for ever.
+    It looks at what came in since the last sweep that left nothing behind, day by day, so an outage of any length is
+    caught up, and a body is looked at twice, not at every sweep of its day. A body that cannot be processed keeps its
+    instant for ``_PATIENCE``; the proof tells of it for ever. What the index learned too late ``sweep_again`` finds.
     """
     before = ctx.now() - SETTLE
-    mark = store.swept_until(ctx.db, issuer_id) or identity.issuer(ctx, issuer_id).created_at_utc or before
-    day = min(mark, before - timedelta(days=2))
-    behind: list[str] = []
-    done = before
-    while day.date() <= before.date():
-        refs = list(store.received(ctx.db, issuer_id, day, before=before))
-        known = store.sessions(ctx.db, issuer_id, refs, consistent=False)
-        missing = [ref for ref in refs if ref not in known]
-        if missing:
-            done = min(done, day)
-        # Noted before it is processed: a crash in between loses nobody's word of it.
-        for ref in missing:
-            _note(ctx, issuer_id, ref, day)
-        behind += missing
-        day += timedelta(days=1)
-    _each(ctx, issuer_id, behind)
-    if done.date() > mark.date() or mark < before - _PATIENCE:
-        ctx.db.write(store.swept_put(issuer_id, max(done, before - _PATIENCE)))
-    return len(behind)
+    since = store.swept_until(ctx.db, issuer_id) or identity.issuer(ctx, issuer_id).created_at_utc or before
+    since, stuck, behind = min(since, before) - _OVERLAP, None, 0
+    while since < before:
+        until = min(_midnight_after(since), before)
+        first, count = _left_behind(ctx, issuer_id, since, until)
+        stuck, behind = stuck or first, behind + count
+        # Each day by itself: a sweep that dies in a long outage has not looked for nothing.
+        ctx.db.write(store.swept_put(issuer_id, max(stuck or until, before - _PATIENCE)))
+        since = until
+    return behind
+
+
+def sweep_again(ctx: Context, issuer_id: str) -> int:
+    """Process what the last two days' sweeps did not see in the index (nightly); returns how many there were."""
+    before = ctx.now() - SETTLE
+    since, behind = before - _LOOK_BACK, 0
+    while since < before:
+        until = min(_midnight_after(since), before)
+        behind += _left_behind(ctx, issuer_id, since, until)[1]
+        since = until
+    return behind
+
+
+def _midnight_after(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+def _left_behind(ctx: Context, issuer_id: str, since: datetime, until: datetime) -> tuple[datetime | None, int]:
+    """Process the bodies without a session received in a part of a UTC day: the first one's instant, and how many."""
+    seen = dict(store.received_between(ctx.db, issuer_id, since, until))
+    known = store.sessions(ctx.db, issuer_id, seen, consistent=False)
+    missing = [ref for ref in seen if ref not in known]
+    # Noted before it is processed: a crash in between loses nobody's word of it.
+    for ref in missing:
+        _note(ctx, issuer_id, ref, seen[ref])
+    _each(ctx, issuer_id, missing)
+    return min((seen[ref] for ref in missing), default=None), len(missing)
 
 
 def _note(ctx: Context, issuer_id: str, cdr_ref: str, day: datetime) -> None:

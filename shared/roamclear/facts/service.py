@@ -167,6 +167,7 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "correction.approved": _approved,
     "creditnote.issued": _noted,
     "invoice.issued": _issued,
+    "invoice.record_step": _recorded,
     "selfbilling.issued": _noted,
     "selfbilling.accepted": _accepted,
     "cash.debited": _debited,
@@ -284,11 +285,12 @@ def answer_waiting(ctx: Context, issuer_id: str, before: datetime, tell: Tell) -
 def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
     """The nightly retry of everything that waits, then the expiry of what waited too long (product.md row 12).
 
-    Before it, the records of self-billing partners are compared again: a run may have locked meanwhile.
+    Before it, bodies that no sweep saw are processed, and the records of self-billing partners are compared again: a
+    run may have locked meanwhile.
 
     A retry that fails is parked with its reason; it stops neither the expiry, nor other contracts, nor other issuers.
     """
-    done = {"freed": 0, "expired": 0}
+    done = {"behind": 0, "freed": 0, "expired": 0}
 
     def retry(_: Context, row: Row) -> None:
         done["freed"] += cdrs.retry_waiting(ctx, row["issuer_id"], row.get("contract_id"))
@@ -310,11 +312,15 @@ def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
     def compare(_: Context, row: Row) -> None:
         record_claims.check_all(ctx, row["issuer_id"])
 
+    def look_again(_: Context, row: Row) -> None:
+        done["behind"] += cdrs.sweep_again(ctx, row["issuer_id"])
+
     def lock(_: Context, row: Row) -> None:
         audit_days.lock_days(ctx, row["issuer_id"], retention.until(ctx, row["issuer_id"]))
 
     for issuer_id in identity.issuer_ids(ctx):
         row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#NIGHTLY", "sk": "RECORDS", "replayed": True}
+        isolated(ctx, {**row, "sk": "BODIES"}, look_again, tell)
         isolated(ctx, row, compare, tell)
         isolated(ctx, {**row, "sk": "DIGEST"}, lock, tell)
         for head in (None, *contracts.heads(ctx, issuer_id)):
