@@ -144,6 +144,19 @@ def test_partners_tokens_are_sealed_by_one_function_and_read_by_another(stage: s
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_public_services_are_known_to_who_stores_their_answers_and_to_nobody_else(stage: str) -> None:
+    found = {
+        name: (variables["VIES_URL"], variables["ECB_URL"])
+        for name, function in functions(stage).items()
+        if "VIES_URL" in (variables := function["Environment"]["Variables"])
+    }
+    vies, ecb = "https://ec.europa.eu/taxation_customs/vies/rest-api", "https://www.ecb.europa.eu/stats/eurofxref"
+    expected = ("", "") if stage == "local" else (vies, ecb)
+    assert found == dict.fromkeys(("refresh_rates", "refresh_vat_proofs"), expected)
+    assert not set(found) & {*CLOSE_TASKS, "start_close", "rehearse"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_settings_common_to_all_functions(stage: str) -> None:
     for name, function in functions(stage).items():
         spec = BY_NAME[name]
