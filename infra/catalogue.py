@@ -160,7 +160,8 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "checks and rates what came in, and hands outbox facts to the higher rooms",
         {"identity": READ, "intake": WRITE, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
         # What is accepted becomes a payout, unless the archive knows its number (RECOVERY).
-        {"documents": Objects.READ, "archive": Objects.READ},
+        # The ids of a long document lie in the exports between two pieces (decision 0038).
+        {"documents": Objects.READ, "archive": Objects.READ, "exports": Objects.BOTH},
         # Both sides of a dispute are mailed what the other one said, with the page where it stands.
         frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.WAKE, Extra.COMPLETE_TASK, Extra.URLS}),
         memory_mb=1024,
@@ -193,7 +194,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "sweep",
         "does what is due by the one clock and replays what was not acknowledged",
         {"identity": READ, "intake": WRITE, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
-        {"documents": Objects.READ, "changes": Objects.BOTH, "archive": Objects.READ},
+        {"documents": Objects.READ, "changes": Objects.BOTH, "archive": Objects.READ, "exports": Objects.BOTH},
         frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.COMPLETE_TASK, Extra.WAKE, Extra.URLS}),
         memory_mb=1024,
         timeout_s=270,
@@ -439,8 +440,9 @@ SCHEDULES: Mapping[str, str] = {
 }
 #: Those that run once a day or less: their hour is named.
 DAILY: frozenset[str] = frozenset(n for n, e in SCHEDULES.items() if e.startswith("cron(") and e.split()[1] != "*")
-#: Schedules that begin at any minute of their hour, so that partners are not all asked at once (OCPI transport).
-JITTER_MINUTES: Mapping[str, int] = {"pull_cdrs": 45}
+#: Schedules that begin at any of so many minutes, so that partners are not all asked at once (OCPI transport), and the
+#: closes of several stages and regions do not begin together.
+JITTER_MINUTES: Mapping[str, int] = {"pull_cdrs": 45, "start_close": 20}
 #: Which tables have which indexes; ALL or KEYS_ONLY.
 INDEXES: Mapping[str, Mapping[str, str]] = {
     "identity": {},

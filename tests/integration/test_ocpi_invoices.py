@@ -157,5 +157,8 @@ def save(stage: Stage, header: Document, by_party: dict[str, list[str]]) -> None
     from roamclear.ocpi import store
 
     assert header.net == Money(830, "EUR")
-    for record in reconciliation.records(stage.ctx, header, by_party):
-        assert store.save_invoice_record(stage.ctx.db, record, ("NLRON", "BERON"))
+    made = 0
+    for owner, listed in sorted(by_party.items()):
+        for record in reconciliation.records(stage.ctx, header, owner, listed, made):
+            made += 1
+            assert store.save_invoice_record(stage.ctx.db, record, ("NLRON", "BERON"))

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from roamclear.billing import carry, charges, scan
 from roamclear.billing.charges import fees_net
 from roamclear.billing.model import Run
 from roamclear.billing.runs import members
 from roamclear.billing.sums import Row, Sums
+from roamclear.cdrs.model import Session
 from roamclear.contracts import service as contracts
 from roamclear.contracts.fees import FeeCharge
 from roamclear.kernel.context import Context
 from roamclear.kernel.retry import TimeLeft, always
+from roamclear.kernel.time import sort_instant
 
 __all__ = ["Part", "Place", "Row", "Rows", "documents", "documents_within", "fees_by_place", "fees_now", "parts"]
 
@@ -26,6 +28,15 @@ class Place(NamedTuple):
     run: int
     stop_utc: datetime
     cdr_ref: str
+
+    def dump(self) -> list[Any]:
+        """Plain values."""
+        return [self.run, sort_instant(self.stop_utc), self.cdr_ref]
+
+    @classmethod
+    def load(cls, kept: list[Any] | None) -> Place | None:
+        """What ``dump`` said; None is the beginning."""
+        return cls(kept[0], datetime.fromisoformat(kept[1]), kept[2]) if kept else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,15 @@ class Rows:
                 kept = [row for row in rows if self.outside in (None, row[0].vat_category == scan.OUTSIDE)]
                 if kept:
                     yield kept
+
+    def sessions(self, behind: Place | None = None) -> Iterator[tuple[Place, list[Session]]]:
+        """The sessions alone, without their prices, some at a time, each time with the place behind which to go on."""
+        first = behind.run if behind else 0
+        for at, run in enumerate(self.runs[first:], start=first):
+            inner = (behind.stop_utc, behind.cdr_ref) if behind and behind.run == at else None
+            for page in scan.pages(self.ctx, run, inner):
+                kept = [s for s, _ in page.kept if self.outside in (None, s.vat_category == scan.OUTSIDE)]
+                yield Place(at, *page.after), kept
 
     def place_of(self, row: Row) -> Place:
         """The place of a row."""

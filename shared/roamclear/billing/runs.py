@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 from roamclear.audit import service as audit
 from roamclear.billing import carry, charges, correction_runs, membership, notices, store, tally
@@ -29,43 +32,68 @@ _PUNCTUAL = notices.PUNCTUAL
 #: A window whose notice was not taken is looked at again after this.
 _NOTICE_AGAIN = timedelta(hours=1)
 _CHUNK = 100
+#: Executions one call starts: all contracts of a zone end their month together, and their grace lasts many calls.
+MOST_STARTS = 150
+T = TypeVar("T")
 
 
 # ---- start ---------------------------------------------------------------------------------------------------------
-def start_due(ctx: Context) -> list[str]:
+def start_due(ctx: Context, most: int = MOST_STARTS) -> list[str]:
     """Start one execution per contract and ended period that has no run yet; an outage is caught up here.
 
-    A contract that cannot be started is told to the journal and stops no other.
+    At most ``most`` are started, the oldest periods first, those that ended together in an order of their own, so that
+    no contract is always the last. What is not started has no run, so the next call finds it again. A contract that
+    cannot be started is told to the journal and stops no other.
     """
-    started: list[str] = []
+    waiting: list[tuple[date, str, str, Contract, RunRequest]] = []
     for issuer_id in identity.issuer_ids(ctx):
         since = identity.issuer(ctx, issuer_id).created_at_utc or ctx.now()
         for head in contracts.heads(ctx, issuer_id):
-            try:
-                started += _start_contract(ctx, head, since)
-            except RoamclearError as error:
-                journal.raise_once(
-                    ctx,
-                    issuer_id,
-                    ExceptionType.PROCESSING_FAILED,
-                    f"CLOSE#{head.contract_id}#{ctx.now():%Y-%m-%d}",
-                    f"the close of a contract could not be started: {error.code}; it is tried again every hour",
-                    severity="HIGH",
-                    partner=head.contract_id,
-                )
+            waiting += _attempted(ctx, head, partial(_due, ctx, head, since))
+    started: list[str] = []
+    for _, _, name, head, request in sorted(waiting, key=lambda one: one[:3]):
+        if len(started) == most:
+            break
+        started += _attempted(ctx, head, partial(_started, ctx, name, request))
     return started
 
 
-def _start_contract(ctx: Context, head: Contract, since: datetime) -> list[str]:
+def _attempted(ctx: Context, head: Contract, work: Callable[[], list[T]]) -> list[T]:
+    """What the work on a contract comes to; nothing, and an exception, where it fails."""
+    try:
+        return work()
+    except RoamclearError as error:
+        journal.raise_once(
+            ctx,
+            head.issuer_id,
+            ExceptionType.PROCESSING_FAILED,
+            f"CLOSE#{head.contract_id}#{ctx.now():%Y-%m-%d}",
+            f"the close of a contract could not be started: {error.code}; it is tried again every hour",
+            severity="HIGH",
+            partner=head.contract_id,
+        )
+        return []
+
+
+def _due(ctx: Context, head: Contract, since: datetime) -> list[tuple[date, str, str, Contract, RunRequest]]:
+    """The ended periods of a contract that have no run, each with what decides the order of the starts."""
     periods = calendar.periods_between(since, ctx.now(), head.frequency, head.zone, head.cycle_start)
     wanted = [
-        RunRequest(issuer_id=head.issuer_id, contract_id=head.contract_id, period=p.label)
+        (p.end, RunRequest(issuer_id=head.issuer_id, contract_id=head.contract_id, period=p.label))
         for p in periods
         if head.valid_from < p.end and head.status == "ACTIVE"
     ]
-    known = store.known_runs(ctx.db, head.issuer_id, [w.run_id for w in wanted])
-    names = {f"{w.issuer_id}.{w.run_id}": w for w in wanted if w.run_id not in known}
-    return [name for name, request in names.items() if ctx.workflows.start_close(name, request.dump())]
+    known = store.known_runs(ctx.db, head.issuer_id, [request.run_id for _, request in wanted])
+    named = ((end, f"{request.issuer_id}.{request.run_id}", request) for end, request in wanted)
+    return [(end, _shuffled(name), name, head, request) for end, name, request in named if request.run_id not in known]
+
+
+def _shuffled(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _started(ctx: Context, name: str, request: RunRequest) -> list[str]:
+    return [name] if ctx.workflows.start_close(name, request.dump()) else []
 
 
 def prepare(ctx: Context, request: RunRequest) -> Run:

@@ -39,7 +39,7 @@ OUTSIDE = "O"
 
 
 class Chunk(NamedTuple):
-    """Some members of a run in order of their stop: those that stand on its documents, and those that left."""
+    """A page whose members stand with their ratings."""
 
     after: tuple[datetime, str]
     rows: list[Row]
@@ -55,18 +55,32 @@ class Found(NamedTuple):
     left_out: int
 
 
-def chunks(ctx: Context, run: Run, behind: tuple[datetime, str] | None = None) -> Iterator[Chunk]:
-    """The members of a run with the ratings that count, from the first one on or behind a place."""
+class Page(NamedTuple):
+    """Some members of a run in order of their stop: those that belong to it, and those that left."""
+
+    after: tuple[datetime, str]
+    kept: list[tuple[Session, str]]
+    gone: list[Session]
+
+
+def pages(ctx: Context, run: Run, behind: tuple[datetime, str] | None = None) -> Iterator[Page]:
+    """The members of a run with their sections, from the first one on or behind a place."""
     members = store.members(ctx.db, run.issuer_id, run.run_id, behind)
     while page := list(islice(members, PAGE)):
         known = cdrs.sessions(ctx, run.issuer_id, [member.cdr_ref for member in page])
         found = [(known[m.cdr_ref], m.section) for m in page if m.cdr_ref in known]
         kept = [(session, section) for session, section in found if session.run_id == run.run_id]
-        ratings = cdrs.ratings(ctx, run.issuer_id, [session for session, _ in kept])
-        rows = [(session, ratings[session.cdr_ref], section) for session, section in kept]
         # A row whose session never took the run's name (it was credited while the window opened) says nothing.
         gone = [s for s, _ in found if s.run_id != run.run_id and s.left_run_id == run.run_id]
-        yield Chunk((page[-1].stop_utc, page[-1].cdr_ref), rows, gone)
+        yield Page((page[-1].stop_utc, page[-1].cdr_ref), kept, gone)
+
+
+def chunks(ctx: Context, run: Run, behind: tuple[datetime, str] | None = None) -> Iterator[Chunk]:
+    """``pages`` with the ratings that count."""
+    for page in pages(ctx, run, behind):
+        ratings = cdrs.ratings(ctx, run.issuer_id, [session for session, _ in page.kept])
+        rows = [(session, ratings[session.cdr_ref], section) for session, section in page.kept]
+        yield Chunk(page.after, rows, page.gone)
 
 
 def as_carried(rows: Sequence[Row]) -> list[Row]:

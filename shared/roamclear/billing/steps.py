@@ -8,6 +8,7 @@ before. A step whose state is gone begins anew, which only costs time.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from roamclear.billing.model import Progress, Run
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed
+from roamclear.kernel.writes import Put
 
 BUCKET = "exports"
 #: What is put aside stands below this folder; the bucket forgets it.
@@ -42,10 +44,15 @@ class Step:
         kept = self._ctx.objects.get(BUCKET, self._read.key)
         return numbers_json.loads(kept) if kept is not None else None
 
-    def keep(self, state: Any) -> bool:
-        """Put aside what is known; False where another worker was faster, whose state then stands."""
+    @property
+    def turn(self) -> int:
+        """How often something was put aside."""
+        return self._read.turn
+
+    def keep(self, state: Any, told: Sequence[Put] = ()) -> bool:
+        """Put aside what is known, and tell facts with it; False where another worker was faster: its state stands."""
         body = numbers_json.dumps(state, sort_keys=True).encode()
-        return self._write(key=self._put(body, "json"))
+        return self._write(key=self._put(body, "json"), told=told)
 
     def finish(self, result: str) -> bool:
         """Name the object that the step comes to; False where another worker was faster."""
@@ -71,11 +78,15 @@ class Step:
         key = f"{self._folder}/{hashlib.sha256(body).hexdigest()[:32]}.{kind}"
         return self._ctx.objects.put(BUCKET, key, body, "application/json").key
 
-    def _write(self, key: str | None = None, result: str | None = None) -> bool:
+    def _write(self, key: str | None = None, result: str | None = None, told: Sequence[Put] = ()) -> bool:
         read = self._read
         made = Progress(turn=read.turn + 1, key=key, result=result)
+        write = store.progress_put(self._run, self._name, made, read)
         try:
-            self._ctx.db.write(store.progress_put(self._run, self._name, made, read))
+            if told:
+                self._ctx.db.transact([write, *told])
+            else:
+                self._ctx.db.write(write)
         except ConditionFailed:
             self._read = store.progress(self._ctx.db, self._run.issuer_id, self._run.run_id, self._name)
             return False

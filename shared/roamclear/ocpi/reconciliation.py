@@ -10,17 +10,22 @@ is read by the other side.
 from __future__ import annotations
 
 import heapq
+import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
 
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document
-from roamclear.billing.service import Row
+from roamclear.cdrs.model import Session
 from roamclear.contracts import service as contracts
 from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Unavailable
+from roamclear.kernel.spool import Sorter
 from roamclear.kernel.time import format_instant, sort_instant
 from roamclear.ocpi import store
 from roamclear.ocpi.model import InvoiceRecord, ListPage, ListQuery
@@ -32,86 +37,154 @@ MAX_CDR_ID = 36
 MAX_RECORD_ID = 36
 #: A record of this many ids stays below 1 MB.
 MAX_CDRS = 25_000
+#: Sessions that one call reads: seconds, so that a batch of facts stays far below the function's time-out.
+PIECE = 20_000
+#: Stands in no party and no id (printable characters alone).
+_SEPARATOR = "\x1f"
 
 
 def publish_invoice(ctx: Context, issuer_id: str, number: str) -> int:
-    """Make the records of an issued document, once for ever; returns how many are new."""
+    """Make the records of an issued document, once for ever; returns how many are new.
+
+    The ids are written to disk and sorted there. Of a document of more than ``PIECE`` sessions a call reads as many and
+    asks for the next piece by a fact; the last piece makes the records.
+    """
     header = billing.document(ctx, issuer_id, number)
     run = billing.run(ctx, issuer_id, header.run_id)
     parts = billing.parts(ctx, run)
     if header.place >= len(parts):
         return 0
     terms = contracts.version(ctx, issuer_id, run.contract_id, run.contract_version).terms
-    if terms.is_reverse:
-        return _publish_purchase(ctx, header, parts[header.place])
-    by_party: dict[str, list[str]] = {}
-    for session, _, _ in parts[header.place]:
-        by_party.setdefault(session.party, []).append(session.cdr_id)
-    made = 0
-    for record in records(ctx, header, by_party):
-        made += store.save_invoice_record(ctx.db, record, terms.party_ids)
+    step = billing.Step(ctx, run, f"RECORD{header.place}")
+    with tempfile.TemporaryDirectory() as folder:
+        ids = _Ids(Path(folder), by_reader=terms.is_reverse)
+        state = step.state() or {"behind": None, "files": [], "read": 0}
+        more = ids.read(parts[header.place], billing.Place.load(state["behind"]), state["read"])
+        if more is not None:
+            files = [*state["files"], step.put_file(ids.path)]
+            told = store.record_step(issuer_id, number, step.turn + 1, ctx.now())
+            step.keep({"behind": more.dump(), "files": files, "read": ids.count}, [told])
+            return 0
+        for key in state["files"]:
+            if not ids.take(key, step):
+                step.begin_anew()
+                raise Unavailable("what was read of a document was forgotten; it is read again", number=number)
+        made = place = 0
+        for owner, reader, listed in ids.by_party():
+            for record in records(ctx, header, owner, listed, place):
+                place += 1
+                readers = (reader,) if reader else terms.party_ids
+                made += store.save_invoice_record(ctx.db, record, readers, reader_is_cpo=terms.is_reverse)
     return made
 
 
-def _publish_purchase(ctx: Context, header: Document, rows: Iterable[Row]) -> int:
-    """The records of a self-billed document: one per eMSP party of ours and CPO, for CDR ids are unique per CPO only.
+class _Ids:
+    """The ids of a document's CDRs by party, on disk.
 
-    Each is listed for that CPO alone; it does not name the CPO.
+    Of a self-billed document each record is of one eMSP party of ours and one CPO, for CDR ids are unique per CPO
+    only; it is listed for that CPO alone, and does not name it.
     """
-    by_parties: dict[tuple[str, str], list[str]] = {}
-    for session, _, _ in rows:
-        by_parties.setdefault((session.emsp_party, session.party), []).append(session.cdr_id)
-    made = place = 0
-    for (owner, reader), listed in sorted(by_parties.items()):
-        for record in records(ctx, header, {owner: listed}, place):
-            place += 1
-            made += store.save_invoice_record(ctx.db, record, (reader,), reader_is_cpo=True)
-    return made
+
+    def __init__(self, folder: Path, *, by_reader: bool) -> None:
+        self.path, self.count = folder / "ids", 0
+        self._folder, self._by_reader = folder, by_reader
+        self._named = Sorter(folder, "named")
+
+    def read(self, rows: billing.Rows, behind: billing.Place | None, before: int) -> billing.Place | None:
+        """Write a piece of the ids down; returns the place to go on from, or None where it was the last one."""
+        self.count = before
+        with self.path.open("w", encoding="utf-8", newline="\n") as stream:
+            for place, sessions in rows.sessions(behind):
+                stream.writelines(self._line(session) for session in sessions)
+                if self.count - before >= PIECE:
+                    return place
+        self._add(self.path)
+        return None
+
+    def _line(self, session: Session) -> str:
+        self.count += 1
+        parties = (session.emsp_party, session.party) if self._by_reader else (session.party, "")
+        return f"{_SEPARATOR.join((*parties, session.cdr_id, f'{self.count:012d}'))}\n"
+
+    def take(self, key: str, step: billing.Step) -> bool:
+        """Add the ids of an earlier piece; False where it is gone."""
+        path = self._folder / "earlier"
+        found = step.get_file(key, path)
+        if found:
+            self._add(path)
+        return found
+
+    def _add(self, path: Path) -> None:
+        with path.open(encoding="utf-8", newline="\n") as stream:
+            for line in stream:
+                self._named.add(line.removesuffix("\n"))
+
+    def by_party(self) -> Iterator[tuple[str, str, Iterator[str]]]:
+        """Owner, reader and ids, each id once where it came first; those that do not fit into ``cdrs`` come first."""
+        placed, last = Sorter(self._folder, "placed"), None
+        for line, _ in self._named:
+            *parties, cdr_id, number = line.split(_SEPARATOR)
+            if (*parties, cdr_id) != last:
+                last = (*parties, cdr_id)
+                placed.add(_SEPARATOR.join((*parties, str(int(_fits(cdr_id))), number)), cdr_id)
+        for (owner, reader), lines in groupby(placed, key=lambda pair: tuple(pair[0].split(_SEPARATOR)[:2])):
+            yield owner, reader, (cdr_id for _, cdr_id in lines)
 
 
-def records(ctx: Context, header: Document, by_party: dict[str, list[str]], place: int = 0) -> Iterator[InvoiceRecord]:
-    """The records of a document from the ids of its CDRs by owner; the first one is named like the invoice.
+def records(
+    ctx: Context, header: Document, owner: str, listed: Iterable[str], place: int = 0
+) -> Iterator[InvoiceRecord]:
+    """The records of a document from the ids of the CDRs of an owner; the document's first one is named like it.
 
     ``place`` is how many records of the document there are already.
     """
-    for party, listed in sorted(by_party.items()):
-        for chunk in chunks(listed):
-            place += 1
-            name = header.number if place == 1 else f"{header.number}-{place}"
-            now = ctx.now()
-            body = {
-                "country_code": party[:2],
-                "party_id": party[2:],
-                "id": name[-MAX_RECORD_ID:],
-                "invoice_id": header.number,
-                **chunk,
-                "last_updated": format_instant(now),
-            }
-            yield InvoiceRecord(
-                issuer_id=header.issuer_id,
-                record_id=body["id"],
-                made_at_utc=now,
-                raw=zlib.compress(numbers_json.dumps(body).encode(), 6),
-            )
+    for chunk in chunks(listed):
+        place += 1
+        name = header.number if place == 1 else f"{header.number}-{place}"
+        now = ctx.now()
+        body = {
+            "country_code": owner[:2],
+            "party_id": owner[2:],
+            "id": name[-MAX_RECORD_ID:],
+            "invoice_id": header.number,
+            **chunk,
+            "last_updated": format_instant(now),
+        }
+        yield InvoiceRecord(
+            issuer_id=header.issuer_id,
+            record_id=body["id"],
+            made_at_utc=now,
+            raw=zlib.compress(numbers_json.dumps(body).encode(), 6),
+        )
 
 
-def chunks(listed: Sequence[str]) -> Iterator[dict[str, list[str]]]:
-    """The fields of each record: ids that fit, and beside the first of them those that do not.
+def chunks(listed: Iterable[str]) -> Iterator[dict[str, list[str]]]:
+    """The fields of each record: ids that fit, and beside the first of them those that do not, which come before them.
 
     An id of more than 36 characters cannot stand in ``cdrs`` and cut it would name another CDR, so it stands whole in
     the additional field ``long_cdrs``. ``cdrs`` has at least one id: of long ids alone no record can be made.
 
-    >>> list(chunks(["A", "B", "A", "C" * 37])) == [{"cdrs": ["A", "B"], "long_cdrs": ["C" * 37]}]
+    >>> list(chunks(["C" * 37, "A", "B"])) == [{"cdrs": ["A", "B"], "long_cdrs": ["C" * 37]}]
     True
     >>> list(chunks(["C" * 37]))
     []
     """
-    unique = list(dict.fromkeys(listed))
-    fitting = [each for each in unique if len(each) <= MAX_CDR_ID]
-    long = [each for each in unique if len(each) > MAX_CDR_ID]
-    for at in range(0, len(fitting), MAX_CDRS):
-        extra = {"long_cdrs": long} if at == 0 and long else {}
-        yield {"cdrs": fitting[at : at + MAX_CDRS], **extra}
+    long: list[str] = []
+    fitting: list[str] = []
+    for each in listed:
+        if not _fits(each):
+            long.append(each)
+            continue
+        if len(fitting) == MAX_CDRS:
+            yield {"cdrs": fitting, **({"long_cdrs": long} if long else {})}
+            long, fitting = [], []
+        fitting.append(each)
+    if fitting:
+        yield {"cdrs": fitting, **({"long_cdrs": long} if long else {})}
+
+
+def _fits(cdr_id: str) -> bool:
+    return len(cdr_id) <= MAX_CDR_ID
 
 
 def record_page(ctx: Context, credential: Credential, query: ListQuery) -> ListPage:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from roamclear.aws import keys
+from roamclear.aws import keys, outbox
 from roamclear.cdrs.model import Original, Receipt
 from roamclear.kernel.context import Context, Database, Row
 from roamclear.kernel.errors import ConditionFailed
@@ -258,6 +258,11 @@ def save_invoice_record(
     except ConditionFailed:
         return False
     return True
+
+
+def record_step(issuer_id: str, number: str, turn: int, at: datetime) -> Put:
+    """The fact that asks for the next piece of the records of a document."""
+    return outbox.fact(issuer_id, at, "invoice.record_step", f"{number}#{turn}", {"number": number})
 
 
 def invoice_record_names(

@@ -27,7 +27,6 @@ from roamclear.documents.sessions import ROWS_PER_PART, XlsxPart
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.retry import TimeLeft, always
-from roamclear.kernel.time import sort_instant
 from roamclear.packages import rows
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -228,7 +227,7 @@ class _Going:
         return {
             "part": self.part,
             "keys": self.keys,
-            "behind": [place.run, sort_instant(place.stop_utc), place.cdr_ref] if place else None,
+            "behind": place.dump() if place else None,
             "tally": self.tally.dump(),
             "adjustments": aside.put_file(self._adjusted),
         }
@@ -239,7 +238,5 @@ class _Going:
             return False
         self.part, self.keys = state["part"], list(state["keys"])
         self.tally = Tally.load(self.listing.export.currency, state["tally"])
-        if state["behind"] is not None:
-            run, stop, ref = state["behind"]
-            self.behind = billing.Place(run, datetime.fromisoformat(stop), ref)
+        self.behind = billing.Place.load(state["behind"])
         return True
