@@ -460,6 +460,11 @@ def runs(issuer_id: str) -> str:
     return f"{issuer_id}#RUNS"
 
 
+def returned_fees(issuer_id: str, contract_id: str, correction_id: str) -> Key:
+    """Flat fees of a cancelled document that wait for a run to charge them again."""
+    return Key(f"{issuer_id}#RETURNEDFEES#{contract_id}", correction_id)
+
+
 def carried(issuer_id: str, contract_id: str, run_id: str) -> Key:
     """A run below the smallest invoice of its contract, until a later one bills it."""
     return Key(f"{issuer_id}#CARRIED#{contract_id}", run_id)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import islice
 
+from roamclear.billing import fees_back
 from roamclear.billing.model import Run
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.adjustments import body_ref, is_ours
@@ -59,15 +60,16 @@ class FeeCount:
         run = self._run
         if run.kind != "CLOSE":
             return run.fees
+        again = fees_back.of(self._ctx, run)
         if not self._agreed:
-            return ()
+            return again
         head = contracts.head(self._ctx, run.issuer_id, run.contract_id)
         period = span(run.first, run.end, _MONTHS.get(head.frequency), head.valid_from, head.valid_to)
         found = []
         for fee in self._agreed:
             counted = self._scopes[fee.power_type].usage(run.currency)
             found.append(charge(fee, counted, period, run.contract_version, any_session=self._any))
-        return tuple(made for made in found if made is not None)
+        return (*(made for made in found if made is not None), *again)
 
 
 def fees_net(charges: Iterable[FeeCharge], currency: str) -> Money:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from roamclear.billing import chain, store
+from roamclear.billing import chain, fees_back, store
 from roamclear.billing.charges import fees_net
 from roamclear.billing.correction_runs import name_of, request_of, wanted_of
 from roamclear.billing.model import (
@@ -220,11 +220,19 @@ def settle(ctx: Context, issuer_id: str, number: str) -> None:
     wanted = wanted_of(ctx, run)
     if wanted.bill_again:
         _bill_again(ctx, run, wanted)
+        fees_back.put_back(ctx, wanted, fees_of(ctx, _corrected(ctx, wanted)))
     if wanted.kind is not CorrectionKind.REISSUE:
         set_off(ctx, wanted, number)
     _conclude(ctx, wanted, number)
     if wanted.at_once:
         _reissue(ctx, wanted)
+
+
+def _corrected(ctx: Context, wanted: Correction) -> Document:
+    header = store.document(ctx.db, wanted.issuer_id, wanted.number)
+    if header is None:
+        raise InvariantBroken("a correction without its document", correction=wanted.correction_id)
+    return header
 
 
 def _chained(ctx: Context, issuer_id: str, before: str, number: str) -> None:

@@ -23,6 +23,7 @@ from roamclear.billing import (
     self_billing,
     store,
     vat_reasons,
+    vat_rest,
     vat_standing,
 )
 from roamclear.billing.charges import fees_net
@@ -131,7 +132,7 @@ def _issue_part(
         payment=self_billing.payment(ctx, run.issuer_id, terms.terms),
         recipient=recipients.of(ctx, run),
     )
-    draft = national_vat.stated(ctx, run, draft)
+    draft = national_vat.stated(ctx, run, vat_rest.taken(ctx, run, draft))
     holder = rules.placeholder(issuer.number_prefix, type_code, today.year)
     faults = self_billing.faults(ctx, run, terms.terms, today)
     faults += proof(papers.numbered(draft, holder, today, due_date(today, terms.terms)))

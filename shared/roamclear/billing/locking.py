@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from roamclear.billing import carry, manifest, notices, store, tally
+from roamclear.billing import carry, fees_back, manifest, notices, store, tally
 from roamclear.billing.model import Run, RunState
 from roamclear.billing.runs import LOCK_AFTER, all_members, known_run, log_entry
 from roamclear.cdrs import service as cdrs
@@ -94,6 +94,7 @@ def _flag(ctx: Context, run: Run, session: Session, terms: ContractVersion) -> N
 
 def _locked(ctx: Context, run: Run) -> Run:
     """Write the manifest and the totals, and tell the higher rooms."""
+    fees_back.take(ctx, run)
     kept, gone = tally.Tally(ctx, run), _Left()
     entries = [_locked_entry(session) for session in kept.over(gone.kept_of(run, all_members(ctx, run)))]
     charged = kept.fees()

@@ -280,6 +280,18 @@ class Counter(Record):
     last_date: date
 
 
+class Returned(Record):
+    """Flat fees of a document that was cancelled to be billed again; ``taken_by`` is the run that charges them."""
+
+    issuer_id: str
+    contract_id: str
+    correction_id: str
+    number: str
+    charges: tuple[FeeCharge, ...]
+    returned_at_utc: datetime
+    taken_by: str | None = None
+
+
 class CorrectionKind(StrEnum):
     """How much of a document is credited: named sessions, an amount, all of it, or what a credit CDR says.
 
