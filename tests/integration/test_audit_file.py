@@ -189,6 +189,18 @@ def test_kept_balances_that_changed_stop_the_file(plain: Stage) -> None:
         accounting.export(plain.ctx, FINANCE, b.ISSUER, "2026-12", Profile.SAFT)
 
 
+def test_kept_balances_that_are_gone_are_counted_anew(plain: Stage) -> None:
+    three_months(plain)
+    at(plain, 2027, 1, 2)
+    raw(plain, "2026-11")
+    kept = store.last_balances(plain.ctx.db, b.ISSUER, "2026-12")
+    assert kept is not None
+    before = plain.ctx.objects.get("exports", kept.object_key)
+    plain.ctx.objects.kept.pop(("exports", kept.object_key))  # type: ignore[attr-defined]
+    assert balance(raw(plain, "2026-12"), "1200", "Opening") == Decimal(200)
+    assert plain.ctx.objects.get("exports", kept.object_key) == before
+
+
 def test_an_entry_that_slips_into_a_kept_month_is_seen_by_night(plain: Stage) -> None:
     three_months(plain)
     at(plain, 2027, 1, 2)

@@ -11,6 +11,7 @@ import pytest
 
 from roamclear.billing import corrections, self_billing, store
 from roamclear.billing import service as billing
+from roamclear.billing.correction_runs import request_of
 from roamclear.billing.corrections import Wanted
 from roamclear.billing.model import Acceptance, CorrectionState, Document, DocumentState
 from roamclear.contracts import service as contracts
@@ -289,6 +290,55 @@ def test_two_at_once_make_one_261(stage: Stage) -> None:
     play(stage.ctx, stage)
     assert [d.number for d in store.documents(stage.ctx.db, b.ISSUER)] == [FIRST, NOTE]
     proved(stage)
+
+
+def numbered(stage: Stage) -> None:
+    """A 261 that has its number and whose fact nobody answered yet."""
+    made = corrections.prepare(
+        stage.ctx, MAKER, b.ISSUER, Wanted(number=FIRST, reason="one session less", cdr_refs=(ref(1),))
+    )
+    corrections.approve(stage.ctx, CHECKER, b.ISSUER, made.correction_id)
+    run = billing.prepare(stage.ctx, request_of(b.ISSUER, b.CONTRACT, made.correction_id))
+    billing.open_window(stage.ctx, b.ISSUER, run.run_id)
+    billing.lock(stage.ctx, b.ISSUER, run.run_id)
+    billing.issue(stage.ctx, b.ISSUER, run.run_id, missing)
+
+
+def test_a_payment_between_number_and_set_off_is_made_good_by_the_next(stage: Stage) -> None:
+    purchased(stage)
+    numbered(stage)
+    self_billing.accept(stage.ctx, b.emsp_user(), b.ISSUER, FIRST)
+    payouts.take_over(stage.ctx, b.ISSUER, FIRST)
+    proved(stage)
+    play(stage.ctx, stage)
+    assert (document(stage, NOTE).open_amount, document(stage, FIRST).corrected_by) == (euros(-996), (NOTE,))
+    accepted(stage, NOTE)
+    assert [(p.pay, p.closing) for p in paid(stage)] == [(euros(2988), euros(0)), (euros(0), euros(-996))]
+    proved(stage)
+
+
+@pytest.mark.parametrize("_trial", range(6))
+def test_set_off_and_payout_at_once_owe_the_same(_trial: int) -> None:
+    with memory_stage.stage() as stage:
+        purchased(stage)
+        numbered(stage)
+        for number in (FIRST, NOTE):
+            self_billing.accept(stage.ctx, b.emsp_user(), b.ISSUER, number)
+        work = (
+            lambda: billing.settle_correction(stage.ctx, b.ISSUER, NOTE),
+            lambda: payouts.take_over(stage.ctx, b.ISSUER, FIRST),
+            lambda: payouts.take_over(stage.ctx, b.ISSUER, NOTE),
+        )
+        with ThreadPoolExecutor(3) as pool:
+            for done in [pool.submit(each) for each in work]:
+                done.result()
+        proved(stage)
+        for number in (FIRST, NOTE):
+            payouts.take_over(stage.ctx, b.ISSUER, number)
+        known = store.documents(stage.ctx.db, b.ISSUER)
+        assert [d.open_amount.amount_minor for d in known] == [0, 0]
+        assert sum(p.pay.amount_minor for p in paid(stage)) + paid(stage)[-1].closing.amount_minor == 1992
+        proved(stage)
 
 
 def test_facts_out_of_order_and_twice_change_nothing(stage: Stage) -> None:
