@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +30,7 @@ from tests.stateful.test_concurrency import Jittery, persistent, together
 from tests.support import builders as b
 from tests.support import crashing, memory_stage
 from tests.support.fonts import fonts_dir
-from tests.support.moto_stack import Stage
+from tests.support.moto_stack import SentMail, Stage
 
 LEAST = 2400
 
@@ -273,3 +275,25 @@ def test_two_later_runs_at_once_take_a_carried_one_once(stage: Stage) -> None:
     nets = [d.net.amount_minor for d in store.documents(stage.ctx.db, b.ISSUER)]
     assert nets == [2490]
     proved(stage)
+
+
+def subject(mail: SentMail) -> str:
+    return str(email.message_from_bytes(mail.raw, policy=email.policy.default)["Subject"])
+
+
+def test_the_partner_is_told_once_that_a_period_waits(stage: Stage) -> None:
+    begin(stage)
+    session(stage, 1, "2026-10")
+    assert close(stage, "2026-10").state is RunState.CARRIED
+    for _ in range(2):
+        deliver(stage)
+        carry.tell(stage.ctx, b.ISSUER, month.REQUEST.run_id)
+    mails = [mail for mail in stage.mail.sent if "later period" in subject(mail)]
+    assert [mail.recipients for mail in mails] == [("finance@ronde.example",)]
+    assert b"8.30" in mails[0].raw
+    # A run that is billed is not told of.
+    session(stage, 2, "2026-11", kwh="200")
+    assert close(stage, "2026-11").numbers
+    deliver(stage)
+    carry.tell(stage.ctx, b.ISSUER, "C-RON.2026-11.CLOSE")
+    assert sum("later period" in subject(mail) for mail in stage.mail.sent) == 1

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from roamclear.audit import service as audit
-from roamclear.billing import store
+from roamclear.billing import mails, store
 from roamclear.billing.charges import fees_net
 from roamclear.billing.model import Run, RunState
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import Contract, Terms
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Busy, ConditionFailed, InvariantBroken
+from roamclear.kernel.errors import Busy, ConditionFailed, InvariantBroken, Unavailable
 from roamclear.kernel.money import Money, total
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Action, Table
@@ -106,7 +106,21 @@ def _net(run: Run) -> Money:
 
 def _carry(ctx: Context, run: Run, reason: str) -> None:
     moved = store.run_update(run, (RunState.LOCKED,), state=RunState.CARRIED, carried_reason=reason)
-    _logged(ctx, run, "CARRIED", {"net": _net(run), "reason": reason}, [moved, store.carried_put(run)])
+    told = store.fact(run, ctx.now(), "run.carried")
+    _logged(ctx, run, "CARRIED", {"net": _net(run), "reason": reason}, [moved, store.carried_put(run), told])
+
+
+def tell(ctx: Context, issuer_id: str, run_id: str) -> None:
+    """Say to the partner that a run was carried, once; a run that was billed meanwhile is told of all the same.
+
+    Raises:
+        Unavailable: the mail was not taken; the fact is told again.
+    """
+    run = store.run(ctx.db, issuer_id, run_id)
+    if run is None or run.carried_reason is None:
+        return
+    if not mails.carried(ctx, run, _net(run)):
+        raise Unavailable("the mail service did not take a mail", run_id=run_id)
 
 
 def _take(ctx: Context, run: Run, earlier: Sequence[Run]) -> None:

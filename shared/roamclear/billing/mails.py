@@ -15,6 +15,7 @@ from roamclear.deliveries import sending
 from roamclear.deliveries.sending import mail_brand
 from roamclear.identity import service as identity
 from roamclear.kernel.context import Context
+from roamclear.kernel.money import Money
 from roamclear.kernel.time import local_date
 from roamclear.mode import service as mode
 from roamclear.notify.model import Attachment, MailFacts, MailKind, MailLanguage, MailMessage, Voice
@@ -56,6 +57,12 @@ def window_accepted(ctx: Context, run: Run) -> tuple[str, ...]:
 def _of_window(ctx: Context, run: Run, kind: MailKind, name: str) -> tuple[str, ...]:
     facts = {"sessions": run.members, "amount": run.proforma, "closes_at_utc": run.closes_at_utc}
     return _once(ctx, run, kind, f"{run.run_id}#{name}", facts)
+
+
+def carried(ctx: Context, run: Run, amount: Money) -> tuple[str, ...]:
+    """Tell the partner that a period is billed with a later one (product.md row 65: shown)."""
+    facts = {"sessions": run.locked, "amount": amount}
+    return _once(ctx, run, MailKind.RUN_CARRIED, f"{run.run_id}#CARRIED", facts)
 
 
 def package(ctx: Context, run: Run, header: Document, attachments: tuple[Attachment, ...]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from roamclear.audit import days as audit_days
-from roamclear.billing import early, notices, overdue, reminders, self_billing
+from roamclear.billing import carry, early, notices, overdue, reminders, self_billing
 from roamclear.billing import service as billing
 from roamclear.cdrs import backdating
 from roamclear.cdrs import service as cdrs
@@ -133,6 +133,10 @@ def _accepted_early(ctx: Context, row: Row) -> None:
     early.follow(ctx, row["issuer_id"], row["payload"]["run_id"])
 
 
+def _carried(ctx: Context, row: Row) -> None:
+    carry.tell(ctx, row["issuer_id"], row["payload"]["run_id"])
+
+
 def _resolved(ctx: Context, row: Row) -> None:
     # The price first: a mail that is not taken has the fact told again.
     backdating.after_dispute(ctx, row["issuer_id"], row["payload"]["cdr_ref"])
@@ -161,6 +165,7 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "dispute.commented": disputes.tell,
     "dispute.resolved": _resolved,
     "run.locked": _locked,
+    "run.carried": _carried,
     "payouts.accrual_step": _locked,
     "cdr.credited": _credited,
     "cdr.left_behind": _left_behind,

@@ -17,6 +17,7 @@ _NEEDED: dict[MailKind, tuple[str, ...]] = {
     MailKind.WINDOW_CLOSING: ("closes_at_utc",),
     MailKind.WINDOW_CLOSED: ("closes_at_utc",),
     MailKind.WINDOW_ACCEPTED: ("closes_at_utc",),
+    MailKind.RUN_CARRIED: ("amount", "sessions"),
     MailKind.INVOICE_PACKAGE: ("document_number", "amount"),
     MailKind.PAYOUT_STATEMENT: ("document_number", "amount"),
     MailKind.DISPUTE_FILED: ("dispute",),

@@ -70,6 +70,22 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
         "U hebt de sessies van {period} aanvaard; de controle sloot op {closes} ({zone}). Wat al werd betwist, blijft "
         "betwist; er kan niets meer worden betwist.",
     ),
+    "RUN_CARRIED.subject": (
+        "Sessions {period}: billed with a later period",
+        "Ladevorgänge {period}: Abrechnung mit einem späteren Zeitraum",
+        "Sessions {period} : facturées avec une période ultérieure",
+        "Sessies {period}: gefactureerd met een latere periode",
+    ),
+    "RUN_CARRIED.text": (
+        "The locked sessions of {period} come to less than the smallest invoice that was agreed. You get no invoice "
+        "for this period; its sessions stand on the invoice of a later one, under their own period.",
+        "Die gesperrten Ladevorgänge von {period} liegen unter dem vereinbarten kleinsten Rechnungsbetrag. Für diesen "
+        "Zeitraum erhalten Sie keine Rechnung; die Vorgänge stehen mit ihrem Zeitraum auf einer späteren Rechnung.",
+        "Les sessions verrouillées de {period} n'atteignent pas le montant minimal de facture convenu. Vous ne recevez "
+        "pas de facture pour cette période ; ces sessions figureront, avec leur période, sur une facture ultérieure.",
+        "De vergrendelde sessies van {period} blijven onder het afgesproken kleinste factuurbedrag. Voor deze periode "
+        "krijgt u geen factuur; de sessies staan met hun periode op een latere factuur.",
+    ),
     "INVOICE_PACKAGE.subject": (
         "Document {number} for {period}",
         "Beleg {number} für {period}",
@@ -149,6 +165,7 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
     "button.WINDOW_OPENED": ("Review the sessions", "Ladevorgänge prüfen", "Contrôler les sessions", "Controleren"),
     "button.WINDOW_CLOSING": ("Review the sessions", "Ladevorgänge prüfen", "Contrôler les sessions", "Controleren"),
     "button.WINDOW_CLOSED": ("See the list", "Liste ansehen", "Voir la liste", "Lijst bekijken"),
+    "button.RUN_CARRIED": ("See the list", "Liste ansehen", "Voir la liste", "Lijst bekijken"),
     "button.WINDOW_ACCEPTED": ("See the list", "Liste ansehen", "Voir la liste", "Lijst bekijken"),
     "button.INVOICE_PACKAGE": ("Open the document", "Beleg öffnen", "Ouvrir le document", "Document openen"),
     "button.PAYOUT_STATEMENT": ("Open the statement", "Abrechnung öffnen", "Ouvrir le relevé", "Overzicht openen"),

@@ -14,7 +14,7 @@ from roamclear.kernel.record import Record
 CATALOGUE: tuple[str, ...] = (
     "cdr.received", "cdr.held", "cdr.verified", "cdr.invalidated", "cdr.credited", "window.opened", "window.closing",
     "window.closed", "window.accepted", "dispute.created", "dispute.updated", "dispute.resolved", "run.locked",
-    "run.issued", "run.failed",
+    "run.carried", "run.issued", "run.failed",
     "invoice.issued", "invoice.sent", "invoice.paid", "invoice.partially_paid", "invoice.overdue", "invoice.cancelled",
     "creditnote.issued", "payment.received", "payment.matched", "payment.unmatched", "payment.returned",
     "exception.opened", "exception.resolved", "evse.unassigned", "evse.assigned", "payout.ready", "payout.approved",
