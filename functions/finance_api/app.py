@@ -8,11 +8,13 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from functions.finance_api import http
+from functions.finance_api.once import once
 from functions.finance_api.routes import FILES
 from roamclear.aws.observe import logger
 from roamclear.kernel.errors import InvariantBroken, NotFound, RoamclearError
 
 app = APIGatewayHttpResolver()
+app.use(middlewares=[once])
 _loaded: set[str] = set()
 
 

@@ -10,6 +10,7 @@ import ast
 import inspect
 import sys
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterator
 from types import UnionType
 from typing import Any, get_args, get_origin
@@ -154,8 +155,8 @@ def _tidied(
             del schema["properties"][secret]
         if name in kept and "required" in schema:
             schema["required"] = [each for each in schema["required"] if each not in http.INTERNAL]
-    names = {name: _short(name) for name in components}
-    assert len(set(names.values())) == len(names), "two schemas would share a name"
+    shorts = Counter(_short(name) for name in components)
+    names = {name: short if shorts[short := _short(name)] == 1 else _long(name) for name in components}
     tidy = {names[name]: {**schema, "title": names[name]} for name, schema in components.items()}
     money = {"$ref": REFS.format(model="Money")}
     for node in walked([tidy, list(refs.values())]):
@@ -179,6 +180,11 @@ def _short(name: str) -> str:
         room = parts[3] if parts[0] == "functions" else parts[1]
         inner = "".join(word.capitalize() for word in room.split("_")) + parts[-1]
     return f"{generic}Of{inner.lstrip('_')}" if generic else inner.lstrip("_")
+
+
+def _long(name: str) -> str:
+    """The whole way to a schema whose short name another one has too."""
+    return "".join(part[:1].upper() + part[1:] for part in name.replace("-", "_").split("_"))
 
 
 def _nullable(schema: Any) -> bool:

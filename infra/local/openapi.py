@@ -30,6 +30,14 @@ from roamclear.identity.rules import TABLE
 TARGET = ROOT / "docs" / "openapi.json"
 #: How deep a right is looked for: the route, its use case, and what that one shares with others.
 _DEPTH = 4
+#: Every POST may be sent again under its key (functions/finance_api/once.py).
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "of the caller's making: the same request under it happens once and is answered as before",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+}
 _WRITES = ("post", "put", "patch")
 _PROBLEMS = ("401", "403", "404", "409", "412", "422", "503")
 
@@ -80,7 +88,7 @@ def _operation(path: str, method: str, view: Callable[..., Any], refs: dict[Any,
         "operationId": f"{view.__module__.rsplit('.', 1)[1]}.{view.__name__}",
         "tags": [view.__module__.rsplit(".", 1)[1]],
         "summary": told.split("\n", 1)[0],
-        "parameters": [*_parameters(path, view)],
+        "parameters": [*_parameters(path, view), *([_KEY] if method == "post" else [])],
     }
     bodies = _bodies(view) if method in _WRITES else []
     if bodies:
@@ -101,7 +109,7 @@ def _parameters(path: str, view: Callable[..., Any]) -> Iterator[dict[str, Any]]
     for name in re.findall(r"{(\w+)}", path):
         yield {"name": name, "in": "path", "required": True, **text_schema}
     for place in ("query", "header"):
-        for name in sorted(_named(view, place)):
+        for name in sorted(_named(view, place) - {_KEY["name"]}):
             yield {"name": name, "in": place, "required": False, **text_schema}
     if any("if_match" in ast.dump(tree) for _, tree in _sources(view)):
         yield {"name": "If-Match", "in": "header", "required": False, **text_schema}

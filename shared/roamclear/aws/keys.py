@@ -837,6 +837,12 @@ def webhook_log(issuer_id: str, subscription_id: str, at: datetime, event_id: st
     return Key(webhook_log_of(issuer_id, subscription_id), f"{sort_instant(at)}#{event_id}")
 
 
+# ---- requests under a key of their caller ---------------------------------------------------------------------------
+def asked_before(issuer_id: str, name: str) -> Key:
+    """What an Idempotency-Key stands for, by the hash of its owner and itself."""
+    return Key(f"{issuer_id}#ASKED#{name}", "HEAD")
+
+
 # ---- the stage itself ----------------------------------------------------------------------------------------------
 def stage_mode() -> Key:
     """Whether the stage is in RECOVERY, and its beat."""
