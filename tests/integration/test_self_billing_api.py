@@ -147,8 +147,10 @@ def test_the_cpo_is_written_to_as_the_supplier(stage: Stage, language: str, subj
             packages.render_documents(stage.ctx, b.ISSUER, run_id)
             packages.render_sessions(stage.ctx, b.ISSUER, run_id)
             packages.send(stage.ctx, b.ISSUER, run_id)
-    opened, *sent = [message_from_bytes(mail.raw, policy=policy.default) for mail in stage.mail.sent]
+    house, opened, *sent = [message_from_bytes(mail.raw, policy=policy.default) for mail in stage.mail.sent]
     assert len(sent) == 2, "twice asked for, once sent"
+    assert house["To"] == "finance@voltwerk.example"
+    assert str(house["Subject"]).startswith("Bornes Libres SAS, 01/10/2026"), "in the language of the house"
     said = phrase("WINDOW_OPENED.subject.PURCHASE", MailLanguage(language), period="").rpartition(":")[2]
     assert str(opened["Subject"]).endswith(said)
     for mail, subject in zip(sent, subjects, strict=True):

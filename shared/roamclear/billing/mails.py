@@ -33,6 +33,7 @@ def window_opened(ctx: Context, run: Run, contacts: tuple[str, ...] = ()) -> tup
         "closes_at_utc": run.closes_at_utc,
     }
     if not contacts:
+        _to_house(ctx, run, MailKind.WINDOW_OPENED, "OPENED", facts)
         return _once(ctx, run, MailKind.WINDOW_OPENED, f"{run.run_id}#OPENED", facts)
     told = hashlib.sha256(" ".join(sorted(contacts)).encode()).hexdigest()[:16]
     facts["recipients"] = contacts
@@ -56,6 +57,8 @@ def window_accepted(ctx: Context, run: Run) -> tuple[str, ...]:
 
 def _of_window(ctx: Context, run: Run, kind: MailKind, name: str) -> tuple[str, ...]:
     facts = {"sessions": run.members, "amount": run.proforma, "closes_at_utc": run.closes_at_utc}
+    if kind is MailKind.WINDOW_CLOSING:
+        _to_house(ctx, run, kind, name, facts)
     return _once(ctx, run, kind, f"{run.run_id}#{name}", facts)
 
 
@@ -63,6 +66,14 @@ def carried(ctx: Context, run: Run, amount: Money) -> tuple[str, ...]:
     """Tell the partner that a period is billed with a later one (product.md row 65: shown)."""
     facts = {"sessions": run.locked, "amount": amount}
     return _once(ctx, run, MailKind.RUN_CARRIED, f"{run.run_id}#CARRIED", facts)
+
+
+def _to_house(ctx: Context, run: Run, kind: MailKind, name: str, facts: dict[str, Any]) -> None:
+    """Where we buy, our own people review the list: they are told beside the CPO, and no lock waits for that."""
+    terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version).terms
+    ours = identity.issuer(ctx, run.issuer_id).brand.contact_email
+    if terms.is_reverse and ours:
+        _once(ctx, run, kind, f"{run.run_id}#{name}#HOUSE", facts | {"recipients": (ours,), "voice": Voice.HOUSE})
 
 
 def package(ctx: Context, run: Run, header: Document, attachments: tuple[Attachment, ...]) -> tuple[str, ...]:
@@ -123,13 +134,15 @@ def _once(ctx: Context, run: Run, kind: MailKind, key: str, facts: dict[str, Any
 
 def _written(ctx: Context, run: Run, kind: MailKind, key: str, facts: dict[str, Any]) -> MailMessage:
     mode.require_normal(ctx)
-    brand = mail_brand(ctx, identity.issuer(ctx, run.issuer_id))
+    issuer = identity.issuer(ctx, run.issuer_id)
+    brand = mail_brand(ctx, issuer)
     today = local_date(ctx.now(), run.zone)
     version = contracts.terms_at(ctx, run.issuer_id, run.contract_id, today)  # decision 0019
     if kind is MailKind.INVOICE_PACKAGE:
         version = recipients.addressed(version, recipients.of(ctx, run))
     terms = version.terms
-    return compose(kind, MailLanguage(terms.language), brand, _facts(ctx, run, terms, key, facts))
+    language = issuer.language if facts.get("voice") is Voice.HOUSE else terms.language
+    return compose(kind, MailLanguage(language), brand, _facts(ctx, run, terms, key, facts))
 
 
 def _facts(ctx: Context, run: Run, terms: Terms, key: str, facts: dict[str, Any]) -> MailFacts:

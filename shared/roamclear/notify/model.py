@@ -34,11 +34,15 @@ class MailKind(StrEnum):
 
 
 class Voice(StrEnum):
-    """In which trade a mail is said: what we sell, what we buy and bill ourselves, or a credit of the latter (261)."""
+    """In which trade a mail is said: what we sell, what we buy and bill ourselves, or a credit of the latter (261).
+
+    HOUSE is said to our own people, who review what we buy; ``partner_name`` is then the supplier.
+    """
 
     SALE = "SALE"
     PURCHASE = "PURCHASE"
     PURCHASE_CREDIT = "PURCHASE_CREDIT"
+    HOUSE = "HOUSE"
 
 
 class MailLanguage(StrEnum):

@@ -1,6 +1,7 @@
 """What mails say to a CPO whose charging we buy and bill ourselves, one row per phrase (EN, DE, FR, NL).
 
 There the eMSP is the issuer: it reviews the list, draws the document up in the CPO's name and pays; the CPO answers.
+What ends in HOUSE is said to our own people.
 """
 
 from __future__ import annotations
@@ -89,6 +90,39 @@ ROWS: dict[str, tuple[str, str, str, str]] = {
         "l'accepter ou de le contester ; il diminue ce que nous vous payons.",
         "Hierbij creditnota {number}, die corrigeert wat wij namens u voor {period} hebben gefactureerd. Wilt u "
         "haar aanvaarden of er bezwaar tegen maken; zij verlaagt wat wij u betalen.",
+    ),
+    "greeting.HOUSE": ("Hello,", "Guten Tag,", "Bonjour,", "Beste collega's,"),
+    "WINDOW_OPENED.subject.HOUSE": (
+        "{partner}, {period}: please review by {closes}",
+        "{partner}, {period}: bitte prüfen bis {closes}",
+        "{partner}, {period} : à contrôler avant le {closes}",
+        "{partner}, {period}: graag controleren tot {closes}",
+    ),
+    "WINDOW_OPENED.text.HOUSE": (
+        "The list of our drivers' charging sessions at the chargers of {partner} for {period} is open. What we have "
+        "not disputed by {closes} ({zone}) counts as accepted, and we draw up the self-billing invoice.",
+        "Die Liste der Ladevorgänge unserer Kundschaft an den Ladepunkten von {partner} für {period} liegt offen. Was "
+        "wir bis {closes} ({zone}) nicht beanstanden, gilt als anerkannt, und wir stellen die Gutschrift aus.",
+        "La liste des sessions de recharge de nos clients sur les bornes de {partner} pour {period} est ouverte. Ce "
+        "que nous ne contestons pas avant le {closes} ({zone}) est réputé accepté, et nous établissons l'autofacture.",
+        "De lijst met laadsessies van onze klanten aan de laadpunten van {partner} voor {period} staat open. Wat wij "
+        "niet vóór {closes} ({zone}) betwisten, geldt als aanvaard, en wij stellen de factuur op.",
+    ),
+    "WINDOW_CLOSING.subject.HOUSE": (
+        "Reminder: our review of {partner}, {period} ends on {closes}",
+        "Erinnerung: unsere Prüfung von {partner}, {period} endet am {closes}",
+        "Rappel : notre contrôle de {partner}, {period} se termine le {closes}",
+        "Herinnering: onze controle van {partner}, {period} eindigt op {closes}",
+    ),
+    "WINDOW_CLOSING.text.HOUSE": (
+        "Our review of the sessions at the chargers of {partner} for {period} ends on {closes} ({zone}). After that "
+        "instant we can file no dispute.",
+        "Unsere Prüfung der Ladevorgänge an den Ladepunkten von {partner} für {period} endet am {closes} ({zone}). "
+        "Danach können wir nichts mehr beanstanden.",
+        "Notre contrôle des sessions sur les bornes de {partner} pour {period} se termine le {closes} ({zone}). "
+        "Ensuite, nous ne pouvons plus rien contester.",
+        "Onze controle van de sessies aan de laadpunten van {partner} voor {period} eindigt op {closes} ({zone}). "
+        "Daarna kunnen wij niets meer betwisten.",
     ),
     "row.accept_by": (
         "Accepted unless objected to by",

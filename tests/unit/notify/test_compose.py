@@ -147,6 +147,16 @@ def test_a_cpo_that_we_buy_from_is_told_as_the_supplier_it_is(
     assert (bought.subject == sold.subject) is (kind is MailKind.WINDOW_CLOSED)
 
 
+@pytest.mark.parametrize("language", MailLanguage)
+@pytest.mark.parametrize("kind", [MailKind.WINDOW_OPENED, MailKind.WINDOW_CLOSING])
+def test_our_own_people_are_told_whose_sessions_to_review(kind: MailKind, language: MailLanguage) -> None:
+    message = compose(kind, language, BRAND, facts(dispute=None, voice=Voice.HOUSE))
+    told = body(read(message.raw), "plain")
+    assert "Zażółć Mobilność" in message.subject
+    assert told.count("Zażółć Mobilność") == 1
+    assert "08" in message.subject
+
+
 def test_the_end_of_objection_stands_in_the_mail_as_a_whole_day() -> None:
     until = datetime(2026, 11, 16, 23, 0, tzinfo=UTC)
     message = compose(
