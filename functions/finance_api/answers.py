@@ -28,7 +28,7 @@ from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion, ContractView
 from roamclear.contracts.proposals import Proposal as Backdated
 from roamclear.deliveries.model import Entry as SentEntry
-from roamclear.disputes.model import Claim, ClaimList, Dispute, Entry, Evidence, Outcome, Window
+from roamclear.disputes.model import Claim, ClaimList, Dispute, Entry, Evidence, Outcome, Side, Window
 from roamclear.evses.model import AccountVersion, Assignment, Evse, PayoutAccount, Proposal
 from roamclear.identity.issuer import LogoProposal
 from roamclear.kernel.money import Money
@@ -315,9 +315,10 @@ class RawCdr(TypedDict):
 
 
 class DisputeView(TypedDict):
-    """A dispute side by side with its CDR, session, prices, thread and evidence."""
+    """A dispute side by side with its CDR, session, prices, thread and evidence; ``you`` is the caller's side."""
 
     dispute: Dispute
+    you: NotRequired[Side | None]
     clocks: Clocks
     window: Window | None
     cdr: RawCdr

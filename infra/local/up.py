@@ -54,6 +54,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     print(f"API        {stack.api_url}  (from Python: 127.0.0.1:{stack.port} with Host: {stack.api_host})")
+    print(f"Console    {stack.api_url}/console  (paste one of the tokens below)")
     print(f"AWS        {stack.endpoint}  (any fake keys, region eu-central-1)")
     print(f"Mails      {stack.mail_folder}")
     print(f"Tokens     {stack.folder / 'tokens.json'}  (issuer {stack.issuer_id}); one per role:")

@@ -59,6 +59,10 @@ def test_a_dispute_from_claim_to_final_answer(api: Api) -> None:
     view = api.call("GET", f"{path}/view", "EMSP_USER", **OWN).body
     assert [e["side"] for e in view["thread"]] == ["EMSP", "CPO", "EMSP", "CPO", "CPO", "EMSP", "CPO"]
     assert view["cdr"]["raw"]["id"] == "CDR-000001"
+    assert view["you"] == "EMSP"
+    told = {role: api.call("GET", f"{path}/view", role).body["you"] for role in ("DISPUTE_AGENT", "FINANCE", "VIEWER")}
+    assert told == {"DISPUTE_AGENT": "CPO", "FINANCE": "CPO", "VIEWER": None}
+    assert "you" not in api.call("GET", f"{path}/export", "FINANCE").body
     assert "account_id" not in view["session"]
     history = api.call("GET", f"{path}/export", "VIEWER").body["history"]
     assert [e["action"] for e in history][:3] == ["FILED", "UNDER_REVIEW", "INFO_REQUESTED"]

@@ -141,8 +141,8 @@ def _whom(ctx: Context, issuer: Issuer, contract_id: str, sides: tuple[Side, ...
         to = (issuer.brand.contact_email,)
         found.append(Told(side=house, recipients=to, language=issuer.language, name=issuer.brand.name, page="disputes"))
     if partner in sides:
-        name, to = terms.counterparty.legal_name, terms.contact_emails
-        found.append(Told(side=partner, recipients=to, language=terms.language, name=name, page="claims"))
+        name, them = terms.counterparty.legal_name, terms.contact_emails
+        found.append(Told(side=partner, recipients=them, language=terms.language, name=name, page="claims"))
     return found
 
 

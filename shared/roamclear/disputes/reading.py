@@ -11,11 +11,12 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.pricing import read_trace
 from roamclear.contracts import service as contracts
 from roamclear.disputes import parts, rules, store
-from roamclear.disputes.model import Dispute, Query
+from roamclear.disputes.model import Dispute, Query, Side
 from roamclear.identity.model import Actor, Right, Scope
 from roamclear.identity.rules import authorise, require_contract
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Forbidden
 
 
 def dispute(ctx: Context, actor: Actor, issuer_id: str, number: str) -> Dispute:
@@ -57,6 +58,7 @@ def side_by_side(ctx: Context, actor: Actor, issuer_id: str, number: str) -> dic
     body, session, ratings = cdrs.trace(ctx, actor, issuer_id, known.cdr_ref)
     return {
         "dispute": known,
+        "you": _side(ctx, actor, known),
         "clocks": rules.clocks(known, ctx.now()),
         "window": store.window(ctx.db, issuer_id, known.run_id),
         "cdr": {
@@ -74,7 +76,17 @@ def side_by_side(ctx: Context, actor: Actor, issuer_id: str, number: str) -> dic
 def export(ctx: Context, actor: Actor, issuer_id: str, number: str) -> dict[str, Any]:
     """The dispute as a file: everything side by side, and what was done to it by whom (row 46: evidence is listed)."""
     found = side_by_side(ctx, actor, issuer_id, number)
+    del found["you"]  # a file is read by others than who asked for it
     return found | {"history": audit.history(ctx, issuer_id, "DISPUTE", number), "exported_at_utc": ctx.now()}
+
+
+def _side(ctx: Context, actor: Actor, known: Dispute) -> Side | None:
+    """On which side of a dispute an actor speaks; None for who only reads."""
+    try:
+        side, _ = parts.speaker(actor, known.issuer_id)
+    except Forbidden:
+        return None
+    return parts.side_in(ctx, side, known)
 
 
 def _contracts(ctx: Context, scope: Scope, query: Query) -> set[str] | None:
