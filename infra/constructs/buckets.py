@@ -10,6 +10,9 @@ from constructs import Construct
 from infra.constructs.nag import acknowledge
 from infra.settings import StageSettings
 
+#: Eleven years behind the current one: the longest term that the law of any country of the table asks for.
+_LONGEST_DETAIL = Duration.days(12 * 366)
+
 
 def bucket_name(settings: StageSettings, name: str) -> str:
     """The physical name: unique in the world by account and region."""
@@ -28,7 +31,7 @@ class Buckets(Construct):
             # Invoices and their attachments: kept ten years in production, whatever anyone does.
             "documents": self._bucket("documents", lock=True, rules=[self._to_cheaper()]),
             # Bank files come by event (and are listed hourly, rules.md 10); the originals stay.
-            "inbox": self._bucket("inbox", lock=False, rules=[self._to_cheaper(), self._posted_once()], events=True),
+            "inbox": self._bucket("inbox", lock=False, rules=self._inbox_rules(), events=True),
             # Payment and accounting files.
             "exports": self._bucket("exports", lock=False, rules=[self._to_cheaper(), *self._drawn_on_request()]),
             # What changed in the tables, for the way forward after a restore; forgotten after its window.
@@ -67,6 +70,17 @@ class Buckets(Construct):
         acknowledge(bucket, S1="It holds the access logs of the others; logging itself would never end.")
         return bucket
 
+    def _inbox_rules(self) -> list[s3.LifecycleRule]:
+        """Bank files stay; partners' own files of sessions name drivers and go with the longest term of detail."""
+        named = {"forget-sessions-posted": "cdrs/", "forget-lists-compared": "compare/"}
+        detail = [
+            s3.LifecycleRule(
+                id=name, prefix=prefix, expiration=_LONGEST_DETAIL, noncurrent_version_expiration=Duration.days(1)
+            )
+            for name, prefix in named.items()
+        ]
+        return [self._to_cheaper(), self._posted_once(), *detail]
+
     @staticmethod
     def _posted_once() -> s3.LifecycleRule:
         # What was taken of files for disputes lies in the exports; what was refused is nobody's.
@@ -100,7 +114,12 @@ class Buckets(Construct):
     @staticmethod
     def _drawn_on_request() -> list[s3.LifecycleRule]:
         """What is drawn anew for whoever asks (packages, rehearsal), and what a step puts aside between two calls."""
-        named = {"drawn-on-request": "windows/", "rehearsed": "preview/", "put-aside": "progress/"}
+        named = {
+            "drawn-on-request": "windows/",
+            "rehearsed": "preview/",
+            "put-aside": "progress/",
+            "of-data-subjects": "data-requests/",
+        }
         return [
             s3.LifecycleRule(
                 id=name, prefix=prefix, expiration=Duration.days(30), noncurrent_version_expiration=Duration.days(1)

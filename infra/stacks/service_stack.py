@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from infra.catalogue import FUNCTIONS, SCHEDULES
+from infra.catalogue import DAILY, FUNCTIONS, SCHEDULES
 from infra.constructs.alarms import LOGGED_FAULTS, Alarms
 from infra.constructs.api import HttpApi
 from infra.constructs.buckets import bucket_name
@@ -161,7 +161,7 @@ class ServiceStack(Stack):
             for message in messages:
                 alarms.logged(name, functions[name].log_group, message)
         for name in SCHEDULES:
-            period = Duration.days(1) if name in ("nightly_proof", "pull_cdrs", "refresh_calendars") else Duration.hours(2)
+            period = Duration.days(1) if name in DAILY else Duration.hours(2)
             alarms.missed(name, functions[name], period)
         alarms.machine(close.machine)
         alarms.api(http.api.api_id)

@@ -32,8 +32,9 @@ from roamclear.ocpi import detail as refused
 from roamclear.ocpi import store as ocpi_store
 from roamclear.ocpi.model import IngestEntry
 from roamclear.payouts import service as payouts
+from roamclear.privacy import requests
 from roamclear.privacy import service as privacy
-from roamclear.privacy.model import Report
+from roamclear.privacy.model import DetailReport
 from roamclear.reconciliation import service as reconciliation
 from roamclear.reconciliation.model import BankAccount
 from roamclear.retention import pseudonyms
@@ -77,7 +78,7 @@ def pay(stage: Stage) -> None:
     drop(stage.ctx, camt(Stmt([Ntry(amount, ref="B1", txs=[Tx(amount, reference=header.reference)])])))
 
 
-def expire(stage: Stage, at: datetime = OVER) -> Report:
+def expire(stage: Stage, at: datetime = OVER) -> DetailReport:
     stage.clock.set(at)
     (made,) = privacy.expire_all(stage.ctx)
     return made
@@ -403,7 +404,7 @@ def test_standing_reads_each_run_once(stage: Stage) -> None:
 def test_every_run_leaves_a_report_and_an_audit_entry(stage: Stage) -> None:
     settled(stage)
     expire(stage)
-    (report,) = privacy.reports(stage.ctx, b.actor(Role.VIEWER), b.ISSUER)
+    (report,) = requests.reports(stage.ctx, b.actor(Role.VIEWER), b.ISSUER)
     assert (report.sessions, report.bodies, report.detail_years, report.epoch) == (3, 3, 8, 1)
     from roamclear.audit import service as audit
 

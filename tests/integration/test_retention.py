@@ -182,3 +182,7 @@ def test_the_setting_by_the_api(stage: Stage) -> None:
         assert told["in_force"]["detail_months"] == 36
         assert told["in_force"]["legal_years"] == 8
         assert told["lock_mode"] == "GOVERNANCE"
+        printed = api.call("GET", "/v1/issuer", "VIEWER").body["retention"]
+        assert (printed["country"], printed["document_years"], printed["legal_source"]) == (
+            "DE", 10, "AO 147, UStG 14b (BEG IV)",
+        )  # fmt: skip

@@ -15,7 +15,7 @@ from roamclear.retention import service as retention
 from roamclear.retention.model import DEFAULT_YEARS, LEAST_DETAIL_MONTHS, MOST_YEARS
 
 if TYPE_CHECKING:
-    from roamclear.retention.model import Choice, Told
+    from roamclear.retention.model import RetentionChoice, RetentionTold
 
 router = APIGatewayHttpRouter()
 
@@ -32,7 +32,7 @@ class TermsBody(BaseModel):
 
 
 @router.get("/retention")
-def get_retention() -> Response[Told]:
+def get_retention() -> Response[RetentionTold]:
     """The terms in force, what the law of the issuer's country asks for, and everything that was chosen."""
     request = Request(router)
     actor = request.actor
@@ -40,7 +40,7 @@ def get_retention() -> Response[Told]:
 
 
 @router.post("/retention")
-def post_retention() -> Response[Choice]:
+def post_retention() -> Response[RetentionChoice]:
     """Propose terms from a day on; a second person approves them."""
     request = Request(router)
     actor = request.actor
@@ -50,7 +50,7 @@ def post_retention() -> Response[Choice]:
 
 
 @router.post("/retention/<choice_id>/approve")
-def post_approve(choice_id: str) -> Response[Choice]:
+def post_approve(choice_id: str) -> Response[RetentionChoice]:
     """Put proposed terms in force from their day on (a second person)."""
     request = Request(router)
     actor = request.actor
@@ -58,7 +58,7 @@ def post_approve(choice_id: str) -> Response[Choice]:
 
 
 @router.post("/retention/<choice_id>/withdraw")
-def post_withdraw(choice_id: str) -> Response[Choice]:
+def post_withdraw(choice_id: str) -> Response[RetentionChoice]:
     """Stop proposed terms."""
     request = Request(router)
     actor = request.actor

@@ -22,7 +22,7 @@ def body(actor: Actor, issuer_id: str, raw: Any) -> Any:
     """A CDR body as an actor may see it: whole with the right TOKEN_VIEW, else without whose card it was.
 
     >>> body(Actor(actor_id="v"), "a", {"auth_id": "04A2B3C4D5", "id": "CDR-1"})
-    {'auth_id': '04A2B**4D5', 'id': 'CDR-1'}
+    {'auth_id': '*******4D5', 'id': 'CDR-1'}
     """
     roles = {grant.role for grant in actor.grants if grant.issuer_id == issuer_id}
     return raw if roles & TABLE[Right.TOKEN_VIEW] else _masked(raw)

@@ -34,3 +34,9 @@ def expire(ctx: Context, issuer_id: str, dispute_id: str) -> bool:
         store.keep(known.model_copy(update={"text": GONE, "answer": answer, "changed": known.changed + 1}), known)
     )
     return True
+
+
+def is_expired(ctx: Context, issuer_id: str, dispute_id: str) -> bool:
+    """Whether the words of a dispute were given up."""
+    known = store.find(ctx.db, issuer_id, dispute_id)
+    return known is not None and known.text == GONE

@@ -9,7 +9,7 @@ from pydantic import Field
 from roamclear.kernel.record import Record
 
 
-class Report(Record):
+class DetailReport(Record):
     """What one run of the retention did: ``waiting`` counts by reason what was looked at and stays for now.
 
     ``reached`` is the first UTC day of arrival that was not looked at yet.
@@ -107,3 +107,10 @@ class Answer(Record):
     sessions: tuple[SessionOf, ...] = ()
     objects: tuple[Held, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+class PackageLink(Record):
+    """A short-lived address of a file of a package."""
+
+    name: str
+    url: str

@@ -18,8 +18,6 @@ from roamclear.cdrs.model import Session
 from roamclear.contracts import service as contracts
 from roamclear.disputes import detail as disputes
 from roamclear.identity import service as identity
-from roamclear.identity.model import Actor, Right
-from roamclear.identity.rules import authorise
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, NotFound
 from roamclear.kernel.retry import TimeLeft, again_on_race, always
@@ -29,7 +27,7 @@ from roamclear.mode import service as mode
 from roamclear.ocpi import detail as refused
 from roamclear.payouts import detail as payouts
 from roamclear.privacy import store
-from roamclear.privacy.model import Report
+from roamclear.privacy.model import DetailReport
 from roamclear.retention import pseudonyms
 from roamclear.retention import rules as terms_rules
 from roamclear.retention import service as retention
@@ -41,7 +39,7 @@ _PIECE = 200
 _SESSION = "CDR"
 
 
-def expire_all(ctx: Context, *, only: str | None = None, time_left: TimeLeft = always) -> list[Report]:
+def expire_all(ctx: Context, *, only: str | None = None, time_left: TimeLeft = always) -> list[DetailReport]:
     """Give up what is over at every issuer, as far as the time goes; the next call goes on.
 
     Raises:
@@ -50,12 +48,6 @@ def expire_all(ctx: Context, *, only: str | None = None, time_left: TimeLeft = a
     mode.require_normal(ctx)
     wanted = [only] if only else identity.issuer_ids(ctx)
     return [Expiry(ctx, issuer_id).work(time_left) for issuer_id in wanted]
-
-
-def reports(ctx: Context, actor: Actor, issuer_id: str) -> list[Report]:
-    """What the runs did, latest first."""
-    authorise(actor, Right.DATA_REQUEST_VIEW, issuer_id)
-    return list(store.reports(ctx.db, issuer_id))
 
 
 def came_later(ctx: Context, issuer_id: str, cdr_ref: str) -> None:
@@ -71,29 +63,31 @@ class Expiry:
     """One run at one issuer."""
 
     def __init__(self, ctx: Context, issuer_id: str) -> None:
-        self._ctx, self._issuer_id = ctx, issuer_id
-        self._terms = retention.terms(ctx, issuer_id)
+        self._ctx, self._issuer_id, self._began = ctx, issuer_id, ctx.now()
+        self.terms = retention.terms(ctx, issuer_id)
         self._today = local_date(ctx.now(), "UTC")
-        self._standing = billing.Standing(ctx, issuer_id)
+        self.standing = billing.Standing(ctx, issuer_id)
         self._zones: dict[str, str] = {}
         self._names: pseudonyms.Pseudonyms | None = None
         self._waits: Counter[str] = Counter()
         self._done: Counter[str] = Counter()
         self._fault: Exception | None = None
 
-    def work(self, time_left: TimeLeft) -> Report:
+    def work(self, time_left: TimeLeft) -> DetailReport:
         """What waited first, then what came; at last the report with its audit entry, where anything was given up."""
-        began = self._ctx.now()
         self._again(time_left)
-        reached = self._walk(time_left)
-        made = Report(
+        return self.finish(self._walk(time_left).date())
+
+    def finish(self, reached: date | None) -> DetailReport:
+        """The report with its audit entry, where anything was given up; a fault on the way is raised now."""
+        made = DetailReport(
             issuer_id=self._issuer_id,
-            began_at_utc=began,
+            began_at_utc=self._began,
             epoch=self._names.epoch if self._names else 0,
-            detail_months=self._terms.detail_months,
-            detail_years=self._terms.detail_years,
+            detail_months=self.terms.detail_months,
+            detail_years=self.terms.detail_years,
             waiting=dict(sorted(self._waits.items())),
-            reached=reached.date(),
+            reached=reached,
             **{name: self._done[name] for name in ("sessions", "bodies", "refused", "disputes")},
         )
         if any(self._done.values()):
@@ -106,12 +100,12 @@ class Expiry:
         """(why the detail of a family may not go at all yet, or None; the instant from which on it may)."""
         last = received
         for row in rows:
-            reason, told = self._standing.open_reason(row)
+            reason, told = self.standing.open_reason(row)
             reason = reason or payouts.open_reason(self._ctx, row)
             if reason is not None:
                 return reason, None
             last = max(last, row.stop_utc, told or last)
-        return None, terms_rules.detail_until(self._terms, last)
+        return None, terms_rules.detail_until(self.terms, last)
 
     def look(self, cdr_ref: str) -> tuple[str, date] | None:
         """Give up the detail of a CDR, or say why not yet and when to look again; None when nothing is left to do."""
@@ -156,7 +150,7 @@ class Expiry:
             for row in due:
                 if not time_left():
                     return
-                self._settle(row["kind"], row["subject"])
+                self.settle(row["subject"])
                 self._ctx.db.write(store.waiting_gone(row))
             if len(due) < _PIECE:
                 return
@@ -168,14 +162,15 @@ class Expiry:
                 if not time_left():
                     self._ctx.db.write(store.mark_put(self._issuer_id, day, position))
                     return day
-                self._settle(_SESSION, cdr_ref)
+                self.settle(cdr_ref)
                 position = place
             self._done["refused"] += refused.expire_refused(self._ctx, self._issuer_id, day)
             day, position = day + timedelta(days=1), ""
             self._ctx.db.write(store.mark_put(self._issuer_id, day, position))
         return day
 
-    def _settle(self, kind: str, subject: str) -> None:
+    def settle(self, subject: str) -> None:
+        """Give up the detail of a CDR, or note when to look again."""
         waits: tuple[str, date] | None
         try:
             waits = self.look(subject)
@@ -185,12 +180,12 @@ class Expiry:
         if waits is not None:
             reason, on = waits
             self._waits[reason] += 1
-            self._ctx.db.write(store.waiting_put(self._issuer_id, on, kind, subject, reason))
+            self._ctx.db.write(store.waiting_put(self._issuer_id, on, _SESSION, subject, reason))
 
     def _is_over(self, day: datetime) -> bool:
         """Whether a body that came at the end of a UTC day could be given up by now."""
         end = day + timedelta(days=1)
-        return end <= self._ctx.now() and terms_rules.detail_until(self._terms, end) <= self._ctx.now()
+        return end <= self._ctx.now() and terms_rules.detail_until(self.terms, end) <= self._ctx.now()
 
     def _founded(self) -> datetime:
         at = identity.issuer(self._ctx, self._issuer_id).created_at_utc or self._ctx.now()
@@ -200,15 +195,15 @@ class Expiry:
         """Days are those of the contract, whose periods the sessions are summed by."""
         name = row.contract_id
         if name is None:
-            return self._terms.zone
+            return self.terms.zone
         if name not in self._zones:
             try:
                 self._zones[name] = contracts.head(self._ctx, self._issuer_id, name).zone
             except NotFound:
-                self._zones[name] = self._terms.zone
+                self._zones[name] = self.terms.zone
         return self._zones[name]
 
-    def _tell(self, made: Report) -> None:
+    def _tell(self, made: DetailReport) -> None:
         def attempt() -> None:
             turn = store.reports_at(self._ctx.db, self._issuer_id, made.began_at_utc)
             log = audit.entry(

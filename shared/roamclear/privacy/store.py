@@ -10,7 +10,7 @@ from roamclear.aws import keys
 from roamclear.kernel.context import Database
 from roamclear.kernel.time import sort_instant
 from roamclear.kernel.writes import ABSENT, Key, Put, Remove, Table, When
-from roamclear.privacy.model import DataRequest, Report
+from roamclear.privacy.model import DataRequest, DetailReport
 
 
 # ---- the walk ------------------------------------------------------------------------------------------------------
@@ -51,16 +51,16 @@ def reports_at(db: Database, issuer_id: str, began: datetime) -> int:
     return len(list(found))
 
 
-def report_put(made: Report, turn: int) -> Put:
+def report_put(made: DetailReport, turn: int) -> Put:
     """What a run did, once; runs of one instant are numbered."""
     key = Key(keys.detail_reports(made.issuer_id), f"{sort_instant(made.began_at_utc)}#{turn:03d}")
     return Put(Table.CLEARING, key, made.dump(), when=ABSENT)
 
 
-def reports(db: Database, issuer_id: str) -> Iterator[Report]:
+def reports(db: Database, issuer_id: str) -> Iterator[DetailReport]:
     """What the runs did, latest first."""
     for row in db.rows(Table.CLEARING, keys.detail_reports(issuer_id), forward=False):
-        yield Report.load(row)
+        yield DetailReport.load(row)
 
 
 # ---- requests ------------------------------------------------------------------------------------------------------

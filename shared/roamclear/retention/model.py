@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from pydantic import Field
 
+from roamclear.identity.issuer import Issuer
 from roamclear.kernel.record import Record
 
 #: Kept in every country at least (product.md D.6, rules.md 10), in whole years behind the current one.
@@ -23,7 +24,7 @@ class LegalTerm(Record):
     source: str
 
 
-class Choice(Record):
+class RetentionChoice(Record):
     """Terms that an issuer chose, in force from a day on. None leaves the default.
 
     ``document_years`` is for documents and books, ``detail_months`` for what names a driver's token, contract, place
@@ -43,7 +44,7 @@ class Choice(Record):
     decided_at_utc: datetime | None = None
 
 
-class Terms(Record):
+class RetentionTerms(Record):
     """What is in force for an issuer on a day.
 
     ``document_years`` count behind the current year. Without ``detail_months`` the detail stays as long as the
@@ -63,12 +64,12 @@ class Terms(Record):
     locked_until_utc: datetime | None = None
 
 
-class Told(Record):
+class RetentionTold(Record):
     """An issuer's setting: what is in force today, how the stage locks, and everything that was chosen."""
 
-    in_force: Terms
+    in_force: RetentionTerms
     lock_mode: str
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[RetentionChoice, ...] = ()
 
 
 class Epoch(Record):
@@ -79,3 +80,9 @@ class Epoch(Record):
     made_at_utc: datetime
     secret: bytes | None = Field(None, repr=False)
     destroyed_at_utc: datetime | None = None
+
+
+class IssuerTold(Issuer):
+    """The issuer's settings with the terms of keeping that are in force today."""
+
+    retention: RetentionTerms

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.time import local_date, local_midnight
-from roamclear.retention.model import DEFAULT_YEARS, Choice, LegalTerm, Terms
+from roamclear.retention.model import DEFAULT_YEARS, LegalTerm, RetentionChoice, RetentionTerms
 
 _EVER = date(1900, 1, 1)
 
@@ -51,19 +51,19 @@ def least_years(country: str, day: date) -> int:
     return max(DEFAULT_YEARS, asked.years if asked else 0)
 
 
-def in_force(choices: Iterable[Choice], day: date) -> Choice | None:
+def in_force(choices: Iterable[RetentionChoice], day: date) -> RetentionChoice | None:
     """The approved choice of a day: the one that begins last; of one day, the one that was decided last."""
     approved = [c for c in choices if c.state == "APPROVED" and c.valid_from <= day]
     return max(approved, key=lambda c: (c.valid_from, c.decided_at_utc or c.made_at_utc), default=None)
 
 
-def terms(issuer_id: str, country: str, zone: str, choices: Iterable[Choice], day: date) -> Terms:
+def terms(issuer_id: str, country: str, zone: str, choices: Iterable[RetentionChoice], day: date) -> RetentionTerms:
     """What is in force on a day; a choice shorter than the law of that day gives way to it."""
     asked, chosen = legal(country, day), in_force(choices, day)
     wished = chosen.document_years if chosen else None
     years = max(least_years(country, day), wished or 0)
     months = chosen.detail_months if chosen else None
-    return Terms(
+    return RetentionTerms(
         issuer_id=issuer_id,
         country=country,
         zone=zone,
@@ -86,13 +86,13 @@ def end_of(years: int, at: datetime, zone: str) -> datetime:
     return local_midnight(date(local_date(at, zone).year + years + 1, 1, 1), zone)
 
 
-def detail_until(found: Terms, at: datetime) -> datetime:
+def detail_until(found: RetentionTerms, at: datetime) -> datetime:
     """Until when the detail of a session stays whose last document, stop or body is of an instant.
 
     Months are whole ones behind the current month.
 
     >>> from datetime import UTC
-    >>> of = Terms(issuer_id="a", country="DE", zone="UTC", day=date(2026, 1, 1), document_years=10, detail_months=12)
+    >>> of = terms("a", "DE", "UTC", (), date(2026, 1, 1)).model_copy(update={"detail_months": 12})
     >>> detail_until(of, datetime(2026, 11, 21, tzinfo=UTC)).isoformat()
     '2027-12-01T00:00:00+00:00'
     """
@@ -103,7 +103,7 @@ def detail_until(found: Terms, at: datetime) -> datetime:
     return local_midnight(date(months // 12, months % 12 + 1, 1), found.zone)
 
 
-def require(choice: Choice, country: str, today: date) -> None:
+def require(choice: RetentionChoice, country: str, today: date) -> None:
     """A choice begins today or later and is no shorter than the law.
 
     Raises:

@@ -17,7 +17,7 @@ from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.time import local_date
 from roamclear.kernel.writes import Put
 from roamclear.retention import rules, store
-from roamclear.retention.model import Choice, Terms, Told
+from roamclear.retention.model import IssuerTold, RetentionChoice, RetentionTerms, RetentionTold
 
 #: The platform's own rows have no issuer and so no country.
 _PLATFORM = "@"
@@ -51,18 +51,24 @@ def keep_entries(ctx: Context, rows: Iterable[Row]) -> int:
     return count
 
 
-def terms(ctx: Context, issuer_id: str, day: date | None = None) -> Terms:
+def terms(ctx: Context, issuer_id: str, day: date | None = None) -> RetentionTerms:
     """What is in force for an issuer on a day (today)."""
     issuer = identity.issuer(ctx, issuer_id)
     wanted = day or local_date(ctx.now(), issuer.zone)
     return rules.terms(issuer_id, issuer.address.country, issuer.zone, store.choices(ctx.db, issuer_id), wanted)
 
 
-def shown(ctx: Context, actor: Actor, issuer_id: str) -> Told:
+def shown(ctx: Context, actor: Actor, issuer_id: str) -> RetentionTold:
     """The terms in force, until when what is put today is locked, and everything that was chosen."""
     authorise(actor, Right.CONTRACT_VIEW, issuer_id)
     found = terms(ctx, issuer_id).model_copy(update={"locked_until_utc": until(ctx, issuer_id)})
-    return Told(in_force=found, lock_mode=ctx.lock_mode, choices=tuple(store.choices(ctx.db, issuer_id)))
+    return RetentionTold(in_force=found, lock_mode=ctx.lock_mode, choices=tuple(store.choices(ctx.db, issuer_id)))
+
+
+def issuer_told(ctx: Context, issuer_id: str) -> IssuerTold:
+    """The issuer's settings with the terms that are in force."""
+    found = terms(ctx, issuer_id).model_copy(update={"locked_until_utc": until(ctx, issuer_id)})
+    return IssuerTold(**identity.issuer(ctx, issuer_id).model_dump(), retention=found)
 
 
 def propose(
@@ -74,7 +80,7 @@ def propose(
     document_years: int | None,
     detail_months: int | None,
     reason: str,
-) -> Choice:
+) -> RetentionChoice:
     """Keep a choice until a second person decides; the same again is the one that stands.
 
     Raises:
@@ -83,7 +89,7 @@ def propose(
     authorise(actor, Right.ISSUER_EDIT, issuer_id)
     issuer = identity.issuer(ctx, issuer_id)
     text = "|".join(str(v) for v in (valid_from, document_years, detail_months, reason, actor.actor_id))
-    made = Choice(
+    made = RetentionChoice(
         issuer_id=issuer_id,
         choice_id=hashlib.sha256(text.encode()).hexdigest()[:16],
         valid_from=valid_from,
@@ -95,7 +101,7 @@ def propose(
     )
     rules.require(made, issuer.address.country, local_date(ctx.now(), issuer.zone))
 
-    def attempt() -> Choice:
+    def attempt() -> RetentionChoice:
         known = next((c for c in store.choices(ctx.db, issuer_id) if c.choice_id == made.choice_id), None)
         if known is not None:
             return known
@@ -105,7 +111,7 @@ def propose(
     return again_on_race(attempt)
 
 
-def approve(ctx: Context, actor: Actor, issuer_id: str, choice_id: str) -> Choice:
+def approve(ctx: Context, actor: Actor, issuer_id: str, choice_id: str) -> RetentionChoice:
     """A second person puts a choice in force from its day on; what is locked already is never shortened by it.
 
     Raises:
@@ -123,7 +129,7 @@ def approve(ctx: Context, actor: Actor, issuer_id: str, choice_id: str) -> Choic
     return _decide(ctx, actor, known, "APPROVED")
 
 
-def withdraw(ctx: Context, actor: Actor, issuer_id: str, choice_id: str) -> Choice:
+def withdraw(ctx: Context, actor: Actor, issuer_id: str, choice_id: str) -> RetentionChoice:
     """Whoever may propose stops a proposal; what was approved is answered by a new choice."""
     authorise(actor, Right.ISSUER_EDIT, issuer_id)
     known = _known(ctx, issuer_id, choice_id)
@@ -132,24 +138,24 @@ def withdraw(ctx: Context, actor: Actor, issuer_id: str, choice_id: str) -> Choi
     return known if known.state == "WITHDRAWN" else _decide(ctx, actor, known, "WITHDRAWN")
 
 
-def _decide(ctx: Context, actor: Actor, known: Choice, state: str) -> Choice:
+def _decide(ctx: Context, actor: Actor, known: RetentionChoice, state: str) -> RetentionChoice:
     made = known.model_copy(update={"state": state, "decided_by": actor.actor_id, "decided_at_utc": ctx.now()})
 
-    def attempt() -> Choice:
+    def attempt() -> RetentionChoice:
         ctx.db.transact([store.choice_put(made, over=known), _log(ctx, actor, made, f"RETENTION_{state}")])
         return made
 
     return again_on_race(attempt)
 
 
-def _known(ctx: Context, issuer_id: str, choice_id: str) -> Choice:
+def _known(ctx: Context, issuer_id: str, choice_id: str) -> RetentionChoice:
     found = next((c for c in store.choices(ctx.db, issuer_id) if c.choice_id == choice_id), None)
     if found is None:
         raise NotFound("no such object")
     return found
 
 
-def _log(ctx: Context, actor: Actor, made: Choice, action: str) -> Put:
+def _log(ctx: Context, actor: Actor, made: RetentionChoice, action: str) -> Put:
     return audit.entry(
         ctx, issuer_id=made.issuer_id, kind="ISSUER", object_id=made.issuer_id, actor_id=actor.actor_id,
         action=action, details=made.dump(),

@@ -9,15 +9,15 @@ from datetime import datetime
 from roamclear.aws import archive, keys
 from roamclear.kernel.context import Context, Database, Row
 from roamclear.kernel.writes import ABSENT, Put, Table, When
-from roamclear.retention.model import Choice, Epoch
+from roamclear.retention.model import Epoch, RetentionChoice
 
 
-def choices(db: Database, issuer_id: str) -> list[Choice]:
+def choices(db: Database, issuer_id: str) -> list[RetentionChoice]:
     """Everything an issuer chose, in order of its beginning."""
-    return [Choice.load(row) for row in db.rows(Table.CLEARING, keys.retention(issuer_id), consistent=True)]
+    return [RetentionChoice.load(row) for row in db.rows(Table.CLEARING, keys.retention(issuer_id), consistent=True)]
 
 
-def choice_put(made: Choice, *, over: Choice | None = None) -> Put:
+def choice_put(made: RetentionChoice, *, over: RetentionChoice | None = None) -> Put:
     """A proposal once, or its decision over the one that was read."""
     when = (When("state", "=", over.state),) if over else ABSENT
     key = keys.retention_choice(made.issuer_id, made.valid_from, made.choice_id)

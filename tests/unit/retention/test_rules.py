@@ -8,13 +8,13 @@ import pytest
 
 from roamclear.kernel.errors import InvalidInput
 from roamclear.retention import rules
-from roamclear.retention.model import DEFAULT_YEARS, Choice
+from roamclear.retention.model import DEFAULT_YEARS, RetentionChoice
 
 TODAY = date(2026, 11, 21)
 
 
-def choice(valid_from: date, *, state: str = "APPROVED", hour: int = 1, **terms: int | None) -> Choice:
-    return Choice(
+def choice(valid_from: date, *, state: str = "APPROVED", hour: int = 1, **terms: int | None) -> RetentionChoice:
+    return RetentionChoice(
         issuer_id="voltwerk",
         choice_id=f"{valid_from}{hour}",
         valid_from=valid_from,

@@ -7,6 +7,7 @@ The body's row stays in its place, so that every body ever received is still in 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ from roamclear.cdrs.settling import emsp_of
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import InvalidInput
+from roamclear.kernel.ids import contract_id as emaid
 from roamclear.kernel.ids import evse_id as evse_ids
 from roamclear.kernel.record import plain
 from roamclear.kernel.time import local_date, local_midnight
@@ -107,6 +109,17 @@ def refs_of_token(ctx: Context, issuer_id: str, emsp: str, uid: str, aliases: li
     return list(dict.fromkeys(found))
 
 
+def differing(ctx: Context, issuer_id: str, cdr_ref: str) -> list[Original]:
+    """The differing bodies that came under a CDR's id."""
+    return store.conflicts(ctx.db, issuer_id, cdr_ref)
+
+
+def names(body: Original, field: str, alias: str) -> bool:
+    """Whether what is left of a body names a pseudonym."""
+    left = numbers_json.loads(zlib.decompress(body.raw))
+    return isinstance(left, dict) and left.get(field) == alias
+
+
 def _forget(ctx: Context, body: Original, charge: ChargeRecord, names: Pseudonyms, zone: str) -> None:
     issuer_id, ref, span = body.issuer_id, body.cdr_ref, (charge.start, charge.end)
     if charge.session_id and charge.session_id != "#NA":
@@ -131,6 +144,7 @@ def _left(ctx: Context, body: Original, charge: ChargeRecord | None, names: Pseu
         "ocpi_version": body.ocpi_version,
     }
     if charge is not None:
+        token, evse = charge.token, charge.location.evse_id
         said |= {
             "id": charge.id,
             "currency": charge.currency,
@@ -142,9 +156,11 @@ def _left(ctx: Context, body: Original, charge: ChargeRecord | None, names: Pseu
             "country": charge.location.country,
             "start_day": local_date(charge.start, zone),
             "stop_day": local_date(charge.end, zone),
-            "token": names.of("UID", charge.token.uid) if charge.token.uid else None,
-            "contract": names.of("CONTRACT", charge.token.contract_id) if charge.token.contract_id else None,
-            "evse": names.of("EVSE", evse_ids.compact(charge.location.evse_id)) if charge.location.evse_id else None,
+            "token": names.of("UID", token.uid) if token.uid else None,
+            "contract": names.of("CONTRACT", emaid.compact(charge.token.contract_id))
+            if charge.token.contract_id
+            else None,
+            "evse": names.of("EVSE", evse_ids.compact(evse)) if evse else None,
         }
     text = numbers_json.dumps(plain(said), sort_keys=True)
     return body.model_copy(update={"raw": store.packed(text), "expired_at_utc": ctx.now(), "correlation_id": ""})

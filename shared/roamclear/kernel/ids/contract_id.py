@@ -53,10 +53,15 @@ def provider(text: str) -> str | None:
 
 
 def format(text: str) -> str:
-    """A masked spelling for documents and roles without need: the last three characters stay.
+    """A masked spelling for documents and roles without need: provider and the last three characters stay.
 
-    >>> format("DE-8AA-CA2B3C4D5-N")
-    'DE8AA*******D5N'
+    What is no eMAID (a card's uid, an id of another form) names no provider: of it the last three stay, and of a short
+    one nothing.
+
+    >>> format("DE-8AA-CA2B3C4D5-N"), format("04A2B3C4D5"), format("C1234567")
+    ('DE8AA*******D5N', '*******4D5', '********')
     """
     folded = compact(text)
-    return folded[:5] + "*" * max(0, len(folded) - 8) + folded[-3:] if len(folded) > 8 else "*" * len(folded)
+    if len(folded) <= 8:
+        return "*" * len(folded)
+    return (folded[:5] if is_valid(text) else "*****") + "*" * (len(folded) - 8) + folded[-3:]
