@@ -52,7 +52,7 @@ def test_the_preview_has_twelve_periods(api: Api) -> None:
 
 def test_the_difference_of_two_versions(api: Api) -> None:
     dearer = ({"id": "standard", "tariff": b.tariff("0.45", "0.50")},)
-    api.call("PUT", PATH, "FINANCE", body("2026-11-01", grid=dearer))
+    api.call("PUT", PATH, "FINANCE", body("2026-11-01", grid=dearer), headers={"if-match": "*"})
     found = api.call("GET", f"{PATH}/diff", "FINANCE", **{"from": "1", "to": "2"})
     (line,) = found.body["grid"]
     assert (line["line_id"], line["kind"]) == ("standard", "CHANGED")
@@ -81,7 +81,11 @@ def test_proofs_are_recorded_and_reviewed(api: Api) -> None:
     assert api.call("POST", f"{PATH}/vat-proofs", "OPS", proof).status == 403
     wrong = api.call("POST", f"{PATH}/vat-proofs", "FINANCE", proof | {"vat_id": "NL1"})
     assert (wrong.status, wrong.body["field"]) == (422, "vat_id")
-    assert api.call("GET", f"{PATH}/vat-proofs", "VIEWER").body["items"] == [proof]
+    (kept,) = api.call("GET", f"{PATH}/vat-proofs", "VIEWER").body["items"]
+    assert kept.pop("recorded_at_utc").startswith("2026-10-05T")
+    assert kept == proof | {"source": "PERSON", "recorded_by": "finance"}
+    strange = proof | {"request_id": "WAPI-2", "checked_at_utc": "2026-10-04T08:00:00Z"}
+    assert api.call("POST", f"{PATH}/vat-proofs", "FINANCE", strange).body["field"] == "checked_at_utc"
     seen = api.call("GET", f"{PATH}/review", "VIEWER").body
     assert {each["vat_id"]: each["state"] for each in seen["vat_ids"]} == {
         "NL002455799B11": "VALID",
@@ -98,6 +102,9 @@ def test_a_change_of_another_state_is_refused(api: Api) -> None:
     stale = api.call("PUT", PATH, "FINANCE", body("2026-11-01"), headers={"if-match": '"0"'})
     assert (stale.status, stale.body["code"]) == (412, "STALE")
     assert api.call("PUT", PATH, "FINANCE", body("2026-11-01"), headers={"if-match": '"x"'}).status == 412
+    unsaid = api.call("PUT", PATH, "FINANCE", body("2026-11-01"))
+    assert (unsaid.status, unsaid.body["code"]) == (428, "MATCH_REQUIRED")
+    assert api.call("PUT", PATH, "VIEWER", body("2026-11-01")).status == 403
     assert api.call("PUT", PATH, "FINANCE", body("2026-11-01"), headers={"if-match": '"1"'}).body["version"] == 2
     on = api.call("POST", f"{PATH}/go-on", "FINANCE", {"reason": "answered"})
     assert (on.body["state"], on.headers["ETag"]) == ("ACTIVE", '"3"')
@@ -108,7 +115,7 @@ def test_a_change_of_another_state_is_refused(api: Api) -> None:
 def test_wrong_terms_are_named(api: Api) -> None:
     wrong = body("2026-11-01") | {}
     wrong["terms"] |= {"payment_rule": "FIXED_DAY"}
-    refused = api.call("PUT", PATH, "FINANCE", wrong)
+    refused = api.call("PUT", PATH, "FINANCE", wrong, headers={"if-match": "*"})
     assert (refused.status, refused.body["field"]) == (422, "terms")
     assert "payment_day" in refused.body["detail"]
 
@@ -117,5 +124,26 @@ def test_wrong_terms_are_named(api: Api) -> None:
 def test_a_severity_that_cannot_be_agreed_is_named(api: Api, rule_id: str) -> None:
     wrong = body("2026-11-01")
     wrong["terms"] |= {"plausibility": {"severities": {rule_id: "WARN"}}}
-    refused = api.call("PUT", PATH, "FINANCE", wrong)
+    refused = api.call("PUT", PATH, "FINANCE", wrong, headers={"if-match": "*"})
     assert (refused.status, refused.body["field"]) == (422, f"terms.plausibility.severities.{rule_id}")
+
+
+def test_an_issuer_is_changed_in_the_state_that_was_read(api: Api) -> None:
+    read = api.call("GET", "/v1/issuer", "FINANCE")
+    wanted = b.issuer(language="DE").dump()
+    assert api.call("PUT", "/v1/issuer", "ADMIN", wanted).status == 428
+    assert api.call("PUT", "/v1/issuer", "VIEWER", wanted).status == 403
+    tag = {"if-match": read.headers["ETag"]}
+    made = api.call("PUT", "/v1/issuer", "ADMIN", wanted, headers=tag)
+    assert (made.status, made.body["language"]) == (200, "DE")
+    again = api.call("PUT", "/v1/issuer", "ADMIN", wanted | {"language": "FR"}, headers=tag)
+    assert (again.status, again.body["code"]) == (412, "STALE")
+    now = api.call("GET", "/v1/issuer", "FINANCE")
+    assert (now.body["language"], now.headers["ETag"]) == ("DE", made.headers["ETag"])
+    assert api.call("PUT", "/v1/issuer", "ADMIN", wanted | {"language": "FR"}, headers={"if-match": "*"}).status == 200
+
+
+def test_a_counter_that_a_caller_makes_up_counts_nothing(api: Api) -> None:
+    tag = api.call("GET", "/v1/issuer", "FINANCE").headers["ETag"]
+    made = api.call("PUT", "/v1/issuer", "ADMIN", b.issuer().dump() | {"changed": 77}, headers={"if-match": tag})
+    assert (made.status, made.headers["ETag"]) == (200, f'"{int(tag.strip(chr(34))) + 1}"')
