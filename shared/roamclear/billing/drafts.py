@@ -37,7 +37,7 @@ _STANDING = (
     "contact_emails", "self_billing", "direction",
 )  # fmt: skip
 #: Of the issuer: who may push CDRs for it says nothing on a document.
-_NOT_PRINTED = frozenset({"created_at_utc", "parties", "emsp_parties"})
+_NOT_PRINTED = frozenset({"created_at_utc", "parties", "emsp_parties", "changed"})
 
 
 def draft(ctx: Context, actor: Actor, issuer_id: str, run_id: str) -> Draft:
