@@ -235,9 +235,45 @@ def test_one_dispute_side_by_side_and_accepted_in_part(desk: Desk, surf: Any) ->
     page.wait_for_selector("dialog", state="detached")
     assert page.url.endswith("/console/disputes")
     assert page.evaluate("document.querySelectorAll('img, main script').length") == 0
-    assert page.evaluate(
-        f"document.activeElement.textContent.includes('{number}') || document.activeElement === document.body"
-    )
+    assert page.evaluate("document.activeElement.textContent") == number, "the focus is where it was"
+
+
+def test_the_keyboard_alone_accepts_several(desk: Desk, surf: Any) -> None:
+    numbers = [file_dispute(desk, n) for n in (1, 2)]
+    page = surf(desk, "/console/disputes", "agent")
+    page.focus("input[aria-label='Select all that are loaded']")
+    page.keyboard.press("Space")
+    page.focus(".bulk button:has-text('Accept')")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog")
+    assert page.evaluate("document.activeElement.closest('dialog') !== null")
+    page.keyboard.press("Shift+Tab")
+    page.focus("dialog button[type=submit]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".empty")
+    assert {known(desk, n).state for n in numbers} == {State.ACCEPTED}
+
+
+def test_what_was_asked_for_last_is_shown(desk: Desk, surf: Any) -> None:
+    page = surf(desk, "/console/documents", "reviewer")
+    page.wait_for_selector(".empty")
+    slow: list[Any] = []
+    page.route("**/v1/disputes?*", lambda route: slow.append(route))
+    page.click("nav a:has-text('My disputes')")
+    page.click("nav a:has-text('Documents')")
+    page.wait_for_selector(".empty:has-text('No document')")
+    for route in slow:
+        route.continue_()
+    page.wait_for_timeout(300)
+    assert page.inner_text("h1") == "Documents"
+    assert "No document was issued yet" in page.inner_text("main")
+
+
+def test_roles_without_a_page_are_told_so(desk: Desk, surf: Any) -> None:
+    desk.person("holder", "SUB_CPO_USER")
+    page = surf(desk, "/console", "holder")
+    page.wait_for_selector("h1:has-text('Nothing here yet')")
+    assert page.locator("nav a").count() == 0
 
 
 def test_who_may_only_read_is_offered_nothing(desk: Desk, surf: Any) -> None:

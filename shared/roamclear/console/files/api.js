@@ -58,6 +58,29 @@ function parsed(text, status) {
 export const get = (path, query) => call("GET", path, { query });
 export const post = (path, body, key) => call("POST", path, { body, key });
 
+/** All items of a list in pages, up to so many pages; `whole` says whether that was all. */
+export async function everything(path, query, pages = 20) {
+  const items = [];
+  let cursor;
+  for (let page = 0; page < pages; page += 1) {
+    const found = await get(path, { ...query, cursor });
+    items.push(...found.items);
+    cursor = found.next;
+    if (!cursor) return { items, whole: true };
+  }
+  return { items, whole: false };
+}
+
+/** Keys for one request that a person may send again: the same words have the same key, others another one. */
+export function keys() {
+  let last = null;
+  return (body) => {
+    const said = JSON.stringify(body);
+    if (last?.said !== said) last = { said, key: crypto.randomUUID() };
+    return last.key;
+  };
+}
+
 /** A part of a path, as it is sent. */
 export const part = (text) => encodeURIComponent(text).replaceAll("%2A", "*");
 

@@ -28,17 +28,24 @@ function sheet(page) {
   dialog("File a sheet of disputes", form);
 }
 
-export async function claims(main, { id, query, go }) {
+export async function claims(main, { id, query, go, still }) {
   const state = query.get("state") ?? "";
   const key = `${shared.at.issuer_id}?${state}`;
   if (kept?.key !== key || !kept.node.isConnected) {
     const page = { key, state, go, rows: [], node: h("div") };
     await more(page);
+    if (!still()) return;
     kept = page;
     fill(main, h("h1", null, "My disputes"), page.node);
     draw(page);
   }
-  if (id) await drawer(id, { onclose: () => location.pathname.endsWith(`/claims/${id}`) && go(to("claims", { state })), onchange: () => changed(id) });
+  if (id) await drawer(id, { onclose: () => closed(id, state, go), onchange: () => changed(id) });
+}
+
+function closed(id, state, go) {
+  if (!location.pathname.endsWith(`/claims/${id}`)) return;
+  go(to("claims", { state }));
+  kept.node.querySelector(`a[href^="/console/claims/${CSS.escape(id)}"]`)?.focus();
 }
 
 async function more(page) {

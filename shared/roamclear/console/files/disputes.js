@@ -18,12 +18,13 @@ const FILTERS = ["partner", "state", "reason", "age", "claimed", "due", "assigne
 let kept = null;
 
 /** Rows of the partners' disputes by what the address says; `id` opens one of them. */
-export async function disputes(main, { id, query, go }) {
+export async function disputes(main, { id, query, go, still }) {
   const key = `${shared.at.issuer_id}?${new URLSearchParams(FILTERS.filter((f) => query.get(f)).map((f) => [f, query.get(f)]))}`;
   if (kept?.key !== key || !kept.node.isConnected) {
     const page = { key, query, go, rows: [], after: undefined, chosen: new Set(), node: h("div") };
     page.contracts = kept?.contracts ?? (may("CONTRACT_VIEW") ? (await get("contracts")).items : []);
     await more(page);
+    if (!still()) return;
     kept = page;
     fill(main, h("h1", null, "Disputes"), page.node);
     draw(page);
@@ -34,6 +35,8 @@ export async function disputes(main, { id, query, go }) {
 function closed(id, go) {
   if (!location.pathname.endsWith(`/disputes/${id}`)) return;
   go(to("disputes", Object.fromEntries(new URLSearchParams(location.search))));
+  // The row may have been drawn anew since it was opened.
+  kept.node.querySelector(`a[href^="/console/disputes/${CSS.escape(id)}"]`)?.focus();
 }
 
 /** One dispute moved on: its row is read anew, the others stay as they were read. */

@@ -1,30 +1,26 @@
 // Issued documents with their files.
 
-import { get, part } from "./api.js";
-import { acting, badge, button, dialog, empty, facts, fault, fill, h, link, table, to } from "./dom.js";
+import { everything, get, part } from "./api.js";
+import { badge, button, dialog, empty, facts, fault, fill, h, link, table, to } from "./dom.js";
 import { money } from "./exact.js";
 import { shared } from "./state.js";
 import { local } from "./times.js";
 import { TYPES, word } from "./words.js";
 
-const PAGE = 200;
+//: Rows that are drawn at once.
+const DRAWN = 300;
 let kept = null;
 
-export async function documents(main, { id, go }) {
+export async function documents(main, { id, go, still }) {
   if (kept?.issuer !== shared.at.issuer_id || !kept.node.isConnected) {
-    const page = { issuer: shared.at.issuer_id, rows: [], node: h("div") };
-    await more(page);
-    kept = page;
-    fill(main, h("h1", null, "Documents"), page.node);
-    draw(page);
+    // They come in order of issue, so the latest are known when all are.
+    const { items, whole } = await everything("invoices");
+    if (!still()) return;
+    kept = { issuer: shared.at.issuer_id, rows: items.reverse(), whole, drawn: DRAWN, node: h("div") };
+    fill(main, h("h1", null, "Documents"), kept.node);
+    draw(kept);
   }
   if (id) await open(id, go);
-}
-
-async function more(page) {
-  const found = await get("invoices", { limit: PAGE, cursor: page.next });
-  page.rows.push(...found.items);
-  page.next = found.next;
 }
 
 const COLUMNS = [
@@ -40,8 +36,10 @@ const COLUMNS = [
 ];
 
 function draw(page) {
-  const list = page.rows.length ? table(COLUMNS, [...page.rows].reverse(), { caption: "Documents, the latest first" }) : empty("No document was issued yet.", "The first one follows the lock of a control window. ", link("/console/review", "Open the review"));
-  const rest = page.next ? h("div", { class: "actions" }, button("Load more", acting(async () => { await more(page); draw(page); }))) : null;
+  const caption = page.whole ? "Documents, the latest first" : "The first documents; there are more than a page can list";
+  const list = page.rows.length ? table(COLUMNS, page.rows.slice(0, page.drawn), { caption }) : empty("No document was issued yet.", "The first one follows the lock of a control window. ", link("/console/review", "Open the review"));
+  const hidden = page.rows.length - page.drawn;
+  const rest = hidden > 0 ? h("div", { class: "actions" }, button(`Show ${Math.min(hidden, DRAWN)} of ${hidden} more`, () => { page.drawn += DRAWN; draw(page); })) : null;
   fill(page.node, list, rest);
 }
 

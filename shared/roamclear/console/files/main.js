@@ -22,6 +22,7 @@ const PAGES = [
 ];
 const main = document.getElementById("main");
 let shownPath = null;
+let turn = 0;
 
 /** Go to an address of this console; the page keeps itself where only its query or drawer changes. */
 export function go(address, { replace } = {}) {
@@ -34,19 +35,23 @@ async function show() {
   const path = here();
   if (path === "verify") return anybody();
   if (!shared.me) return start();
-  if (path === "") return go(home(), { replace: true });
+  if (path === "" && home()) return go(home(), { replace: true });
   const [page, title, id] = found(path);
   frame(path);
+  const mine = (turn += 1);
+  // What was asked for before and comes later is not shown over what was asked for last.
+  const still = () => mine === turn;
+  if (path === "") return fill(main, h("h1", null, "Nothing here yet"), empty("These pages have nothing for your roles.", "A link to a CDR opens all the same."));
   if (!page) return fill(main, h("h1", null, "There is no such page"), empty("The address leads nowhere.", link("/console", "Go to the start")));
   const name = path.split("/")[0];
   if (shownPath !== name) fill(main, h("h1", null, title), h("p", { class: "note" }, "One moment …"));
   shownPath = name;
   document.title = `${title} · ${shared.at?.name ?? ""}`;
   try {
-    await page(main, { id, query: new URLSearchParams(location.search), go, reframe: () => frame(path) });
+    await page(main, { id, query: new URLSearchParams(location.search), go, still, reframe: () => frame(path) });
   } catch (error) {
     // Whoever has to sign in again reads that, not the fault of the page behind it.
-    if (!shared.me) return;
+    if (!shared.me || !still()) return;
     fill(main, h("h1", null, title), fault(error), button("Try again", show));
     shownPath = null;
   }
@@ -73,7 +78,8 @@ function found(path) {
 }
 
 function home() {
-  return isStaff() && may("DISPUTE_VIEW") ? "/console/disputes" : "/console/review";
+  if (isStaff() && may("DISPUTE_VIEW")) return "/console/disputes";
+  return may("RUN_VIEW") ? "/console/review" : null;
 }
 
 function frame(path) {

@@ -1,6 +1,6 @@
 // The eMSP's control window: what is about to be billed, row by row, and what can still be said about it.
 
-import { call, get, part, post, until } from "./api.js";
+import { call, everything, get, keys, part, post, until } from "./api.js";
 import { compare } from "./compare.js";
 import { acting, ask, badge, button, dialog, empty, facts, fault, field, fill, h, link, say, select, sorted, table, to, traceOf } from "./dom.js";
 import { count, minor, money, sent, total, typed } from "./exact.js";
@@ -19,8 +19,10 @@ const FORMATS = { xlsx: "XLSX", csv: "CSV" };
 let kept = null;
 
 /** The control windows a person may see; the only open one is opened at once. */
-export async function runs(main, { go, query }) {
-  const { items } = await get("runs");
+export async function runs(main, { go, query, still }) {
+  // They come by the end of their period: the open ones stand at the end of the last page.
+  const { items } = await everything("runs");
+  if (!still()) return null;
   const open = items.filter((run) => run.state === "WINDOW");
   if (open.length === 1 && !isStaff() && !query.get("all")) return go(`/console/review/${encodeURIComponent(open[0].run_id)}`, { replace: true });
   const columns = [
@@ -32,18 +34,19 @@ export async function runs(main, { go, query }) {
     { name: "Net", number: true, cell: (run) => money(run.locked_net ?? run.proforma) },
   ];
   const rows = [...open, ...items.filter((run) => run.state !== "WINDOW").reverse()];
-  const list = rows.length ? table(columns, rows, { caption: "Control windows" }) : empty("There is no control window yet.", "One opens after the end of each period; its contacts are told by mail.");
-  fill(main, h("h1", null, isStaff() ? "Control windows" : "Review"), list);
+  const list = rows.length ? table(columns, rows.slice(0, DRAWN), { caption: rows.length > DRAWN ? `Control windows, the latest ${DRAWN}` : "Control windows" }) : empty("There is no control window yet.", "One opens after the end of each period; its contacts are told by mail.");
+  return fill(main, h("h1", null, isStaff() ? "Control windows" : "Review"), list);
 }
 
 /** One run: its head, its sessions, and one of them in a drawer. */
-export async function review(main, { id, query, go }) {
+export async function review(main, { id, query, go, still }) {
   const same = kept?.id === id && kept.issuer === shared.at.issuer_id && kept.node.isConnected;
   const page = same ? kept : { id, issuer: shared.at.issuer_id, node: h("div"), rows: [], drawn: DRAWN, marks: marks(id) };
   Object.assign(page, { query, go });
   if (!same) {
     await more(page);
     page.early = await mayEnd(page.run);
+    if (!still()) return;
     kept = page;
     fill(main, h("h1", null, `${page.run.contract_id} · ${page.run.period}`), page.node);
     page.timer = setInterval(() => tick(page), 30_000);
@@ -289,11 +292,11 @@ function claim(page, row, close) {
     field("What is wrong", h("textarea", { name: "text", rows: 4, maxlength: 4000 })),
     field("Evidence", h("input", { type: "file", name: "files", multiple: true, accept: ".pdf,.png,.jpg,.jpeg,.csv,.txt,.xlsx,.zip" }), "Up to ten files of 10 MB"),
     h("div", { class: "actions" }, h("button", { type: "submit", class: "main" }, "File this dispute")));
-  const key = crypto.randomUUID();
+  const key = keys();
   form.addEventListener("submit", acting(async () => {
     const told = new FormData(form);
     const body = { cdr_ref: row.cdr_ref, reason: told.get("reason"), text: told.get("text"), claimed: sent(typed(amount.value, currency), currency) };
-    const made = await post("disputes", body, key);
+    const made = await post("disputes", body, key(body));
     Object.assign(row, { dispute_id: made.dispute_id, dispute: "OPEN" });
     const files = told.getAll("files").filter((file) => file.size > 0);
     await sendFilesOf(made.dispute_id, files);

@@ -1,6 +1,6 @@
 // One dispute: the CDR as received, the price, the claim with its evidence, the thread, and what the person may say.
 
-import { get, part, post, until, upload } from "./api.js";
+import { get, keys, part, post, until, upload } from "./api.js";
 import { acting, badge, button, dialog, facts, fault, field, fill, h, link, put, say, traceOf } from "./dom.js";
 import { count, minor, money, shown, typed } from "./exact.js";
 import { priced, received } from "./priced.js";
@@ -121,9 +121,9 @@ function thread(at, view) {
     h("p", { class: "words" }, entry.text)));
   const box = h("section", { class: "panel" }, h("h3", null, "Thread"), rows.length ? h("ol", { class: "thread" }, rows) : h("p", { class: "note" }, "Nobody has said anything yet."));
   if (!own) return box;
-  const key = crypto.randomUUID();
+  const key = keys();
   return put(box, [speak("A word to the other side", "Send", async (text) => {
-    await post(`disputes/${part(at.id)}/comments`, { text }, key);
+    await post(`disputes/${part(at.id)}/comments`, { text }, key(text));
     await moved(at, "Sent.");
   })]);
 }

@@ -8,11 +8,12 @@ import { enter, isStaff, may, shared } from "./state.js";
 import { duration, local } from "./times.js";
 import { RUN_STATES, STATES, TICKS, word } from "./words.js";
 
-export async function trace(main, { id, reframe }) {
+export async function trace(main, { id, still, reframe }) {
   const found = await anywhere(id, reframe);
+  if (!still()) return null;
   if (!found) return fill(main, h("h1", null, "CDR"), empty(`No CDR of yours has the reference ${id}.`, "Take the link from the session list of the invoice, or ask the issuer."));
   const { session } = found;
-  fill(main,
+  return fill(main,
     h("h1", null, `CDR ${session?.cdr_id ?? id}`),
     h("div", { class: "actions" }, button("Copy the link", copy, { class: "quiet" })),
     state(found),
