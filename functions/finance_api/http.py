@@ -50,6 +50,7 @@ _STATUS: dict[type[errors.RoamclearError], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Stale: HTTPStatus.PRECONDITION_FAILED,
+    errors.MatchRequired: HTTPStatus.PRECONDITION_REQUIRED,
     errors.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.InvariantBroken: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -116,6 +117,16 @@ class Request:
         if not (text.isascii() and text.isdigit()) or len(text) > 12:
             raise errors.Stale("If-Match is not an ETag of this object")
         return int(text)
+
+    def require_match(self, known: bool) -> int | None:
+        """``if_match``, which a change of master data that is there has to name (``*`` for whatever it is by now).
+
+        Raises:
+            MatchRequired: it is there, and the request does not say which state was read.
+        """
+        if known and not (self._event.headers.get("if-match") or "").strip():
+            raise errors.MatchRequired("say which state you read in If-Match: the ETag of the GET, or *")
+        return self.if_match
 
     def body(self) -> dict[str, Any]:
         """The JSON object of the body with exact numbers."""

@@ -30,6 +30,7 @@ from roamclear.identity.rules import TABLE
 TARGET = ROOT / "docs" / "openapi.json"
 #: How deep a right is looked for: the route, its use case, and what that one shares with others.
 _DEPTH = 4
+_ETAG = {"description": "the state of the object; a change of it names it in If-Match", "schema": {"type": "string"}}
 #: Every POST may be sent again under its key (functions/finance_api/once.py).
 _KEY = {
     "name": "Idempotency-Key",
@@ -61,6 +62,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": dict(sorted(components.items())),
+            "headers": {"ETag": _ETAG},
             "responses": {"Problem": _problem()},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
@@ -100,7 +102,10 @@ def _operation(path: str, method: str, view: Callable[..., Any], refs: dict[Any,
         made["x-roles"] = sorted({role.value for right in rights for role in TABLE[right]})
     answered = {"description": "The answer.", "content": {"application/json": {"schema": refs[view]}}}
     refused = {"$ref": "#/components/responses/Problem"}
-    made["responses"] = dict.fromkeys(_statuses(view), answered) | dict.fromkeys(_PROBLEMS, refused)
+    if _mentions(view, "etag"):
+        answered["headers"] = {"ETag": {"$ref": "#/components/headers/ETag"}}
+    problems = (*_PROBLEMS, "428") if _mentions(view, "require_match") else _PROBLEMS
+    made["responses"] = dict.fromkeys(_statuses(view), answered) | dict.fromkeys((*problems, "500"), refused)
     return made
 
 
@@ -111,9 +116,15 @@ def _parameters(path: str, view: Callable[..., Any]) -> Iterator[dict[str, Any]]
     for place in ("query", "header"):
         for name in sorted(_named(view, place) - {_KEY["name"]}):
             yield {"name": name, "in": place, "required": False, **text_schema}
-    if any("if_match" in ast.dump(tree) for _, tree in _sources(view)):
+    if _mentions(view, "if_match") or _mentions(view, "require_match"):
         yield {"name": "If-Match", "in": "header", "required": False, **text_schema}
     yield {"name": "Roamclear-Issuer", "in": "header", "required": False, **text_schema}
+
+
+def _mentions(view: Callable[..., Any], name: str) -> bool:
+    """Whether a route asks its request for something by its name, or answers with it."""
+    quoted = f"'{name}'"
+    return any(quoted in ast.dump(tree) for _, tree in _sources(view))
 
 
 def _named(view: Callable[..., Any], attribute: str) -> set[str]:
@@ -226,9 +237,10 @@ def _problem() -> dict[str, Any]:
             "type": {"type": "string"},
             "title": {"type": "string"},
             "status": {"type": "integer"},
-            "code": {"type": "string"},
+            "code": {"type": "string", "description": "what to switch on; narrower than the status"},
             "detail": {"type": "string"},
             "field": {"type": "string", "description": "the field at fault"},
+            "rule": {"type": "string", "description": "the rule of the house that refused it"},
         },
     }
     return {"description": "What was wrong (RFC 9457).", "content": {"application/problem+json": {"schema": schema}}}

@@ -190,7 +190,7 @@ def api(stage: Stage) -> Iterator[Api]:
 
 
 def test_a_change_by_api(api: Api) -> None:
-    refused = api.call("PUT", "/v1/issuer", "ADMIN", b.issuer(iban=OTHER_IBAN).dump())
+    refused = api.call("PUT", "/v1/issuer", "ADMIN", b.issuer(iban=OTHER_IBAN).dump(), headers={"if-match": "*"})
     assert (refused.status, refused.body["rule"]) == (409, "MAKER_NOT_CHECKER")
     wrong = {"values": {"iban": "DE00"}, "reason": "new bank"}
     assert api.call("POST", "/v1/brand-changes", "ADMIN", wrong).body["field"] == "values.iban"

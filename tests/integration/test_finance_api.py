@@ -30,7 +30,11 @@ def test_an_issuer_and_a_contract_are_made_and_read(api: Api) -> None:
     created = api.call("PUT", "/v1/contracts/C-RON", "FINANCE", contract_body())
     assert (created.status, created.body["version"]) == (201, 1)
     again = api.call(
-        "PUT", "/v1/contracts/C-RON", "FINANCE", contract_body(payment_days=14) | {"valid_from": "2026-11-01"}
+        "PUT",
+        "/v1/contracts/C-RON",
+        "FINANCE",
+        contract_body(payment_days=14) | {"valid_from": "2026-11-01"},
+        headers={"if-match": created.headers["ETag"]},
     )
     assert (again.status, again.body["version"]) == (200, 2)
     read = api.call("GET", "/v1/contracts/C-RON", "EMSP_USER", contract_id="C-RON")
@@ -67,8 +71,11 @@ def test_an_incomplete_contract_is_a_draft_that_says_what_is_missing(api: Api) -
     assert (draft.body["status"], draft.body["missing"]) == ("DRAFT", ["terms.counterparty.buyer_reference"])
     ref = month.push(api.stage, b.cdr(1))
     assert month.state(api.stage, ref)[1] == ("NO_CONTRACT",)
-    assert api.call("PUT", "/v1/contracts/C-RON", "FINANCE", contract_body()).body["status"] == "ACTIVE"
-    refused = api.call("PUT", "/v1/contracts/C-RON", "FINANCE", body)
+    assert (
+        api.call("PUT", "/v1/contracts/C-RON", "FINANCE", contract_body(), headers={"if-match": "*"}).body["status"]
+        == "ACTIVE"
+    )
+    refused = api.call("PUT", "/v1/contracts/C-RON", "FINANCE", body, headers={"if-match": "*"})
     assert (refused.status, refused.body["field"]) == (422, "terms.counterparty.buyer_reference")
 
 

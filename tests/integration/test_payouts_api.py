@@ -39,7 +39,14 @@ def open_account(api: Api) -> None:
 def test_an_account_by_two_persons_with_masked_ibans(api: Api) -> None:
     assert api.call("POST", "/v1/payout-accounts/P1", "ADMIN", account_body()).status == 403
     open_account(api)
-    asked = api.call("PUT", "/v1/payout-accounts/P1", "OPS", account_body(iban=payees.OTHER_IBAN)["terms"])
+    change, tag = (
+        account_body(iban=payees.OTHER_IBAN)["terms"],
+        api.call("GET", "/v1/payout-accounts/P1", "OPS").headers,
+    )
+    assert api.call("PUT", "/v1/payout-accounts/P1", "OPS", change).status == 428
+    stale = api.call("PUT", "/v1/payout-accounts/P1", "OPS", change, headers={"if-match": '"99"'})
+    assert (stale.status, stale.body["code"]) == (412, "STALE")
+    asked = api.call("PUT", "/v1/payout-accounts/P1", "OPS", change, headers={"if-match": tag["ETag"]})
     assert (asked.status, asked.body["terms"]["iban"]) == (202, "FR** 2606")
     stale = api.call(
         "POST", "/v1/payout-accounts/P1/approve", "FINANCE_APPROVER", {"asked_at_utc": "2026-01-01T00:00:00Z"}

@@ -69,7 +69,7 @@ def test_a_wrong_filter_is_named(api: tuple[Api, Stage], given: dict[str, Any], 
 def test_a_back_dated_version_from_proposal_to_effect(api: tuple[Api, Stage]) -> None:
     call, stage = api
     put = {"name": "Ronde", "valid_from": "2026-10-01", "terms": proposal()["terms"]}
-    refused = call.call("PUT", f"/v1/contracts/{b.CONTRACT}", "FINANCE", put)
+    refused = call.call("PUT", f"/v1/contracts/{b.CONTRACT}", "FINANCE", put, headers={"if-match": "*"})
     assert (refused.status, refused.body["rule"]) == (409, "BACK_DATED")
     made = call.call("POST", "/v1/backdated-versions", "FINANCE", proposal())
     assert (made.status, made.body["state"]) == (201, "PROPOSED")

@@ -27,6 +27,7 @@ from roamclear.identity.issuer import Issuer
 from roamclear.identity.model import Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel.errors import InvalidInput
+from roamclear.retention import service as retention
 from roamclear.status import service as status
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from roamclear.contracts.preview import PeriodPreview
     from roamclear.contracts.review import Review
     from roamclear.contracts.vat import KeptProof
+    from roamclear.retention.model import IssuerTold
     from roamclear.status.model import ContractStatus
 
 router = APIGatewayHttpRouter()
@@ -67,38 +69,45 @@ def check_terms(terms: Terms) -> None:
 
 @router.put("/issuer")
 def put_issuer() -> Response[Issuer]:
-    """Create or change the issuer."""
+    """Create the issuer, or change it: then If-Match names the ETag that was read, or ``*``."""
     request = Request(router)
-    return answer(identity.save_issuer(request.ctx, request.actor, request.read(Issuer)))
+    actor, wanted = request.actor, request.read(Issuer)
+    authorise(actor, Right.ISSUER_EDIT, wanted.issuer_id)
+    if_match = request.require_match(identity.is_issuer(request.ctx, wanted.issuer_id))
+    made = identity.save_issuer(request.ctx, actor, wanted, if_match=if_match)
+    return answer(made, etag=made.changed)
 
 
 @router.get("/issuer")
-def get_issuer() -> Response[Issuer]:
-    """The issuer as it stands on documents."""
+def get_issuer() -> Response[IssuerTold]:
+    """The issuer as it stands on documents, and how long it keeps what."""
     request = Request(router)
     actor = request.actor
     issuer_id = request.issuer_of(actor)
     authorise(actor, Right.CONTRACT_VIEW, issuer_id)
-    return answer(identity.issuer(request.ctx, issuer_id))
+    found = retention.issuer_told(request.ctx, issuer_id)
+    return answer(found, etag=found.changed)
 
 
 @router.put("/contracts/<contract_id>")
 def put_contract(contract_id: str) -> Response[ContractView]:
-    """Create a contract or publish its next version."""
+    """Create a contract, or publish its next version: then If-Match names the ETag that was read, or ``*``."""
     request = Request(router)
     actor = request.actor
-    body = request.read(ContractBody)
+    issuer_id, body = request.issuer_of(actor), request.read(ContractBody)
+    authorise(actor, Right.CONTRACT_EDIT, issuer_id)
+    if_match = request.require_match(contracts.is_known(request.ctx, issuer_id, contract_id))
     check_terms(body.terms)
     made = contracts.publish(
         request.ctx,
         actor,
-        request.issuer_of(actor),
+        issuer_id,
         contract_id,
         name=body.name,
         valid_from=body.valid_from,
         valid_to=body.valid_to,
         terms=body.terms,
-        if_match=request.if_match,
+        if_match=if_match,
     )
     status = HTTPStatus.CREATED if made.version == 1 else HTTPStatus.OK
     return answer(rules.view(made, request.ctx.now()), status, etag=made.changed)

@@ -245,11 +245,12 @@ def create_account(account_id: str) -> Response[PayoutAccount]:
 
 @router.put("/payout-accounts/<account_id>")
 def propose_change(account_id: str) -> Response[Proposal]:
-    """Ask for new terms; another person approves them."""
+    """Ask for new terms of the account that If-Match names by its ETag (or ``*``); another person approves them."""
     request = Request(router)
     actor = request.actor
-    terms = request.read(AccountTerms)
-    made = evses.propose_change(request.ctx, actor, request.issuer_of(actor), account_id, terms)
+    terms, if_match = request.read(AccountTerms), request.require_match(known=True)
+    issuer_id = request.issuer_of(actor)
+    made = evses.propose_change(request.ctx, actor, issuer_id, account_id, terms, if_match=if_match)
     return answer(_masked(made), HTTPStatus.ACCEPTED)
 
 
@@ -275,7 +276,8 @@ def get_account(account_id: str) -> Response[AccountTold | KnownAccount]:
         return answer({**found.dump(), "in_force": _masked(found.in_force), "versions": masked})
     head, versions, waiting = evses.account(request.ctx, actor, request.issuer_of(actor), account_id)
     shown = [_masked(version) for version in versions]
-    return answer({"account": head, "versions": shown, "waiting": _masked(waiting) if waiting else None})
+    told = {"account": head, "versions": shown, "waiting": _masked(waiting) if waiting else None}
+    return answer(told, etag=head.changed)
 
 
 @router.post("/payout-accounts/<account_id>/approve")
@@ -298,11 +300,12 @@ def refuse_change(account_id: str) -> Response[AccountId]:
 
 @router.post("/payout-accounts/<account_id>/deactivate")
 def deactivate_account(account_id: str) -> Response[PayoutAccount]:
-    """Close an account: its EVSEs read as unassigned at once."""
+    """Close an account, in the state that If-Match names where it does: its EVSEs read as unassigned at once."""
     request = Request(router)
     actor = request.actor
-    unpaid = request.read(DeactivateBody).unpaid
-    return answer(evses.deactivate_account(request.ctx, actor, request.issuer_of(actor), account_id, unpaid))
+    unpaid, if_match = request.read(DeactivateBody).unpaid, request.if_match
+    issuer_id = request.issuer_of(actor)
+    return answer(evses.deactivate_account(request.ctx, actor, issuer_id, account_id, unpaid, if_match=if_match))
 
 
 @router.post("/payout-accounts/<account_id>/reactivate")

@@ -117,6 +117,11 @@ def _reprices(ctx: Context, known: Contract, terms: Terms) -> bool:
     return present is not None and any(getattr(terms, f) != getattr(present.terms, f) for f in PRICE_FIELDS)
 
 
+def is_known(ctx: Context, issuer_id: str, contract_id: str) -> bool:
+    """Whether there is such a contract."""
+    return store.find(ctx.db, issuer_id, contract_id) is not None
+
+
 def expect(known: Contract | None, if_match: int | None) -> None:
     """Refuse a change by somebody who read another state of the contract.
 

@@ -21,7 +21,7 @@ from roamclear.identity.rules import authorise, different_person, require_accoun
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Conflict, NotFound
+from roamclear.kernel.errors import Conflict, NotFound, Stale
 from roamclear.kernel.ids import iban
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Action, Table
@@ -65,7 +65,9 @@ def create_account(
     return again_on_race(attempt, tables=_RACES)
 
 
-def propose_change(ctx: Context, maker: Actor, issuer_id: str, account_id: str, terms: AccountTerms) -> Proposal:
+def propose_change(
+    ctx: Context, maker: Actor, issuer_id: str, account_id: str, terms: AccountTerms, *, if_match: int | None = None
+) -> Proposal:
     """Ask for new terms; nothing changes before another person approves. A newer proposal replaces an older one.
 
     The change is written as the fact ``account.changed``; mailing it to the old contact is not built yet (rules.md 10).
@@ -74,6 +76,7 @@ def propose_change(ctx: Context, maker: Actor, issuer_id: str, account_id: str, 
 
     def attempt() -> Proposal:
         head, current = _current(ctx, issuer_id, account_id)
+        _expect(head, if_match)
         if terms.kind is not head.kind or terms.currency != head.currency:
             raise Conflict("kind and currency of an account are fixed", rule="FIXED_ACCOUNT")
         made = Proposal(
@@ -175,7 +178,13 @@ def refuse_change(ctx: Context, checker: Actor, issuer_id: str, account_id: str)
 
 
 def deactivate_account(
-    ctx: Context, actor: Actor, issuer_id: str, account_id: str, unpaid: Unpaid = Unpaid.FREEZE
+    ctx: Context,
+    actor: Actor,
+    issuer_id: str,
+    account_id: str,
+    unpaid: Unpaid = Unpaid.FREEZE,
+    *,
+    if_match: int | None = None,
 ) -> PayoutAccount:
     """One write on the account: its EVSEs read as unassigned at once, their rows follow (product.md row 100)."""
     authorise(actor, Right.ACCOUNT_PREPARE, issuer_id)
@@ -184,6 +193,7 @@ def deactivate_account(
         head, _ = _current(ctx, issuer_id, account_id)
         if not head.active:
             return head
+        _expect(head, if_match)
         made = head.model_copy(update={"active": False, "unpaid": unpaid})
         payload = {"account_id": account_id, "unpaid": unpaid.value}
         told = store.fact(issuer_id, ctx.now(), "account.deactivated", f"{account_id}#{head.changed}", payload)
@@ -211,6 +221,12 @@ def reactivate_account(ctx: Context, checker: Actor, issuer_id: str, account_id:
 
 
 # ---- reading -------------------------------------------------------------------------------------------------------
+def _expect(head: PayoutAccount, if_match: int | None) -> None:
+    """Refuse a change by somebody who read another state of the account."""
+    if if_match is not None and head.changed != if_match:
+        raise Stale("the account was changed since it was read", changed=head.changed)
+
+
 def account(
     ctx: Context, actor: Actor, issuer_id: str, account_id: str
 ) -> tuple[PayoutAccount, list[AccountVersion], Proposal | None]:

@@ -130,6 +130,7 @@ class Issuer(Record):
     number_prefix: str = Field("", pattern=r"^[A-Z0-9]{0,6}$")
     brand: Brand
     created_at_utc: datetime | None = None
+    changed: int = 0
 
     @field_validator("issuer_id")
     @classmethod

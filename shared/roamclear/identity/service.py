@@ -8,7 +8,7 @@ from roamclear.identity.issuer import Issuer
 from roamclear.identity.model import Actor, Grant, Right
 from roamclear.identity.rules import authorise
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Conflict, NotAuthenticated, NotFound
+from roamclear.kernel.errors import Conflict, NotAuthenticated, NotFound, Stale
 from roamclear.kernel.retry import again_on_race
 
 
@@ -54,19 +54,26 @@ def _save(ctx: Context, by: str, actor_id: str, label: str, grants: tuple[Grant,
     return again_on_race(attempt)
 
 
-def save_issuer(ctx: Context, by: Actor, made: Issuer) -> Issuer:
-    """Create or change an issuer; brand, logo and bank details of an existing one take two persons (rules.md 10)."""
+def save_issuer(ctx: Context, by: Actor, made: Issuer, *, if_match: int | None = None) -> Issuer:
+    """Create or change an issuer; brand, logo and bank details of an existing one take two persons (rules.md 10).
+
+    Raises:
+        Stale: the issuer is not in the state that ``if_match`` counts.
+    """
     authorise(by, Right.ISSUER_EDIT, made.issuer_id)
 
     def attempt() -> Issuer:
         known = store.issuer(ctx.db, made.issuer_id)
+        if if_match is not None and (known is None or known.changed != if_match):
+            raise Stale("the issuer was changed since it was read", changed=known.changed if known else None)
         if known is not None and (known.iban, known.bic) != (made.iban, made.bic):
             raise Conflict("the IBAN of an issuer is changed by two persons", rule="MAKER_NOT_CHECKER")
         if (known.brand.logo_key if known else None) != made.brand.logo_key:
             raise Conflict("the logo of an issuer is changed by two persons", rule="MAKER_NOT_CHECKER")
         if known is not None and known.brand != made.brand:
             raise Conflict("the brand of an issuer is changed by two persons", rule="MAKER_NOT_CHECKER")
-        dated = made.model_copy(update={"created_at_utc": known.created_at_utc if known else ctx.now()})
+        since = {"created_at_utc": known.created_at_utc, "changed": known.changed} if known else {}
+        dated = made.model_copy(update={"created_at_utc": ctx.now(), "changed": 0} | since)
         log = audit.entry(
             ctx,
             issuer_id=made.issuer_id,
@@ -77,9 +84,14 @@ def save_issuer(ctx: Context, by: Actor, made: Issuer) -> Issuer:
             details={"before": known.dump() if known else {}, "after": dated.dump()},
         )
         ctx.db.transact([*store.issuer_writes(dated, known), log])
-        return dated
+        return dated.model_copy(update={"changed": dated.changed + 1})
 
     return again_on_race(attempt)
+
+
+def is_issuer(ctx: Context, issuer_id: str) -> bool:
+    """Whether there is such an issuer."""
+    return store.issuer(ctx.db, issuer_id) is not None
 
 
 def issuer(ctx: Context, issuer_id: str) -> Issuer:

@@ -36,8 +36,16 @@ def issuer_writes(made: Issuer, known: Issuer | None) -> list[Put]:
         {"issuer_id": made.issuer_id},
         when=ABSENT if not known else (),
     )
-    when = (When("iban", "=", known.iban), When("brand", "=", known.brand.dump())) if known else ABSENT
-    return [Put(Table.CLEARING, keys.issuer(made.issuer_id), made.dump(), when=when), listed]
+    item = made.model_copy(update={"changed": known.changed + 1 if known else 1}).dump()
+    return [Put(Table.CLEARING, keys.issuer(made.issuer_id), item, when=_unchanged(known)), listed]
+
+
+def _unchanged(known: Issuer | None) -> tuple[When, ...]:
+    if known is None:
+        return ABSENT
+    # What was written before there was a counter has none.
+    counted = When("changed", "=", known.changed) if known.changed else When("changed", "absent")
+    return (When("iban", "=", known.iban), When("brand", "=", known.brand.dump()), counted)
 
 
 def logo_put(made: LogoProposal, *, over: LogoProposal | None = None) -> Put:

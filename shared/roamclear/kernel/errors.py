@@ -81,6 +81,12 @@ class Stale(Conflict):
     code = "STALE"
 
 
+class MatchRequired(RoamclearError):
+    """A change of what is there must say which state was read (If-Match; RFC 6585, 3)."""
+
+    code = "MATCH_REQUIRED"
+
+
 class ConditionFailed(Conflict):
     """A conditional write lost; ``index`` is its place in the transaction, ``current`` the row that was found."""
 
