@@ -160,14 +160,8 @@ function choice(page, rows) {
   const every = h("input", { type: "checkbox", "aria-label": "Select all that are loaded", checked: open.length > 0 && chosen === open.length, indeterminate: chosen > 0 && chosen < open.length,
     onchange: (event) => { open.forEach((row) => page.chosen[event.target.checked ? "add" : "delete"](row.dispute_id)); draw(page); } });
   const cell = (row) => PENDING.has(row.state) && h("input", { type: "checkbox", "aria-label": `Select ${row.dispute_id}`, checked: page.chosen.has(row.dispute_id),
-    onchange: (event) => { page.chosen[event.target.checked ? "add" : "delete"](row.dispute_id); refocus(page, row.dispute_id); } });
+    onchange: (event) => { page.chosen[event.target.checked ? "add" : "delete"](row.dispute_id); draw(page); } });
   return { key: "choice", name: "Select", head: every, cell };
-}
-
-/** Draw anew and leave the focus on the box that was ticked. */
-function refocus(page, id) {
-  draw(page);
-  page.node.querySelector(`input[aria-label="Select ${CSS.escape(id)}"]`)?.focus();
 }
 
 function bulk(page) {

@@ -22,10 +22,15 @@ export function put(parent, children) {
   return parent;
 }
 
-/** The children of an element, replaced. */
+/** The children of an element, replaced; the focus stays on what is the same link, box or field as before. */
 export function fill(parent, ...children) {
+  const before = parent.contains(document.activeElement) ? document.activeElement : null;
+  const names = ["href", "aria-label", "name"].filter((name) => before?.hasAttribute?.(name));
   parent.replaceChildren();
-  return put(parent, children);
+  put(parent, children);
+  const same = names.length ? names.map((name) => `[${name}="${CSS.escape(before.getAttribute(name))}"]`).join("") : null;
+  if (same) parent.querySelector(same)?.focus();
+  return parent;
 }
 
 function address(value) {
