@@ -195,6 +195,22 @@ def contract_of(stage: Stage, number: int, vat_id: str) -> None:
     )  # fmt: skip
 
 
+def test_a_consultation_number_given_before_stops_nobody_else(stage: Stage, said: Services) -> None:
+    said.vies["136695976"] = {"requestIdentifier": "WAPI-SAME", "valid": False}
+    vies.refresh(stage.ctx)
+    later(stage, hours=24)
+    stage.clock.set(stage.clock.now().replace(hour=9))
+    vat_proofs.record(
+        stage.ctx, b.actor("FINANCE"), b.ISSUER, b.CONTRACT,
+        VatProof(vat_id=OURS, valid=True, checked_on=date(2026, 10, 2), request_id="WAPI-SAME"),
+    )  # fmt: skip
+    assert vies.refresh(stage.ctx) == Outcome(asked=1, failed=1)
+    check = store.find(stage.ctx.db, b.ISSUER, OURS)
+    assert check is not None
+    assert check.fault == "REQUEST_ID_GIVEN_BEFORE"
+    assert [p.valid for p in kept(stage) if p.vat_id == OURS] == [False, True]
+
+
 def test_a_silent_state_is_left_alone_and_the_others_go_on(stage: Stage, said: Services) -> None:
     contract_of(stage, 1, "NL004495445B01")
     contract_of(stage, 2, "FR83404833048")

@@ -14,7 +14,7 @@ from roamclear.identity.issuer import Issuer
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import ConditionFailed, Unavailable
+from roamclear.kernel.errors import ConditionFailed, Conflict, Unavailable
 from roamclear.kernel.retry import TimeLeft, always
 from roamclear.kernel.time import local_date
 from roamclear.outgoing import service as outgoing
@@ -89,13 +89,14 @@ class _Round:
             return None  # another worker asks for it
         claimed = claimed.model_copy(update={"changed": known.changed + 1 if known else 0})
         said = self._ask(issuer, number)
+        if isinstance(said, Answer):
+            said = _kept(ctx, issuer, number, said, now)
         if isinstance(said, Fault):
             self._failed(number, said)
             _finish(ctx, _check(issuer, number, now, failures + 1, said.code), claimed)
             return said.code
         self._silent = 0
         self.done["valid" if said.valid else "invalid"] += 1
-        vat_proofs.keep(ctx, issuer.issuer_id, _proof(issuer, number, said, now), kind="VAT_ID", object_id=number)
         rest = rules.RENEW if said.valid else rules.pause_after(9)
         made = Check(
             issuer_id=issuer.issuer_id, vat_id=number, tried_at_utc=now, next_at_utc=now + rest
@@ -144,6 +145,15 @@ def _finish(ctx: Context, made: Check, claimed: Check) -> None:
         ctx.db.write(store.check_put(made, claimed))
     except ConditionFailed:
         return  # it took longer than the claim holds, and another worker asked again
+
+
+def _kept(ctx: Context, issuer: Issuer, number: str, said: Answer, now: datetime) -> Answer | Fault:
+    """The answer once it is stored; a consultation number that was given before is no proof of a new question."""
+    try:
+        vat_proofs.keep(ctx, issuer.issuer_id, _proof(issuer, number, said, now), kind="VAT_ID", object_id=number)
+    except Conflict:
+        return Fault(code="REQUEST_ID_GIVEN_BEFORE", reach=Reach.NUMBER)
+    return said
 
 
 def _proof(issuer: Issuer, number: str, said: Answer, now: datetime) -> KeptProof:
