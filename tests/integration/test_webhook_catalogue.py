@@ -175,6 +175,16 @@ def accepted_early() -> World:
 
 
 @cache
+def carried() -> World:
+    """A period below the smallest invoice of its contract."""
+    w = world(min_invoice_minor=2400)
+    w.push(b.cdr(1))
+    w.marks["run"] = month.close_run(w.stage, month.open_run(w.stage)).run_id
+    w.tell()
+    return w
+
+
+@cache
 def a_failed_run() -> World:
     """A run whose step failed."""
     w = world()
@@ -279,6 +289,7 @@ HAPPENS: dict[str, tuple[Callable[[], World], str | None]] = {
     "dispute.updated": (a_month, "dispute"),
     "dispute.resolved": (a_month, "dispute"),
     "run.locked": (a_month, "run"),
+    "run.carried": (carried, "run"),
     "run.issued": (a_month, "run"),
     "run.failed": (a_failed_run, "run"),
     "invoice.issued": (a_month, "invoice"),

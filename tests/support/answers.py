@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from infra.local import answers, openapi
 
+#: An example longer than this tells less, not more.
+_MOST_EXAMPLE = 3000
 #: What a schema may say without it being a demand.
 _REMARKS = {"title", "description", "default", "examples", "format", "propertyNames"}
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -50,7 +54,29 @@ def check(method: str, path: str, status: int, kind: str, body: Any) -> None:
     schema = content[kind]["schema"]
     assert schema != answers.UNDECLARED, f"{name}: the route does not declare its answer (docs/api.md)"
     faults = list(violations(schema, body))
+    if not faults and status < 300 and (folder := os.environ.get("ROAMCLEAR_EXAMPLES")):
+        _keep(Path(folder) / f"{operation['operationId']}.json", body)
     assert not faults, f"{name} is not what the document says:\n" + "\n".join(faults[:10])
+
+
+def _keep(path: Path, body: Any) -> None:
+    """Keep the most telling short answer of an operation as its example (``make examples``)."""
+    text = json.dumps(_shortened(body), indent=1, ensure_ascii=False, default=_exact) + "\n"
+    if len(text) <= _MOST_EXAMPLE and (not path.exists() or len(path.read_text()) < len(text)):
+        path.write_text(text)
+
+
+def _shortened(value: Any) -> Any:
+    """Lists by their first item, addresses without what signs them, no secret."""
+    if isinstance(value, dict):
+        return {k: "..." if k in ("secret", "token") else _shortened(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_shortened(each) for each in value[:1]]
+    return value.split("?")[0] if isinstance(value, str) and "://" in value else value
+
+
+def _exact(value: Any) -> Any:
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def violations(schema: dict[str, Any], value: Any, at: str = "$") -> list[str]:
