@@ -387,7 +387,8 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
           extras=frozenset({Extra.WAKE, Extra.COMPLETE_TASK})),
     # A fee for AC or DC sessions alone asks their CDRs which they are.
     _task("open_window", "decides the members and tells the eMSP", tables={"intake": READ},
-          extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS}), memory_mb=1024),
+          buckets={"exports": Objects.BOTH},
+          extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS}), memory_mb=1024, disk_mb=1024),
     _task("lock_sessions", "locks the run and its members", tables={"intake": READ},
           buckets={"archive": Objects.BOTH_LOCK}, memory_mb=1024, timeout_s=600),
     # What a long run has come to so far lies in the exports between two calls (decision 0038).

@@ -163,6 +163,7 @@ def test_partners_are_pulled_at_any_minute_of_an_hour(stage: str) -> None:
         for s in service(stage).of_type("AWS::Scheduler::Schedule").values()
     }
     assert windows.pop("pull-cdrs") == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 45}
+    assert windows.pop("start-close") == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 20}
     assert all(window == {"Mode": "OFF"} for window in windows.values())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from roamclear.cdrs import service as cdrs
@@ -12,6 +13,7 @@ from roamclear.cdrs import store
 from roamclear.cdrs.model import Billing, DisputeState, PricedLine, Rating, Session
 from roamclear.kernel.money import Money, total
 from tests.support import builders as b
+from tests.support import memory_stage
 from tests.support.moto_stack import Stage
 
 _MONTH = 30 * 86_400
@@ -40,6 +42,15 @@ def lay(stage: Stage, seed: int, sessions: int, **contract: Any) -> list[Session
         stage.ctx.db.write(store.create(mine))
         made.append(mine)
     return made
+
+
+@cache
+def rows(seed: int, sessions: int) -> list[tuple[Session, Rating, str]]:
+    """The same sessions with their prices, in no stage."""
+    stage = memory_stage.fresh()
+    made = lay(stage, seed, sessions)
+    found = cdrs.ratings(stage.ctx, b.ISSUER, made)
+    return [(s, found[s.cdr_ref], "ADJUSTMENT" if s.credit_of else "PERIOD") for s in made]
 
 
 def _varied(

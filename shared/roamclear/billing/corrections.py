@@ -7,7 +7,7 @@ that takes the way of every run from its lock on: number, ledger, files, mail, p
 from __future__ import annotations
 
 from roamclear.audit import service as audit
-from roamclear.billing import chain, crediting, store
+from roamclear.billing import chain, credit_plan, store
 from roamclear.billing.correction_runs import name_of, request_of
 from roamclear.billing.model import (
     INVOICED_STATES,
@@ -243,17 +243,19 @@ def _refuse_impossible(ctx: Context, wanted: Correction, header: Document) -> No
         raise Conflict("the run of this document is still being issued", run_id=header.run_id)
     if wanted.kind is CorrectionKind.CANCEL:
         return  # where nothing is left of it, its run ends without a document
-    left = crediting.left_of(ctx, header, wanted.cdr_refs)
     if wanted.amount is not None:
         if wanted.amount.currency != header.currency:
             raise InvalidInput(f"the document is in {header.currency}", field="amount")
-        rest = total((amount for _, amount in left.values() if amount.amount_minor > 0), header.currency)
+        found = credit_plan.left_of(ctx, header, wanted.cdr_refs)
+        rest = total((amount for _, amount in found if amount.amount_minor > 0), header.currency)
         if rest < wanted.amount:
             raise Conflict("more would be credited than is left of the document", left=rest)
+    left = credit_plan.left_of(ctx, header, wanted.cdr_refs) if wanted.cdr_refs else ()
+    named = {session.cdr_ref: amount for session, amount in left}
     for ref in wanted.cdr_refs:
-        if ref not in left:
+        if ref not in named:
             raise NotFound("no such session on this document", cdr_ref=ref)
-        if left[ref][1].amount_minor <= 0:
+        if named[ref].amount_minor <= 0:
             raise Conflict("nothing is left to credit of a session", cdr_ref=ref)
 
 

@@ -6,11 +6,15 @@ set off has one ledger entry per credit note.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
 
-from roamclear.billing import chain, fees_back, store
+from roamclear.billing import credit_plan, fees_back, store
 from roamclear.billing.charges import fees_net
 from roamclear.billing.correction_runs import name_of, request_of, wanted_of
+from roamclear.billing.fees_back import service as fees_back
 from roamclear.billing.model import (
     Correction,
     CorrectionKind,
@@ -20,59 +24,53 @@ from roamclear.billing.model import (
     Run,
     RunState,
 )
-from roamclear.billing.parts import Part, documents
+from roamclear.billing.parts import Place
 from roamclear.billing.runs import members
 from roamclear.billing.set_off import set_off
+from roamclear.billing.steps import Step
 from roamclear.cdrs import adjustments
 from roamclear.cdrs import service as cdrs
-from roamclear.cdrs.model import Billing, PricedLine, Session
+from roamclear.cdrs.model import Billing, Session
 from roamclear.contracts.fees import FeeCharge
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Busy, ConditionFailed, InvariantBroken, NotFound
-from roamclear.kernel.money import Money, allocate, total
-from roamclear.kernel.retry import again_on_race
+from roamclear.kernel.errors import ConditionFailed, InvariantBroken, NotFound
+from roamclear.kernel.money import Money
+from roamclear.kernel.retry import TimeLeft, again_on_race, always
 from roamclear.kernel.time import local_midnight
 from roamclear.kernel.writes import Action, Table
 
 _RACES = (Table.AUDIT, Table.CLEARING)
-_TRIES = 8
-
-
-def left_of(ctx: Context, header: Document, refs: Sequence[str] = ()) -> dict[str, tuple[Session, Money]]:
-    """The sessions of a document, or those named of it, with what is still billed of each, by reference."""
-    if refs:
-        placed = chain.documents_of(ctx, header.issuer_id, refs)
-        named = [ref for ref in refs if ref in placed and placed[ref].number == header.number]
-        sessions = list(cdrs.sessions(ctx, header.issuer_id, named).values())
-    else:
-        sessions = [session for session, _, _ in _part(ctx, header).rows]
-    return {s.cdr_ref: (s, left) for s, left in adjustments.outstanding_each(ctx, header.issuer_id, sessions)}
+_CHUNK = 100
 
 
 def fees_of(ctx: Context, header: Document) -> list[FeeCharge]:
     """The fees of a document; only its cancellation credits them."""
-    return _part(ctx, header).fees
+    return credit_plan.part_of(ctx, header).fees
 
 
-def _part(ctx: Context, header: Document) -> Part:
-    run = store.run(ctx.db, header.issuer_id, header.run_id)
-    if run is None:
-        raise InvariantBroken("a document without its run", number=header.number)
-    return documents(ctx, run)[header.place]
+def fill(ctx: Context, run: Run, time_left: TimeLeft = always) -> Run:
+    """Make the rows of a correction, then close its list; the lock follows. It runs instead of a control window.
 
-
-def fill(ctx: Context, run: Run) -> Run:
-    """Make the rows of a correction, then close its list; the lock follows. It runs instead of a control window."""
+    Where the time runs out the run comes back in GRACE, and the next call goes on behind the last row.
+    """
     if run.state is not RunState.GRACE:
         return run
-    wanted = wanted_of(ctx, run)
-    made = list(_rows(ctx, run, wanted))
+    wanted, step = wanted_of(ctx, run), Step(ctx, run, "FILL")
+    state = step.state() or {"behind": None, "count": 0, "net_minor": 0}
+    behind, count, net_minor = Place.load(state["behind"]), state["count"], state["net_minor"]
+    with tempfile.TemporaryDirectory() as folder:
+        for place, row in _rows(ctx, run, wanted, Path(folder), behind):
+            count += 1
+            net_minor += row.net.amount_minor if row.net else 0
+            if place is not None and not time_left():
+                step.keep({"behind": place.dump(), "count": count, "net_minor": net_minor})
+                return run
     fees = _fees(ctx, wanted)
-    net = Money(sum(s.net.amount_minor for s in made if s.net), run.currency) + fees_net(fees, run.currency)
-    state = RunState.LOCKING if made or fees else RunState.SETTLED
-    if not made and not fees:
+    net = Money(net_minor, run.currency) + fees_net(fees, run.currency)
+    following = RunState.LOCKING if count or fees else RunState.SETTLED
+    if not count and not fees:
         _conclude(ctx, wanted, None)
-    columns = {"state": state, "members": len(made), "proforma": net, "fees": fees, "locking_at_utc": ctx.now()}
+    columns = {"state": following, "members": count, "proforma": net, "fees": fees, "locking_at_utc": ctx.now()}
     try:
         ctx.db.write(store.run_update(run, (RunState.GRACE,), **columns))
     except ConditionFailed:
@@ -93,15 +91,21 @@ def _fees(ctx: Context, wanted: Correction) -> tuple[FeeCharge, ...]:
     return tuple(fee.model_copy(update={"quantity": -fee.quantity, "net": -fee.net}) for fee in fees_of(ctx, header))
 
 
-def _rows(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session]:
-    """The rows of a correction as members of its run, those that stand already and those that are made now."""
+def _rows(
+    ctx: Context, run: Run, wanted: Correction, folder: Path, behind: Place | None
+) -> Iterator[tuple[Place | None, Session]]:
+    """The rows of a correction as members of its run, those that stand already and those that are made now.
+
+    Each with the place of its session, where the rows follow those of a document.
+    """
+    rows: Iterator[tuple[Place | None, Session]]
     if wanted.kind is CorrectionKind.CREDIT_CDR:
-        rows = _waiting(ctx, run, wanted.cdr_refs)
+        rows = ((None, row) for row in _waiting(ctx, run, wanted.cdr_refs))
     elif wanted.kind is CorrectionKind.REISSUE:
-        rows = _waiting(ctx, run, _billed_again(ctx, wanted))
+        rows = ((None, row) for row in _waiting(ctx, run, _billed_again(ctx, wanted)))
     else:
-        rows = _of_document(ctx, run, wanted)
-    for row in rows:
+        rows = _of_document(ctx, run, wanted, folder, behind)
+    for place, row in rows:
         section = "PERIOD" if row.stop_utc >= local_midnight(run.first, run.zone) else "EARLIER"
         member = Member(
             issuer_id=run.issuer_id,
@@ -111,48 +115,48 @@ def _rows(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session]:
             section="ADJUSTMENT" if row.credit_of else section,
         )
         ctx.db.write(store.member_put(member))
-        yield row
+        yield place, row
 
 
 def _waiting(ctx: Context, run: Run, refs: Iterable[str]) -> Iterator[Session]:
     """Rows that wait for a run and join this one, except what another run took meanwhile."""
-    for known in cdrs.sessions(ctx, run.issuer_id, refs).values():
-        if known.run_id == run.run_id:
-            yield known
-        elif known.run_id is None and known.billing is Billing.VERIFIED:
-            made, write = cdrs.changed(known, billing=Billing.IN_WINDOW, run_id=run.run_id)
-            ctx.db.write(write)
-            yield made
+    rest = iter(refs)
+    while chunk := list(islice(rest, _CHUNK)):
+        for known in cdrs.sessions(ctx, run.issuer_id, chunk).values():
+            if known.run_id == run.run_id:
+                yield known
+            elif known.run_id is None and known.billing is Billing.VERIFIED:
+                made, write = cdrs.changed(known, billing=Billing.IN_WINDOW, run_id=run.run_id)
+                ctx.db.write(write)
+                yield made
 
 
-def _billed_again(ctx: Context, wanted: Correction) -> list[str]:
+def _billed_again(ctx: Context, wanted: Correction) -> Iterator[str]:
     """The rows that bill the sessions of a cancelled document anew."""
     before = store.correction(ctx.db, wanted.issuer_id, wanted.follows or "")
     run = store.run(ctx.db, wanted.issuer_id, before.run_id) if before else None
     if before is None or run is None:
         raise InvariantBroken("a corrected invoice without its cancellation", correction=wanted.correction_id)
-    return [f"{row.credit_of}~{_key_again(before)}" for row, _ in members(ctx, run)]
+    for row, _ in members(ctx, run):
+        yield f"{row.credit_of}~{_key_again(before)}"
 
 
 def _key_again(wanted: Correction) -> str:
     return f"r{wanted.correction_id.lower()}"
 
 
-def _of_document(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session]:
+def _of_document(
+    ctx: Context, run: Run, wanted: Correction, folder: Path, behind: Place | None
+) -> Iterator[tuple[Place | None, Session]]:
     header = store.document(ctx.db, run.issuer_id, wanted.number)
     if header is None:
         raise NotFound("no such document")
-    key = wanted.correction_id.lower()
-    left, names, known = _snapshot(ctx, header, wanted.cdr_refs, key)
-    for ref, lines in _plan(ctx, wanted, left, {ref: known[n] for ref, n in names.items() if n in known}).items():
-        if names[ref] in known:
-            yield known[names[ref]]
-            continue
-        yield adjustments.adjust(
+    for credit in credit_plan.credits_of(ctx, wanted, header, folder, behind):
+        row = credit.row or adjustments.adjust(
             ctx,
-            left[ref][0],
-            key=key,
-            lines=lines,
+            credit.session,
+            key=wanted.correction_id.lower(),
+            lines=credit.lines,
             kind="CANCEL" if wanted.kind is CorrectionKind.CANCEL else "CREDIT",
             reason=wanted.reason,
             author=wanted.decided_by or wanted.prepared_by,
@@ -160,50 +164,7 @@ def _of_document(ctx: Context, run: Run, wanted: Correction) -> Iterator[Session
             # An amount is the house's own goodwill; what is billed again takes nothing from those who were paid for it.
             borne=wanted.kind is CorrectionKind.AMOUNT or wanted.bill_again,
         )
-
-
-def _snapshot(
-    ctx: Context, header: Document, refs: Sequence[str], key: str
-) -> tuple[dict[str, tuple[Session, Money]], dict[str, str], dict[str, Session]]:
-    """What is left, the names of a correction's rows, and the rows that stand, all of one moment.
-
-    Rows never go, so rows that are the same before and after stood while the rest was read.
-    """
-    left = left_of(ctx, header, refs)
-    names = {ref: f"{ref}~{key}" for ref in left}
-    known = cdrs.sessions(ctx, header.issuer_id, names.values())
-    for _ in range(_TRIES):
-        left = left_of(ctx, header, refs)
-        again = cdrs.sessions(ctx, header.issuer_id, names.values())
-        if again.keys() == known.keys():
-            return left, names, again
-        known = again
-    raise Busy("a correction is made by too many at once")
-
-
-def _plan(
-    ctx: Context, wanted: Correction, left: dict[str, tuple[Session, Money]], known: dict[str, Session]
-) -> dict[str, tuple[PricedLine, ...]]:
-    """Which sessions are credited by which lines, those of rows that stand already left empty.
-
-    An amount is spread over what was left of each session before this correction (largest remainder), so that a second
-    worker and a second try come to the same parts; where a credit CDR took some of it since, it is what is left.
-    """
-    if wanted.kind is not CorrectionKind.AMOUNT or wanted.amount is None:
-        refs = wanted.cdr_refs or tuple(left)
-        plan = {ref: () if ref in known else adjustments.everything(ctx, left[ref][0]) for ref in refs if ref in left}
-        return {ref: lines for ref, lines in plan.items() if lines or ref in known}
-    before = {ref: amount - (_net(known.get(ref), amount.currency)) for ref, (_, amount) in left.items()}
-    open_ = {ref: amount for ref, amount in before.items() if amount.amount_minor > 0}
-    whole = min(wanted.amount, total(open_.values(), wanted.amount.currency))
-    if not whole:
-        return {}
-    parts = zip(open_, allocate(whole, [amount.amount_minor for amount in open_.values()]), strict=True)
-    return {ref: () if ref in known else adjustments.amount(part) for ref, part in parts if part or ref in known}
-
-
-def _net(row: Session | None, currency: str) -> Money:
-    return row.net if row is not None and row.net is not None else Money.zero(currency)
+        yield credit.place, row
 
 
 # ---- once the credit note has its number ---------------------------------------------------------------------------
@@ -246,17 +207,18 @@ def _chained(ctx: Context, issuer_id: str, before: str, number: str) -> None:
 
 
 def _bill_again(ctx: Context, run: Run, wanted: Correction) -> None:
-    rows = [row for row, _ in members(ctx, run)]
-    originals = cdrs.sessions(ctx, run.issuer_id, {row.credit_of for row in rows if row.credit_of})
-    for row in rows:
-        adjustments.bill_again(
-            ctx,
-            originals[row.credit_of or ""],
-            row,
-            key=_key_again(wanted),
-            reason=f"billed again: {wanted.number} was cancelled",
-            author=wanted.decided_by or wanted.prepared_by,
-        )
+    rest = (row for row, _ in members(ctx, run))
+    while rows := list(islice(rest, _CHUNK)):
+        originals = cdrs.sessions(ctx, run.issuer_id, {row.credit_of for row in rows if row.credit_of})
+        for row in rows:
+            adjustments.bill_again(
+                ctx,
+                originals[row.credit_of or ""],
+                row,
+                key=_key_again(wanted),
+                reason=f"billed again: {wanted.number} was cancelled",
+                author=wanted.decided_by or wanted.prepared_by,
+            )
 
 
 def _reissue(ctx: Context, wanted: Correction) -> None:

@@ -116,7 +116,9 @@ def open_window(ctx: Context, issuer_id: str, run_id: str, time_left: TimeLeft =
     A run that comes back in GRACE ran out of time: the next call goes on where this one stopped.
     """
     found = run(ctx, issuer_id, run_id)
-    return fill(ctx, found) if found.corrects is not None else _open_window(ctx, issuer_id, run_id, time_left)
+    if found.corrects is not None:
+        return fill(ctx, found, time_left)
+    return _open_window(ctx, issuer_id, run_id, time_left)
 
 
 def runs(ctx: Context, actor: Actor, issuer_id: str) -> list[Run]:

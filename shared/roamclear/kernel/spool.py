@@ -90,7 +90,8 @@ class Spool(Generic[Item]):
             while stream.peek(1):
                 yield pickle.load(stream)
 
-    def close(self) -> None:
-        """Give the file back."""
+    def __enter__(self) -> Spool[Item]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._stream.close()
-        self._path.unlink(missing_ok=True)

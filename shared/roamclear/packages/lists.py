@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -131,17 +130,18 @@ def write(
         made = _Going(ctx, target, listing, wanted, Path(folder))
         if state is not None and not (aside is not None and made.load(state, aside)):
             made = _Going(ctx, target, listing, wanted, Path(folder))
-        for place, row in listing.rows(made.behind):
-            if isinstance(row, AdjustmentRow):
-                made.adjust(row)
-            else:
-                if made.is_full():
-                    made.close(last=False)
-                    if aside is not None and not time_left():
-                        return Outcome(made.keys, made.dump(aside))
-                made.add(row)
-            made.behind = place
-        made.close(last=True)
+        with made:
+            for place, row in listing.rows(made.behind):
+                if isinstance(row, AdjustmentRow):
+                    made.adjust(row)
+                else:
+                    if made.is_full():
+                        made.close(last=False)
+                        if aside is not None and not time_left():
+                            return Outcome(made.keys, made.dump(aside))
+                    made.add(row)
+                made.behind = place
+            made.close(last=True)
     return Outcome(sorted(made.keys, key=lambda key: wanted.index(key.rpartition(".")[2])))
 
 
@@ -164,6 +164,14 @@ class _Going:
         self._adjusted = self.folder / "adjustments"
         self._adjusted.touch()
 
+    def __enter__(self) -> _Going:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """After a failure nothing half-written stays open."""
+        for writer in self._open.values():
+            writer.abandon()
+
     def is_full(self) -> bool:
         """Whether the open part holds all the sessions that a file may hold."""
         return any(writer.tally.rows >= MOST_ROWS for writer in self._open.values())
@@ -183,15 +191,11 @@ class _Going:
         writers = self._open if self._open else dict(zip(self.formats, self._begin(), strict=True))
         fees = tuple(self.listing.fees)
         self.tally.merge(next(iter(writers.values())).tally)
-        with ExitStack() as undo:
-            for writer in writers.values():
-                undo.callback(writer.abandon)
-            found = {}
-            for kind, writer in writers.items():
-                excluded = self.listing.excluded if kind == "xlsx" else ()
-                ending = Ending(self._adjustments(), excluded, fees) if last else Ending()
-                found[kind] = writer.finish(self.tally.copy(), ending, last=last)
-            undo.pop_all()
+        found = {}
+        for kind, writer in writers.items():
+            excluded = self.listing.excluded if kind == "xlsx" else ()
+            ending = Ending(self._adjustments(), excluded, fees) if last else Ending()
+            found[kind] = writer.finish(self.tally.copy(), ending, last=last)
         whole = last and self.part == 1
         for kind, piece in found.items():
             name = f"{self.target.name}.{kind}" if whole else f"{self.target.name}-{self.part}.{kind}"

@@ -34,9 +34,8 @@ def draw(ctx: Context, object_key: str) -> list[str]:
     run = billing.run(ctx, asked.issuer_id, asked.run_id)
     terms = contracts.version(ctx, run.issuer_id, run.contract_id, run.contract_version)
     fees = billing.fees_now(ctx, run)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, Spool[lists.Drawn](Path(folder) / "rows") as kept:
         # Sessions may change while they are read, so they are read once: first all of them, then what they sum to.
-        kept = Spool[lists.Drawn](Path(folder) / "rows")
         net = total((fee.net for fee in fees), run.currency)
         for place, row in lists.drawn(ctx, run, billing.Rows(ctx, (run,), None), None, terms.terms.basis.value):
             kept.add((place, row))
@@ -45,7 +44,6 @@ def draw(ctx: Context, object_key: str) -> list[str]:
         drawn_fees = [rows.fee_row(fee) for fee in fees]
         listing = lists.Listing(_head(ctx, run, asked, net), lambda _: kept, excluded, drawn_fees)
         found = lists.write(ctx, lists.Target("exports", asked.folder, asked.name), listing, (asked.kind,))
-        kept.close()
     return found.keys
 
 

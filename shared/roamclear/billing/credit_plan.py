@@ -1,0 +1,148 @@
+"""Which sessions of a document a correction credits, and by how much, read some at a time.
+
+Nothing is kept in memory per session: what an amount is spread over lies on disk while it is shared out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from roamclear.billing import chain, store
+from roamclear.billing.model import Correction, CorrectionKind, Document
+from roamclear.billing.parts import Part, Place, documents
+from roamclear.cdrs import adjustments
+from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.model import PricedLine, Session
+from roamclear.kernel import numbers_json
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Busy, InvariantBroken
+from roamclear.kernel.money import Money
+from roamclear.kernel.spread import Spread
+
+_TRIES = 8
+_CHUNK = 100
+Placed = tuple[Place | None, list[Session]]
+
+
+class Credit(NamedTuple):
+    """One session that is credited: by a row that stands already, or by lines.
+
+    ``place`` is where the session stands on the document, None where sessions were named one by one.
+    """
+
+    place: Place | None
+    session: Session
+    row: Session | None
+    lines: tuple[PricedLine, ...] = ()
+
+
+def part_of(ctx: Context, header: Document) -> Part:
+    """What stands on a document."""
+    run = store.run(ctx.db, header.issuer_id, header.run_id)
+    if run is None:
+        raise InvariantBroken("a document without its run", number=header.number)
+    return documents(ctx, run)[header.place]
+
+
+def left_of(ctx: Context, header: Document, refs: Sequence[str] = ()) -> Iterator[tuple[Session, Money]]:
+    """The sessions of a document, or those named of it, with what is still billed of each."""
+    for _, sessions in _sessions(ctx, header, refs):
+        yield from adjustments.outstanding_each(ctx, header.issuer_id, sessions)
+
+
+def credits_of(
+    ctx: Context, wanted: Correction, header: Document, folder: Path, behind: Place | None
+) -> Iterator[Credit]:
+    """The credits of a correction in the order of the document, from the first one on or behind a place.
+
+    An amount is spread over what was left of each session before this correction (largest remainder), so that a second
+    worker and a second try come to the same parts; where a credit CDR took some of it since, it is what is left.
+    """
+    if wanted.kind is CorrectionKind.AMOUNT and wanted.amount is not None:
+        yield from _of_amount(ctx, wanted, wanted.amount, header, folder, behind)
+        return
+    for place, sessions in _sessions(ctx, header, wanted.cdr_refs, behind):
+        rows = _rows(ctx, wanted, sessions)
+        for session in sessions:
+            row = rows.get(session.cdr_ref)
+            lines = () if row else adjustments.everything(ctx, session)
+            if not lines and row is None:
+                # Nothing is left of it, or another worker made the row a moment ago.
+                row = _rows(ctx, wanted, [session]).get(session.cdr_ref)
+            if lines or row is not None:
+                yield Credit(_at(place, session), session, row, lines)
+
+
+def name_of_row(wanted: Correction, ref: str) -> str:
+    """The row of a correction beside a session."""
+    return f"{ref}~{wanted.correction_id.lower()}"
+
+
+def _of_amount(
+    ctx: Context, wanted: Correction, amount: Money, header: Document, folder: Path, behind: Place | None
+) -> Iterator[Credit]:
+    with Spread(folder) as spread:
+        for place, sessions in _sessions(ctx, header, wanted.cdr_refs):
+            for session, before in _before(ctx, wanted, sessions):
+                if before > 0:
+                    at = _at(place, session)
+                    spread.add(before, numbers_json.dumps(at.dump() if at else session.cdr_ref))
+        whole = min(amount.amount_minor, spread.total)
+        shares = ((*_read(name), Money(minor, amount.currency)) for minor, name in spread.parts(whole) if whole)
+        rest = (share for share in shares if behind is None or share[0] is None or share[0] > behind)
+        while chunk := list(islice(rest, _CHUNK)):
+            found = cdrs.sessions(ctx, header.issuer_id, [ref for _, ref, _ in chunk])
+            rows = _rows(ctx, wanted, found.values())
+            for at, ref, part in chunk:
+                row = rows.get(ref)
+                if part or row is not None:
+                    yield Credit(at, found[ref], row, () if row else adjustments.amount(part))
+
+
+def _read(name: str) -> tuple[Place | None, str]:
+    found = numbers_json.loads(name)
+    place = Place.load(found) if isinstance(found, list) else None
+    return place, place.cdr_ref if place else str(found)
+
+
+def _sessions(ctx: Context, header: Document, refs: Sequence[str], behind: Place | None = None) -> Iterator[Placed]:
+    if not refs:
+        yield from part_of(ctx, header).rows.sessions(behind)
+        return
+    placed = chain.documents_of(ctx, header.issuer_id, refs)
+    named = [ref for ref in refs if ref in placed and placed[ref].number == header.number]
+    yield None, list(cdrs.sessions(ctx, header.issuer_id, named).values())
+
+
+def _at(place: Place | None, session: Session) -> Place | None:
+    """The place of a session of a page that ends at a place."""
+    return Place(place.run, session.stop_utc, session.cdr_ref) if place else None
+
+
+def _rows(ctx: Context, wanted: Correction, sessions: Iterable[Session]) -> dict[str, Session]:
+    """The rows of the correction that stand already, by the session that they credit."""
+    names = {name_of_row(wanted, session.cdr_ref): session.cdr_ref for session in sessions}
+    found = cdrs.sessions(ctx, wanted.issuer_id, names)
+    return {names[name]: row for name, row in found.items()}
+
+
+def _before(ctx: Context, wanted: Correction, sessions: Sequence[Session]) -> Iterator[tuple[Session, int]]:
+    """What was left of sessions before this correction, in minor units, all of one moment.
+
+    Rows never go, so rows that are the same before and after stood while the rest was read.
+    """
+    rows = _rows(ctx, wanted, sessions)
+    for _ in range(_TRIES):
+        left = list(adjustments.outstanding_each(ctx, wanted.issuer_id, sessions))
+        again = _rows(ctx, wanted, sessions)
+        if again.keys() == rows.keys():
+            for session, amount in left:
+                row = again.get(session.cdr_ref)
+                own = row.net.amount_minor if row is not None and row.net is not None else 0
+                yield session, amount.amount_minor - own
+            return
+        rows = again
+    raise Busy("a correction is made by too many at once")
