@@ -29,6 +29,8 @@ from roamclear.retention import service as retention
 #: What a package mail names, in this order: file ending -> content type.
 _MAILED = {"pdf": "application/pdf", **lists.FORMATS}
 _ATTACHED = {"pdf", "xlsx"}
+#: Bytes of a whole mail (rules.md 11).
+_MOST_ATTACHED = 9_000_000
 
 
 def proof(ctx: Context) -> Callable[[InvoiceDocument], list[str]]:
@@ -139,7 +141,8 @@ def attachments(ctx: Context, header: Document) -> tuple[Attachment, ...]:
     for key in ctx.objects.keys("documents", f"{_folder(header)}"):
         kind = key.rpartition(".")[2]
         if kind in _MAILED:
-            attach = kind in _ATTACHED
+            # A file that fits into no mail is not even fetched: its link goes.
+            attach = kind in _ATTACHED and (ctx.objects.length("documents", key) or 0) <= _MOST_ATTACHED
             content = ctx.objects.get("documents", key) if attach else b""
             if content is None:
                 raise InvariantBroken("a rendered file is gone", key=key)
@@ -154,7 +157,7 @@ def attachments(ctx: Context, header: Document) -> tuple[Attachment, ...]:
             severity="HIGH", document=header.number,
         )  # fmt: skip
         raise Unavailable("a file of a document is not there yet", number=header.number)
-    return tuple(sorted(found, key=lambda a: (a.link_only, list(_MAILED).index(a.name.rpartition(".")[2]))))
+    return tuple(sorted(found, key=lambda a: list(_MAILED).index(a.name.rpartition(".")[2])))
 
 
 def _mark_sent(ctx: Context, header: Document) -> None:

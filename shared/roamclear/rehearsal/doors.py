@@ -2,62 +2,83 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from roamclear.kernel.clock import ManualClock
 from roamclear.kernel.context import Context, NoSealer, Objects, Row, StoredObject, UploadForm
 from roamclear.kernel.errors import InvariantBroken
+from roamclear.rehearsal.kept import folder_of
 from roamclear.rehearsal.overlay import OverlayTables, TooLarge
 
-#: Bytes of drawn files that one rehearsal may hold.
-MOST_BYTES = 600_000_000
+#: Bytes of drawn files that one rehearsal may hold on its disk.
+MOST_BYTES = 2_000_000_000
 
 
 @dataclass
 class OverlayObjects:
-    """``Objects`` over others: what is put stays here, what is read falls through."""
+    """``Objects`` over others: what is put stays here, in files of this worker; what is read falls through."""
 
     below: Objects
-    kept: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    kept: dict[tuple[str, str], Path] = field(default_factory=dict)
     size: int = 0
+    _count: int = 0
+
+    def __post_init__(self) -> None:
+        self._folder = folder_of(self)
 
     def put(
         self, bucket: str, key: str, body: bytes, content_type: str, *, retain_until: datetime | None = None
     ) -> StoredObject:
         """Keep an object here, for as long as the rehearsal lasts."""
-        self.size += len(body) - len(self.kept.get((bucket, key), b""))
-        if self.size > MOST_BYTES:
-            raise TooLarge("the files of this rehearsal are too large; rehearse run by run", bytes=MOST_BYTES)
-        self.kept[bucket, key] = body
+        path = self._place(bucket, key, len(body))
+        path.write_bytes(body)
         return StoredObject(bucket, key, len(body), sha256(body).hexdigest())
 
     def put_file(
         self, bucket: str, key: str, path: Path, content_type: str, *, retain_until: datetime | None = None
     ) -> StoredObject:
         """Keep a file here."""
-        return self.put(bucket, key, path.read_bytes(), content_type)
+        size = path.stat().st_size
+        shutil.copyfile(path, self._place(bucket, key, size))
+        with path.open("rb") as stream:
+            return StoredObject(bucket, key, size, file_digest(stream, "sha256").hexdigest())
 
     def get(self, bucket: str, key: str) -> bytes | None:
         """The bytes or None."""
         own = self.kept.get((bucket, key))
-        return own if own is not None else self.below.get(bucket, key)
+        return own.read_bytes() if own is not None else self.below.get(bucket, key)
 
     def get_file(self, bucket: str, key: str, path: Path) -> bool:
         """Write the bytes into a file."""
         own = self.kept.get((bucket, key))
         if own is None:
             return self.below.get_file(bucket, key, path)
-        path.write_bytes(own)
+        shutil.copyfile(own, path)
         return True
 
     def length(self, bucket: str, key: str) -> int | None:
         """How many bytes an object has, or None."""
         own = self.kept.get((bucket, key))
-        return len(own) if own is not None else self.below.length(bucket, key)
+        return own.stat().st_size if own is not None else self.below.length(bucket, key)
+
+    def forget(self, bucket: str, key: str) -> None:
+        """Let go of an object that was published meanwhile."""
+        path = self.kept.pop((bucket, key))
+        self.size -= path.stat().st_size
+        path.unlink()
+
+    def _place(self, bucket: str, key: str, size: int) -> Path:
+        known = self.kept.get((bucket, key))
+        self.size += size - (known.stat().st_size if known else 0)
+        if self.size > MOST_BYTES:
+            raise TooLarge("the files of this rehearsal are too large; rehearse run by run", bytes=MOST_BYTES)
+        self._count += known is None
+        return self.kept.setdefault((bucket, key), self._folder / str(self._count))
 
     def keys(self, bucket: str, prefix: str = "") -> Iterator[str]:
         """Keys below a prefix, in order."""

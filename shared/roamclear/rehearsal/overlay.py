@@ -15,8 +15,9 @@ from typing import Any
 
 from roamclear.kernel.context import Database, Page, Row
 from roamclear.kernel.errors import Conflict
-from roamclear.kernel.rows import index_names, projected, require, require_transaction, within, written
+from roamclear.kernel.rows import index_names, projected, require, require_transaction, written
 from roamclear.kernel.writes import Action, Check, Key, Table, Update, Write
+from roamclear.rehearsal.kept import Kept
 
 
 class TooLarge(Conflict):
@@ -34,12 +35,11 @@ _PAGE = 200
 
 @dataclass
 class OverlayTables:
-    """``Database`` over another one. ``kept`` holds what was written, None where a row was removed."""
+    """``Database`` over another one. ``kept`` holds what was written, on disk."""
 
     below: Database
     most: int = MOST_ROWS
-    kept: dict[tuple[Table, Key], Row | None] = field(default_factory=dict)
-    partitions: dict[tuple[Table, str | None, str], set[Key]] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
     seen: dict[tuple[Table, Key], Row | None] = field(default_factory=dict)
 
     def get(self, table: Table, key: Key, *, consistent: bool = True) -> Row | None:
@@ -48,14 +48,14 @@ class OverlayTables:
 
     def get_many(self, table: Table, keys: Sequence[Key], *, consistent: bool = True) -> dict[Key, Row]:
         """Rows by key."""
-        unknown = [k for k in dict.fromkeys(keys) if (table, k) not in self.kept and (table, k) not in self.seen]
+        own = {key: row for key in dict.fromkeys(keys) for known, row in (self.kept.find(table, key),) if known}
+        unknown = [k for k in dict.fromkeys(keys) if k not in own and (table, k) not in self.seen]
         stored = self.below.get_many(table, unknown, consistent=consistent) if unknown else {}
         for key in unknown:
             self._remember(table, key, stored.get(key))
         answer = {}
         for key in dict.fromkeys(keys):
-            place = (table, key)
-            row = self.kept[place] if place in self.kept else self.seen.get(place, stored.get(key))
+            row = own[key] if key in own else self.seen.get((table, key), stored.get(key))
             if row is not None:
                 answer[key] = deepcopy(row)
         return answer
@@ -127,11 +127,11 @@ class OverlayTables:
                 self._keep(action, row)
 
     def _current(self, table: Table, key: Key, consistent: bool) -> Row | None:
-        place = (table, key)
-        if place in self.kept:
-            return self.kept[place]
-        if place in self.seen:
-            return self.seen[place]
+        known, row = self.kept.find(table, key)
+        if known:
+            return row
+        if (table, key) in self.seen:
+            return self.seen[table, key]
         stored = self.below.get(table, key, consistent=consistent)
         self._remember(table, key, stored)
         return stored
@@ -141,29 +141,34 @@ class OverlayTables:
             self.seen[table, key] = row
 
     def _keep(self, write: Write, current: Row | None) -> None:
-        place = (write.table, write.key)
-        if place not in self.kept and len(self.kept) >= self.most:
+        if len(self.kept) >= self.most and not self.kept.find(write.table, write.key)[0]:
             raise TooLarge("a rehearsal of this many sessions is too large; rehearse run by run", rows=self.most)
-        made = written(write, current)
-        for known, turn in ((self.kept.get(place), set.discard), (made, set.add)):
-            for index, pk in _partitions(known):
-                turn(self.partitions.setdefault((write.table, index, pk), set()), write.key)
-        self.kept[place] = made
-        self.seen.pop(place, None)
+        self.kept.put(write.table, write.key, written(write, current))
+        self.seen.pop((write.table, write.key), None)
 
     def _walk(
         self, table: Table, pk: str, bounds: dict[str, Any], forward: bool, consistent: bool, limit: int | None
     ) -> Iterator[Row]:
-        """Stored rows that were not written here, merged with those that were, in the order of the query."""
-        index = bounds["index"]
+        """Stored rows that were not written here, merged with those that were, in the order of the query.
+
+        Both are read page by page, as they stand then. A row that is written after it was given is not given again.
+        """
+        index, prefix = bounds["index"], bounds["prefix"]
         name = f"{index}sk" if index else "sk"
-        own = [self.kept[table, key] for key in self.partitions.get((table, index, pk), ())]
-        between = (bounds["prefix"], bounds["after"], bounds["before"])
-        fitting = [row for row in own if row is not None and within(row[name], *between)]
-        fitting.sort(key=lambda r: (r[name], r["pk"], r["sk"]), reverse=not forward)
+        # Behind every key that begins with the prefix; no key holds the last of all characters.
+        after, before = (prefix, f"{prefix}\U0010ffff") if prefix is not None else (bounds["after"], bounds["before"])
+        own = self.kept.walk(table, index, pk, after, before, forward=forward)
+        made = (projected(table, row, index) for row in own)
         stored = self._stored(table, pk, bounds, forward, consistent, limit)
-        made = (deepcopy(projected(table, row, index)) for row in fitting)
-        yield from merge(stored, made, key=lambda r: str(r[name]), reverse=not forward)
+        last, given = None, set[tuple[str, str]]()
+        for row in merge(stored, made, key=lambda r: str(r[name]), reverse=not forward):
+            if row[name] != last:
+                if last is not None and (row[name] > last) is not forward:
+                    continue
+                last, given = row[name], set()
+            if (row["pk"], row["sk"]) not in given:
+                given.add((row["pk"], row["sk"]))
+                yield row
 
     def _stored(
         self, table: Table, pk: str, bounds: dict[str, Any], forward: bool, consistent: bool, limit: int | None
@@ -174,21 +179,10 @@ class OverlayTables:
             page = self.below.page(
                 table, pk, **bounds, forward=forward, limit=size, start=start, consistent=consistent
             )  # fmt: skip
-            yield from (row for row in page.rows if (table, Key(row["pk"], row["sk"])) not in self.kept)
+            yield from (row for row in page.rows if not self.kept.find(table, Key(row["pk"], row["sk"]))[0])
             if page.next is None:
                 return
             start = page.next
-
-
-def _partitions(row: Row | None) -> Iterator[tuple[str | None, str]]:
-    """In which partitions of the table and its indexes a row stands."""
-    if row is None:
-        return
-    yield None, row["pk"]
-    for index in ("gsi1", "gsi2", "gsi3"):
-        hash_name, range_name = index_names(index)
-        if hash_name in row and range_name in row:
-            yield index, row[hash_name]
 
 
 def _behind(rows: Iterator[Row], start: dict[str, Any], index: str | None, forward: bool) -> Iterator[Row]:

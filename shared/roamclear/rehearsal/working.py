@@ -159,7 +159,9 @@ def _preview(
     issued = run.state in (RunState.ISSUED, RunState.SENT)
     drawn = previews.draw(made.ctx, run, folder, purpose) if files and issued else {}
     for key in (key for keys in drawn.values() for key in keys):
-        ctx.objects.put(previews.BUCKET, key, _body(made, key), _TYPES[key.rpartition(".")[2]])
+        own = made.objects.kept[previews.BUCKET, key]
+        ctx.objects.put_file(previews.BUCKET, key, own, _TYPES[key.rpartition(".")[2]])
+        made.objects.forget(previews.BUCKET, key)
     headers = [billing.document(made.ctx, run.issuer_id, number) for number in run.numbers] if issued else []
     fees = billing.fees_by_place(made.ctx, run) if headers else []
     return RunPreview.model_validate(
@@ -202,10 +204,3 @@ def _document(ctx: Context, header: Document, fees: Money, files: tuple[str, ...
         sessions=header.sessions,
         files=files,
     )
-
-
-def _body(made: Shadow, key: str) -> bytes:
-    """A drawn file; the shadow lets go of it, for it is published now."""
-    body = made.objects.kept.pop((previews.BUCKET, key))
-    made.objects.size -= len(body)
-    return body
