@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from roamclear.billing import fees_back, store
 from roamclear.billing import service as billing
+from roamclear.billing import store
+from roamclear.billing.fees_back import service as fees_back
+from roamclear.billing.fees_back import store as returned_fees
 from roamclear.billing.model import DocumentState, Run, RunRequest, RunState
 from roamclear.contracts.fees import Fee, FeeKind
 from roamclear.contracts.model import VatCategory, VatTreatment
@@ -86,12 +88,12 @@ def test_a_flat_fee_is_charged_again_with_the_sessions_exactly_once(stage: Stage
 def test_a_corrected_invoice_charges_it_itself_and_a_cancellation_for_good_never(stage: Stage) -> None:
     invoiced(stage, vat=STANDARD, fees=(BASE,))
     credited(stage, bill_again=True, at_once=True)
-    assert store.returned(stage.ctx.db, b.ISSUER, b.CONTRACT) == []
+    assert returned_fees.returned(stage.ctx.db, b.ISSUER, b.CONTRACT) == []
     stage.clock.advance(timedelta(hours=1))
     replaced = document(stage, INVOICE).replaced_by[0]
     assert document(stage, replaced).net == euros(2490 + 1000)
     credited(stage, replaced)
-    assert store.returned(stage.ctx.db, b.ISSUER, b.CONTRACT) == []
+    assert returned_fees.returned(stage.ctx.db, b.ISSUER, b.CONTRACT) == []
     proved(stage)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import islice
 
-from roamclear.billing import fees_back
+from roamclear.billing.fees_back import service as fees_back
 from roamclear.billing.model import Run
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.adjustments import body_ref, is_ours

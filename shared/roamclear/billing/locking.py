@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from roamclear.billing import carry, fees_back, manifest, notices, store, tally
+from roamclear.billing import carry, manifest, notices, store, tally
+from roamclear.billing.fees_back import service as fees_back
 from roamclear.billing.model import Run, RunState
 from roamclear.billing.runs import LOCK_AFTER, all_members, known_run, log_entry
 from roamclear.cdrs import service as cdrs

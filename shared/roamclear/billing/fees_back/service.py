@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from roamclear.billing import store
+from roamclear.billing.fees_back import store
 from roamclear.billing.model import Correction, Returned, Run, RunState
 from roamclear.contracts.fees import FeeCharge, FeeKind
 from roamclear.kernel.context import Context

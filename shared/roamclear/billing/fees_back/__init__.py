@@ -1,0 +1,1 @@
+"""Flat fees of cancelled documents that a later run charges again."""
