@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from roamclear.billing import credit_plan, fees_back, store
+from roamclear.billing import credit_plan, store
 from roamclear.billing.charges import fees_net
 from roamclear.billing.correction_runs import name_of, request_of, wanted_of
 from roamclear.billing.fees_back import service as fees_back
