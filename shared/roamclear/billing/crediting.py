@@ -15,7 +15,6 @@ from roamclear.billing import credit_plan, store
 from roamclear.billing.charges import fees_net
 from roamclear.billing.correction_runs import name_of, request_of, wanted_of
 from roamclear.billing.fees_back import service as fees_back
-from roamclear.billing.fees_back import service as fees_back
 from roamclear.billing.model import (
     Correction,
     CorrectionKind,
