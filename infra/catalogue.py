@@ -160,7 +160,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
         "checks and rates what came in, and hands outbox facts to the higher rooms",
         {"identity": READ, "intake": WRITE, "clearing": WRITE, "ledger": APPEND, "audit": APPEND},
         # What is accepted becomes a payout, unless the archive knows its number (RECOVERY).
-        # The ids of a long document lie in the exports between two pieces (decision 0038).
+        # The ids of a long document lie in the exports between two pieces (decision 0046).
         {"documents": Objects.READ, "archive": Objects.READ, "exports": Objects.BOTH},
         # Both sides of a dispute are mailed what the other one said, with the page where it stands.
         frozenset({Extra.MAIL, Extra.START_CLOSE, Extra.WAKE, Extra.COMPLETE_TASK, Extra.URLS}),
@@ -391,7 +391,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
           extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS}), memory_mb=1024, disk_mb=1024),
     _task("lock_sessions", "locks the run and its members", tables={"intake": READ},
           buckets={"archive": Objects.BOTH_LOCK}, memory_mb=1024, timeout_s=600),
-    # What a long run has come to so far lies in the exports between two calls (decision 0038).
+    # What a long run has come to so far lies in the exports between two calls (decision 0046).
     _task("issue_invoice", "takes the number, writes the header and posts, in one transaction",
           tables={"ledger": APPEND},
           buckets={"documents": Objects.BOTH_LOCK, "archive": Objects.READ, "exports": Objects.BOTH}, documents=True,

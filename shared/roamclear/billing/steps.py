@@ -1,4 +1,4 @@
-"""Steps of a run that take several calls: what they know so far is put aside and gone on with (decision 0038).
+"""Steps of a run that take several calls: what they know so far is put aside and gone on with (decision 0046).
 
 What is put aside lies in the exports bucket, where it is forgotten after a month; a row of the run points at it, and
 goes on from exactly the turn that was read. So of two workers one goes on, and a worker that died leaves the turn

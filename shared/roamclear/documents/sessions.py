@@ -143,7 +143,7 @@ class XlsxPart:
         self.money_total = add({"num_format": money, "bold": True, "top": 1})
         self.decimal_total = add({"num_format": "#,##0.####", "bold": True, "top": 1})
         self.tally = Tally(export.currency)
-        self._before = before
+        self._before, self._closed = before, False
         self._begin()
 
     def _begin(self) -> None:
@@ -295,7 +295,9 @@ class XlsxPart:
 
     def abandon(self) -> None:
         """Close the spool files and leave nothing half-written."""
-        self.book.close()
+        if not self._closed:
+            self._closed = True
+            self.book.close()
         self.path.unlink(missing_ok=True)
 
     def finish(self, tally: Tally, ending: Ending, *, last: bool) -> ExportPart:
@@ -315,6 +317,7 @@ class XlsxPart:
         sheet.set_column(0, 0, 110)
         for at, line in enumerate(read_me(self.export)):
             _must(sheet.write_string(at, 0, line, self.wrap))
+        self._closed = True
         self.book.close()
         return ExportPart(
             path=str(self.path),
