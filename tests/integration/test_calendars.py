@@ -137,7 +137,7 @@ def filed(stage: Stage, **contract: Any) -> Dispute:
 
 
 def holidays(stage: Stage, code: str, year: int, *days: date) -> None:
-    service.record(stage.ctx, ADMIN, b.ISSUER, code, year, {day: "Holiday" for day in days}, "test")
+    service.record(stage.ctx, ADMIN, b.ISSUER, code, year, dict.fromkeys(days, "Holiday"), "test")
 
 
 def test_the_cpo_answers_on_working_days_of_its_own_country() -> None:

@@ -1,4 +1,4 @@
-"""Calls to partners and public services: https, public addresses only, checked after resolution, no redirects, little time and few bytes.
+"""Calls to partners and public services: https, public addresses only, no redirects, little time and few bytes.
 
 (rules.md 4.) The address that was checked is the one that is connected to, so a name that resolves differently a
 moment later gains nothing.
