@@ -82,6 +82,18 @@ def test_object_lock_by_stage(stage: str, mode: str, days: int) -> None:
     assert locked == {name: {"Mode": mode, "Days": days} for name in ("documents", "archive")}
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_names_drivers_is_forgotten_where_nobody_must_keep_it(stage: str) -> None:
+    found = {}
+    for bucket in data(stage).of_type("AWS::S3::Bucket").values():
+        name = text(bucket["BucketName"]).split("-")[2]
+        for rule in bucket["LifecycleConfiguration"]["Rules"]:
+            if "Prefix" in rule:
+                found[f"{name}/{rule['Prefix']}"] = rule["ExpirationInDays"]
+    longest = 12 * 366
+    assert {"exports/data-requests/": 30, "inbox/cdrs/": longest, "inbox/compare/": longest}.items() <= found.items()
+
+
 @pytest.mark.parametrize("stage", KEPT)
 def test_nobody_may_schedule_the_deletion_of_the_key(stage: str) -> None:
     (key,) = data(stage).of_type("AWS::KMS::Key").values()

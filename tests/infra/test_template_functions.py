@@ -121,6 +121,22 @@ def test_nobody_deletes_objects_or_lifts_retention(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_terms_are_put_by_who_puts_what_must_be_kept(stage: str) -> None:
+    mode = "COMPLIANCE" if stage == "prod" else "GOVERNANCE"
+    putting = {n for n in NAMES if any("s3:PutObjectRetention" in listed(s["Action"]) for s in statements(stage, n))}
+    told = {
+        name: found["Environment"]["Variables"]["OBJECT_LOCK_MODE"]
+        for name, found in functions(stage).items()
+        if "OBJECT_LOCK_MODE" in found["Environment"]["Variables"]
+    }
+    assert told == dict.fromkeys(putting, mode)
+    assert {"copy_ledger", "lock_sessions", "issue_invoice", "import_bank_file", "nightly_proof"} <= putting
+    for spec in FUNCTIONS:
+        writes = {n for n, access in spec.buckets.items() if "s3:PutObject" in access.value}
+        assert not writes & {"documents", "archive"} or spec.name in putting, spec.name
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_partners_tokens_are_sealed_by_one_function_and_read_by_another(stage: str) -> None:
     found = {
         (name, *listed(s["Action"]))

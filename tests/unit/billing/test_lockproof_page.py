@@ -95,6 +95,19 @@ def test_a_changed_body_is_named(tmp_path: Path) -> None:
     assert (found["whole"], found["missing"], found["unknown"]) == (True, list(ours.missing), ["3.json"])
 
 
+def test_what_expired_is_told_and_its_hash_compared(tmp_path: Path) -> None:
+    lock, given = made(5), bodies(5)
+    left = {"roamclear_detail": "EXPIRED", "cdr_ref": "DEVWK*CDR-3", "expired_at": "2035-01-01T12:00:00.000000Z"}
+    given[3] = json.dumps(left | {"sha256": hashlib.sha256(given[3]).hexdigest()}).encode()
+    found, ours = in_browser(tmp_path, lock.to_bytes(), given), manifest.verify(lock, given)
+    assert (found["whole"], found["checked"], found["missing"], found["unknown"]) == (True, 4, [], [])
+    assert (ours.holds, ours.checked, ours.missing, ours.unknown) == (True, 4, (), ())
+    assert [e["expired_at"] for e in found["expired"]] == [e.expired_at for e in ours.expired] == [left["expired_at"]]
+    given[3] = json.dumps(left | {"sha256": "0" * 64}).encode()
+    assert in_browser(tmp_path, lock.to_bytes(), given)["unknown"] == ["3.json"]
+    assert not manifest.verify(lock, given).holds
+
+
 @pytest.mark.parametrize(("old", "new"), [(b'"net_minor":4900', b'"net_minor":4901'), (b"1234.5000", b"1234.500"),
                                           (b'"contract_version":1,', b'"contract_version":3,')])  # fmt: skip
 def test_a_changed_list_has_another_root(tmp_path: Path, old: bytes, new: bytes) -> None:
