@@ -1,7 +1,7 @@
 // The eMSP's own list against the run: five classes with their sums, and claims filed from what differs.
 
 import { get, part, post, sha256, until, upload } from "./api.js";
-import { acting, ask, button, dialog, empty, fault, field, fill, h, link, select, table } from "./dom.js";
+import { acting, ask, button, dialog, empty, fault, field, fill, h, link, select, table, traceOf } from "./dom.js";
 import { count, money, total } from "./exact.js";
 import { may } from "./state.js";
 import { many, MATCHES, word } from "./words.js";
@@ -85,7 +85,7 @@ async function rows(at, id, match) {
 }
 
 const COLUMNS = [
-  { name: "CDR", cell: (row) => row.here?.cdr_id ?? row.there?.cdr_id ?? "–" },
+  { name: "CDR", cell: (row) => (row.here ? link(traceOf(row.here.cdr_ref), row.here.cdr_id) : row.there?.cdr_id ?? "–") },
   { name: "Your row", number: true, cell: (row) => (row.row === undefined ? "–" : String(row.row)) },
   { name: "Ours", number: true, cell: (row) => side(row.here) },
   { name: "Yours", number: true, cell: (row) => side(row.there) },

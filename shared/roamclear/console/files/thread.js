@@ -204,6 +204,8 @@ function ofEmsp(at, view) {
   const path = `disputes/${part(at.id)}`;
   const found = [];
   if (dispute.state === "INFO_REQUESTED") {
+    const question = view.thread.findLast((entry) => entry.kind === "INFO_REQUESTED");
+    if (question) found.push(h("blockquote", { class: "words" }, question.text));
     found.push(speak("The CPO asked: your answer", "Answer", async (text) => {
       await post(`${path}/info`, { text });
       await moved(at, "Your answer was sent.");
