@@ -15,8 +15,8 @@ from roamclear.repeats import service as repeats
 
 #: Here the use case itself keeps what a key stood for, in the transaction of what it makes.
 _OWN = re.compile(r"/v1/(disputes|disputes/[^/]+/comments|creditnotes)/?")
-#: What these answer with is a secret: it is told once, and kept nowhere.
-_SECRET = re.compile(r"/v1/(credentials|webhooks)/?")
+#: What these answer with is a secret, or somebody's data: it is told once, and kept nowhere.
+_TOLD_ONCE = re.compile(r"/v1/(credentials|webhooks|data-requests|pseudonym-secrets)(/.*)?")
 
 
 def once(app: APIGatewayHttpResolver, next_middleware: Callable[..., Response[Any]]) -> Response[Any]:
@@ -42,6 +42,6 @@ def once(app: APIGatewayHttpResolver, next_middleware: Callable[..., Response[An
     except RoamclearError:
         repeats.forget(request.ctx, issuer_id, actor.actor_id, key, digest)
         raise
-    told = None if _SECRET.fullmatch(event.path) else str(made.body)
+    told = None if _TOLD_ONCE.fullmatch(event.path) else str(made.body)
     repeats.end(request.ctx, issuer_id, actor.actor_id, key, digest, status=made.status_code, body=told)
     return made

@@ -128,6 +128,10 @@ def test_the_three_lists_add_up_and_sessions_are_rerated_and_withdrawn(api: Api)
     body = {"cdr_refs": [refs[0], "DEVWK*NONE"], "reason": "checked again"}
     results = api.call("POST", "/v1/cdrs/rerate", "FINANCE", body).body["items"]
     assert [r["code"] for r in results] == ["OK", "NOT_FOUND"]
+    one = api.call("POST", f"/v1/cdrs/{refs[0]}/rerate", "FINANCE", {"reason": "checked again"})
+    assert (one.status, one.body["rating_version"]) == (200, 3)
+    assert api.call("POST", "/v1/cdrs/DEVWK*NONE/rerate", "FINANCE", {"reason": "checked again"}).status == 404
+    assert api.call("POST", f"/v1/cdrs/{refs[0]}/rerate", "VIEWER", {"reason": "checked again"}).status == 403
     assert api.call("POST", f"/v1/cdrs/{refs[1]}/invalidate", "VIEWER", {"reason": "fault"}).status == 403
     gone = api.call("POST", f"/v1/cdrs/{refs[1]}/invalidate", "FINANCE", {"reason": "fault"})
     assert gone.body["billing"] == "INVALIDATED"

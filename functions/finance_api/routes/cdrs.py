@@ -108,6 +108,16 @@ def post_rerate() -> Response[Items[Rerated]]:
     return answer({"items": results})
 
 
+@router.post("/cdrs/<cdr_ref>/rerate")
+def post_rerate_one(cdr_ref: str) -> Response[Session]:
+    """Price one session again by the contract version of its start as it reads now."""
+    request = Request(router)
+    actor = request.actor
+    reason = request.read(ReasonBody).reason
+    ref = cdr_ref.replace("%2A", "*").upper()
+    return answer(cdrs.rerate(request.ctx, actor, request.issuer_of(actor), ref, reason))
+
+
 @router.post("/cdrs/<cdr_ref>/invalidate")
 def post_invalidate(cdr_ref: str) -> Response[Session]:
     """The CPO withdraws a session from billing."""
