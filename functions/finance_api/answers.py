@@ -165,7 +165,7 @@ RatingHead = TypeAliasType("RatingHead", Annotated[Rating, Without("trace")])
 class RatingTold(Rating):
     """A pricing with its hand calculation in words and figures."""
 
-    trace: PriceTrace | None  # type: ignore[assignment]
+    trace: PriceTrace | None = None  # type: ignore[assignment]
 
 
 class Ticks(TypedDict, total=False):

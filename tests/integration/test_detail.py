@@ -18,13 +18,14 @@ from roamclear.billing import store as billing_store
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.detail import service as detail
 from roamclear.cdrs.model import Receipt, Session
+from roamclear.cdrs.processing import read
 from roamclear.disputes import service as disputes
 from roamclear.disputes.model import Answer, Claim, Reason
 from roamclear.facts import proof as whole_proof
 from roamclear.facts import service as facts
 from roamclear.identity.model import Role
 from roamclear.kernel import numbers_json
-from roamclear.kernel.errors import InRecovery
+from roamclear.kernel.errors import DetailExpired, InRecovery
 from roamclear.kernel.money import Money
 from roamclear.kernel.writes import Table
 from roamclear.mode import service as mode
@@ -42,10 +43,12 @@ from roamclear.retention import service as retention
 from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support import memory_stage
+from tests.support.api import Api, environment
 from tests.support.bank_files import IBAN, Ntry, Stmt, Tx, camt
 from tests.support.corrections import INVOICE, document, facts_told, invoiced, ref
 from tests.support.crashing import Fuse, mortal, survives
 from tests.support.moto_stack import Stage
+from tests.support.ocpi_partner import connect, served
 from tests.support.receivables import drop
 
 #: The invoice is of 2026, German law wants it for eight years behind.
@@ -285,6 +288,18 @@ def copied(stage: Stage) -> Stage:
     return made
 
 
+def test_of_two_workers_the_slower_one_changes_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled(stage)
+    stage.clock.set(OVER)
+    read = {ref(n): detail.family(stage.ctx, b.ISSUER, ref(n)) for n in (1, 2, 3)}
+    slow = privacy.Expiry(stage.ctx, b.ISSUER)
+    assert expire(stage).sessions == 3
+    before = deepcopy(stage.tables.tables)  # type: ignore[attr-defined]
+    monkeypatch.setattr(detail, "family", lambda _ctx, _issuer, cdr_ref: read[cdr_ref])
+    assert slow.look(ref(2)) == ("CHANGED", OVER.date() + timedelta(days=1))
+    assert stage.tables.tables == before  # type: ignore[attr-defined]
+
+
 def test_pieces_of_any_size_come_to_the_same(stage: Stage) -> None:
     settled(stage, 4)
     stage.clock.set(OVER)
@@ -338,6 +353,29 @@ def test_the_stream_of_what_was_given_up_changes_nothing(stage: Stage) -> None:
     facts.took_in(stage.ctx, row)
     assert cdrs.process(stage.ctx, b.ISSUER, ref(1)) == session(stage)
     assert stage.tables.tables == before  # type: ignore[attr-defined]
+
+
+def test_over_ocpi_it_is_served_unchanged_or_not_at_all(stage: Stage) -> None:
+    settled(stage)
+    with served(stage.ctx):
+        emsp = connect(stage.ctx, b.EMSP, "EMSP")
+        listed = emsp.call("GET", "/ocpi/2.2.1/cdrs", query={"date_from": "2026-10-01T00:00:00Z"})
+        assert [c["id"] for c in listed.data] == ["CDR-000001", "CDR-000002", "CDR-000003"]
+        expire(stage)
+        after = emsp.call("GET", "/ocpi/2.2.1/cdrs", query={"date_from": "2026-10-01T00:00:00Z"})
+        assert (after.status, after.data) == (200, [])
+        assert emsp.call("GET", "/ocpi/2.2.1/cdrs/DE/VWK/CDR-000001").status == 404
+
+
+def test_it_cannot_be_priced_again_and_its_trace_says_why(stage: Stage) -> None:
+    settled(stage)
+    expire(stage)
+    with pytest.raises(DetailExpired):
+        read(body(stage))
+    with environment(stage):
+        told = Api(stage).call("GET", f"/v1/cdrs/{ref(1)}/trace", "FINANCE")
+    assert (told.status, told.body["raw"]["roamclear_detail"]) == (200, "EXPIRED")
+    assert told.body["sha256"] == body(stage).sha256
 
 
 def test_the_lock_still_proves_every_session(stage: Stage) -> None:

@@ -16,7 +16,7 @@ from roamclear.billing import service as billing
 from roamclear.cdrs import masking
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, Session
-from roamclear.cdrs.pricing import read_trace
+from roamclear.cdrs.pricing import told as told_price
 from roamclear.kernel import numbers_json
 from roamclear.kernel.errors import Busy, Conflict, InvalidInput, NotFound
 
@@ -60,7 +60,7 @@ def get_trace(cdr_ref: str) -> Response[Trace]:
         "session": session,
         "billing": billing.effective(session, run) if session else "RECEIVED",
         "ticks": _ticks(session),
-        "ratings": [r.dump() | {"trace": read_trace(r.trace)} for r in ratings],
+        "ratings": [told_price(r) for r in ratings],
         "run": run,
         "disputes": audit.history(request.ctx, issuer_id, "DISPUTE", session.dispute_id)
         if session and session.dispute_id

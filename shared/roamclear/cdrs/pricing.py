@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from roamclear.cdrs.model import PricedLine
+from roamclear.cdrs.model import Rating as Kept
 from roamclear.contracts.model import ContractVersion
 from roamclear.contracts.rules import vat_of
 from roamclear.kernel import numbers_json
@@ -127,6 +128,13 @@ def mirrored(lines: tuple[PricedLine, ...]) -> tuple[PricedLine, ...]:
 def read_trace(trace: bytes) -> Any:
     """The stored trace as plain JSON values."""
     return numbers_json.loads(zlib.decompress(trace)) if trace else None
+
+
+def told(made: Kept) -> dict[str, Any]:
+    """A rating as it is shown, with its trace in words; one whose steps were given up after their term has none."""
+    shown = {name: value for name, value in made.dump().items() if name != "trace"}
+    trace = read_trace(made.trace)
+    return shown if trace is None else shown | {"trace": trace}
 
 
 def _grid(terms: ContractVersion) -> rating.PriceGrid:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from roamclear.audit import service as audit
 from roamclear.cdrs import masking
 from roamclear.cdrs import service as cdrs
-from roamclear.cdrs.pricing import read_trace
+from roamclear.cdrs.pricing import told as told_price
 from roamclear.contracts import service as contracts
 from roamclear.disputes import parts, rules, store
 from roamclear.disputes.model import Dispute, Entry, Query, Side
@@ -71,7 +71,7 @@ def side_by_side(ctx: Context, actor: Actor, issuer_id: str, number: str) -> dic
             "received_at_utc": body.received_at_utc,
         },
         "session": session,
-        "ratings": [r.dump() | {"trace": read_trace(r.trace)} for r in ratings],
+        "ratings": [told_price(r) for r in ratings],
         "thread": [_said(actor, entry, raw) for entry in store.entries(ctx.db, issuer_id, number)],
         "evidence": store.evidence(ctx.db, issuer_id, number),
     }
