@@ -33,7 +33,7 @@ from roamclear.billing.runs import (
     start_due,
 )
 from roamclear.billing.runs import open_window as _open_window
-from roamclear.billing.scan import chunks, not_included
+from roamclear.billing.scan import not_included
 from roamclear.billing.steps import Step
 from roamclear.cdrs.model import Billing, Session
 from roamclear.contracts import service as contracts
@@ -57,7 +57,6 @@ __all__ = [
     "approve",
     "billed_by",
     "by_reference",
-    "chunks",
     "complete_due",
     "counted",
     "credit_at_once",
