@@ -58,6 +58,12 @@ synth: $(SYNCED) need-node assets ## Write the CloudFormation templates of every
 openapi: $(SYNCED) ## Write docs/openapi.json from the routes of the finance API
 	@$(RUN) -m infra.local.openapi
 
+.PHONY: examples
+examples: $(SYNCED) ## Keep answers of the tests as examples of the finance API in docs/examples
+	@mkdir -p docs/examples
+	@ROAMCLEAR_EXAMPLES=docs/examples $(RUN) -m pytest tests/integration
+	@$(RUN) -m infra.local.openapi
+
 .PHONY: deploy
 deploy: $(SYNCED) need-node assets ## Deploy STAGE=dev or STAGE=prod to the AWS account of the current credentials
 	@[[ "$(STAGE)" =~ ^(dev|prod)$$ ]] || { echo "Say which stage: make deploy STAGE=dev (or prod)." >&2; exit 2; }

@@ -28,6 +28,8 @@ from roamclear.identity.model import Right
 from roamclear.identity.rules import TABLE
 
 TARGET = ROOT / "docs" / "openapi.json"
+#: Answers of the tests, shortened (``make examples``).
+EXAMPLES = ROOT / "docs" / "examples"
 #: How deep a right is looked for: the route, its use case, and what that one shares with others.
 _DEPTH = 4
 _ETAG = {"description": "the state of the object; a change of it names it in If-Match", "schema": {"type": "string"}}
@@ -100,7 +102,10 @@ def _operation(path: str, method: str, view: Callable[..., Any], refs: dict[Any,
     if rights:
         made["x-rights"] = [right.value for right in rights]
         made["x-roles"] = sorted({role.value for right in rights for role in TABLE[right]})
-    answered = {"description": "The answer.", "content": {"application/json": {"schema": refs[view]}}}
+    answer: dict[str, Any] = {"schema": refs[view]}
+    if (example := EXAMPLES / f"{made['operationId']}.json").exists():
+        answer["example"] = json.loads(example.read_text())
+    answered: dict[str, Any] = {"description": "The answer.", "content": {"application/json": answer}}
     refused = {"$ref": "#/components/responses/Problem"}
     if _mentions(view, "etag"):
         answered["headers"] = {"ETag": {"$ref": "#/components/headers/ETag"}}

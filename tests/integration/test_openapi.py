@@ -17,6 +17,7 @@ import pytest
 
 from infra.local import answers as declared
 from infra.local import openapi
+from roamclear.kernel import numbers_json
 from tests.support import answers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,6 +121,18 @@ def test_an_answer_of_an_undescribed_status_or_kind_fails() -> None:
     with pytest.raises(AssertionError, match="next is missing"):
         answers.check("GET", "/v1/runs", 200, "application/json", {"items": []})
     answers.check("GET", "/v1/runs", 200, "application/json", {"items": [], "next": None})
+
+
+def test_every_example_is_an_answer_of_its_operation(made: dict[str, Any]) -> None:
+    known = {op["operationId"]: op for methods in made["paths"].values() for op in methods.values()}
+    kept = sorted(openapi.EXAMPLES.glob("*.json"))
+    assert len(kept) > 100
+    for path in kept:
+        assert path.stem in known, f"{path.name}: there is no such operation any more"
+        response = next(each for status, each in known[path.stem]["responses"].items() if status < "300")
+        schema = response["content"]["application/json"]["schema"]
+        assert answers.violations(schema, numbers_json.loads(path.read_text())) == [], path.name
+        assert response["content"]["application/json"]["example"] == json.loads(path.read_text())
 
 
 def test_the_function_never_loads_the_types_of_its_answers() -> None:

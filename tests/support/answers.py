@@ -15,6 +15,8 @@ from infra.local import answers, openapi
 
 #: An example longer than this tells less, not more.
 _MOST_EXAMPLE = 3000
+#: Secrets, and the signed fields of a form.
+_HIDDEN = ("secret", "token", "fields")
 #: What a schema may say without it being a demand.
 _REMARKS = {"title", "description", "default", "examples", "format", "propertyNames"}
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -67,12 +69,18 @@ def _keep(path: Path, body: Any) -> None:
 
 
 def _shortened(value: Any) -> Any:
-    """Lists by their first item, addresses without what signs them, no secret."""
+    """Lists by their first item; no secret, no signature, no address of a bucket."""
     if isinstance(value, dict):
-        return {k: "..." if k in ("secret", "token") else _shortened(v) for k, v in value.items()}
+        return {k: _hidden(v) if k in _HIDDEN and not isinstance(v, list) else _shortened(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_shortened(each) for each in value[:1]]
-    return value.split("?")[0] if isinstance(value, str) and "://" in value else value
+    if isinstance(value, str) and "://" in value:
+        return f"https://files.example/{value.split('?')[0].rsplit('/', 1)[1]}"
+    return value
+
+
+def _hidden(value: Any) -> Any:
+    return dict.fromkeys(value, "...") if isinstance(value, dict) else "..."
 
 
 def _exact(value: Any) -> Any:
