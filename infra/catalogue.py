@@ -385,9 +385,9 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     _task("park_run", "keeps the task token of a gate until the clock says go",
           # An approval that came before the gate is passed on at once.
           extras=frozenset({Extra.WAKE, Extra.COMPLETE_TASK})),
-    # A fee for AC or DC sessions alone asks their CDRs which they are.
+    # A fee for AC or DC sessions alone asks their CDRs which they are. A correction reads what it corrects.
     _task("open_window", "decides the members and tells the eMSP", tables={"intake": READ},
-          buckets={"exports": Objects.BOTH},
+          buckets={"documents": Objects.READ, "exports": Objects.BOTH},
           extras=frozenset({Extra.MAIL, Extra.WAKE, Extra.URLS}), memory_mb=1024, disk_mb=1024),
     _task("lock_sessions", "locks the run and its members", tables={"intake": READ},
           buckets={"archive": Objects.BOTH_LOCK}, memory_mb=1024, timeout_s=600),
