@@ -117,7 +117,7 @@ def test_a_long_list_and_a_second_party_go_on_in_further_records(stage: Stage, m
     monkeypatch.setattr(reconciliation, "MAX_CDRS", 2)
     header = billing.document(stage.ctx, b.ISSUER, "VW-2026-000001").model_copy(update={"number": "VW-2026-000009"})
     stage.clock.set(CLOSES + timedelta(hours=1))
-    save(stage, header, {"DEVWK": ["1", "2", "3", "2", "c" * 39], "ATVWK": ["1"]})
+    save(stage, header, {"DEVWK": ["c" * 39, "1", "2", "3"], "ATVWK": ["1"]})
     records = pull(connect(stage.ctx, "NLRON", "EMSP"), date_from="2026-11-09T00:00:00Z").data
     assert [(r["id"], r["country_code"], r["cdrs"], r.get("long_cdrs")) for r in records] == [
         ("VW-2026-000009", "AT", ["1"], None),
