@@ -155,11 +155,19 @@ class Month:
 
         self.until(turn, what)
 
-    def post(self, role: str, contract_id: str, action: str) -> Any:
+    def post(self, role: str, contract_id: str, action: str, **body: str) -> Any:
         """A person's request about a run."""
         headers = {"Roamclear-Issuer": b.ISSUER}
         path = f"/v1/runs/{run_id(contract_id)}/{action}"
-        return self.stack.http("POST", path, body={}, headers=headers, token=self.stack.token(role))
+        return self.stack.http("POST", path, body=body, headers=headers, token=self.stack.token(role))
+
+    def draft(self, role: str, contract_id: str) -> dict[str, str]:
+        """What a person sees of a draft: the hash of its content."""
+        headers = {"Roamclear-Issuer": b.ISSUER}
+        path = f"/v1/runs/{run_id(contract_id)}/draft"
+        answer = self.stack.http("GET", path, headers=headers, token=self.stack.token(role))
+        assert answer.status == 200, answer
+        return {"content_hash": answer.json()["content_hash"]}
 
     def repair(self, contract_id: str) -> None:
         """Put back the row that was spoiled."""

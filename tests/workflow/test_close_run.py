@@ -15,9 +15,9 @@ from tests.workflow.month import CONTRACTS, SESSION_MINOR, Month, run_id
 
 pytestmark = pytest.mark.e2e
 GATES = ["ParkUntilOpen", "OpenWindow", "IsOpen", "ParkUntilClose", "Lock", "IsLocked"]
-PAPERS = ["IssueInvoice", "Render", "SendInvoice", "Finish", "Done"]
+PAPERS = ["IssueInvoice", "IsIssued", "Render", "SendInvoice", "Finish", "Done"]
 #: The two branches of Render; the laptop's history leaves them out, that of AWS does not.
-BRANCHES = {"RenderPdf", "RenderXlsx"}
+BRANCHES = {"RenderPdf", "RenderXlsx", "IsDrawn", "Drawn"}
 
 
 def documents(month: Month, contract_id: str) -> list[Document]:
@@ -76,10 +76,12 @@ def test_a_period_without_sessions_ends_at_its_opening(month: Month) -> None:
 
 def test_a_run_waits_for_its_approval(month: Month) -> None:
     assert (month.status("C-ASKED"), documents(month, "C-ASKED")) == ("RUNNING", [])
-    assert month.post("FINANCE", "C-ASKED", "approve").status == 403
-    assert month.post("FINANCE_APPROVER", "C-NONE", "approve").status == 404
+    seen = month.draft("FINANCE_APPROVER", "C-ASKED")
+    assert month.post("FINANCE", "C-ASKED", "approve", **seen).status == 403
+    assert month.post("FINANCE_APPROVER", "C-NONE", "approve", **seen).status == 404
+    assert month.post("FINANCE_APPROVER", "C-ASKED", "approve", content_hash="0" * 64).status == 412
     for _ in range(2):
-        assert month.post("FINANCE_APPROVER", "C-ASKED", "approve").status in (200, 409)
+        assert month.post("FINANCE_APPROVER", "C-ASKED", "approve", **seen).status in (200, 409)
     settled(month, "C-ASKED", 0)
     sent_once(month, "C-ASKED")
     run = month.run("C-ASKED")
