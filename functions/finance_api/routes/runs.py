@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from functions.finance_api.http import Request, answer
 from functions.finance_api.pages import asked, cursor_of, paged
 from roamclear.billing import drafts, early, reminders, self_billing, slices
+from roamclear.billing import lock_file as locks
 from roamclear.billing import service as billing
 from roamclear.billing.lists import service as lists
 from roamclear.billing.model import Document, Recipient
@@ -23,6 +24,7 @@ from roamclear.rehearsal import service as rehearsal
 
 if TYPE_CHECKING:
     from functions.finance_api.answers import DocumentTold, Items, Members, Paged, RehearsalHead, RunFiles, SentTold
+    from roamclear.billing.lock_file import LockFile
     from roamclear.billing.model import Run
     from roamclear.packages.model import CopyRequest
     from roamclear.rehearsal.model import DraftView
@@ -84,6 +86,14 @@ def export_run(run_id: str) -> Response[RunFiles]:
     files = [{"name": name, "link": link} for name, link in found.files]
     told = {"files": files, "as_of": format_instant(found.as_of) if found.as_of else None}
     return answer(told, HTTPStatus.OK if files else HTTPStatus.ACCEPTED)
+
+
+@router.get("/runs/<run_id>/lock")
+def get_lock(run_id: str) -> Response[LockFile]:
+    """The manifest of a locked run, to be checked by ``roamclear verify-lock`` or at ``/console/verify``."""
+    request = Request(router)
+    actor = request.actor
+    return answer(locks.lock_file(request.ctx, actor, request.issuer_of(actor), run_id))
 
 
 @router.post("/runs/<run_id>/rehearse")

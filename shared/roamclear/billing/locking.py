@@ -156,7 +156,7 @@ def _manifest(ctx: Context, run: Run, entries: list[manifest.Locked], charged: t
     }
     fees = [manifest.locked_fee(fee) for fee in charged]
     made = manifest.make(run.issuer_id, run.run_id, terms, entries, fees)
-    key = f"{run.issuer_id}/locks/{run.run_id}.json"
+    key = manifest.key_of(run.issuer_id, run.run_id)
     retention.put(ctx, run.issuer_id, "archive", key, made.to_bytes(), "application/json")
     return made.root
 

@@ -97,6 +97,11 @@ def locked_fee(charge: FeeCharge) -> LockedFee:
     )
 
 
+def key_of(issuer_id: str, run_id: str) -> str:
+    """Where the manifest of a run lies in the archive."""
+    return f"{issuer_id}/locks/{run_id}.json"
+
+
 def make(
     issuer_id: str, run_id: str, terms: Mapping[int, str], members: Sequence[Locked], fees: Sequence[LockedFee] = ()
 ) -> Manifest:

@@ -1,7 +1,7 @@
 // Issued documents with their files.
 
 import { everything, get, part } from "./api.js";
-import { badge, button, dialog, empty, facts, fault, fill, h, link, table, to } from "./dom.js";
+import { acting, badge, button, dialog, empty, facts, fault, fill, h, link, table, to } from "./dom.js";
 import { money } from "./exact.js";
 import { shared } from "./state.js";
 import { local } from "./times.js";
@@ -58,6 +58,7 @@ async function open(number, go) {
         ["Issued", local(found.issued_at_utc, shared.at.zone)],
         ["Corrects", found.preceding ? link(to(`documents/${encodeURIComponent(found.preceding)}`), found.preceding) : null],
       ]),
+      h("p", null, button("Proof of its lock", acting(async () => location.assign((await get(`runs/${part(found.run_id)}/lock`)).link)), { class: "quiet" }), " ", link("/console/verify", "check it")),
       found.files.length ? h("ul", { class: "files" }, found.files.map((file) => h("li", null, link(file.link, file.name)))) : h("p", { class: "note" }, "Its files are being drawn. Open it again in a minute."));
   } catch (error) {
     fill(body, fault(error));

@@ -10,7 +10,7 @@ const LISTED = 50;
 export function proofs(main) {
   const answer = h("section", { "aria-live": "polite" });
   const form = h("form", { class: "stack", id: "verify" },
-    field("Lock manifest", h("input", { type: "file", name: "manifest", accept: ".json,application/json", required: true }), "The JSON file of the run; it is part of the invoice's package."),
+    field("Lock manifest", h("input", { type: "file", name: "manifest", accept: ".json,application/json", required: true }), "The JSON file of the run: Documents, Proof of its lock."),
     field("CDRs", h("input", { type: "file", name: "cdrs", multiple: true, accept: ".json,application/json" }), "One file per CDR, its bytes exactly as they were sent. Without them only the list itself is checked."),
     field("Root printed on the invoice", h("input", { type: "text", name: "root", autocomplete: "off", spellcheck: "false", maxlength: 100 }), "64 characters; blanks do not matter."),
     h("div", { class: "actions" }, h("button", { type: "submit" }, "Check")));
@@ -21,7 +21,7 @@ export function proofs(main) {
   }));
   fill(main, h("h1", null, "Check a lock"),
     h("p", { class: "lead" }, "What was locked at the end of a control window is summed up in one root, printed on the invoice and on the session list. Change one byte of one CDR, one price or one amount, and the root is another."),
-    h("p", null, "Nothing you choose here leaves your computer. ", h("code", null, "roamclear verify-lock"), " does the same without a browser."),
+    h("p", null, "Nothing you choose here leaves your computer."),
     form, answer);
 }
 
