@@ -280,7 +280,8 @@ class TraceStep(NamedTuple):
             seconds = f"{self.quantity * 3600:.4f}".rstrip("0").rstrip(".")
             quantity, unit = seconds, "s / 3600"
         label = f" ({self.remark})" if self.remark else ""
-        return f"{quantity} {unit} x {self.unit_price:f} = {self.amount:.10f}".rstrip("0").rstrip(".") + label
+        measured = quantity if unit in ("", "1") else f"{quantity} {unit}"
+        return f"{measured} x {self.unit_price:f} = {self.amount:.10f}".rstrip("0").rstrip(".") + label
 
     def dump(self) -> dict[str, Any]:
         """Plain values for storing and printing, the words included."""
