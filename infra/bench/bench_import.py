@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 
-REPEATS = 5
+REPEATS = 9
 LIMIT = 2.0
 FUNCTIONS = ("ocpi_api", "finance_api", "open_link")
 _FLOOR = "import boto3; boto3.client('dynamodb')"
@@ -39,8 +38,9 @@ def run() -> list[tuple[str, float, str, float | None]]:
     for _ in range(REPEATS):
         for name, code in programs.items():
             times[name].append(cpu_of(code))
-    floor = statistics.median(times["floor"])
+    # The least of both: what a busy machine adds is never less than nothing.
+    floor = min(times["floor"])
     return [
-        (f"import of {name}", statistics.median(times[name]) / floor, "import boto3 + one client", LIMIT)
+        (f"import of {name}", min(times[name]) / floor, "import boto3 + one client", LIMIT)
         for name in FUNCTIONS
     ]
