@@ -40,7 +40,4 @@ def run() -> list[tuple[str, float, str, float | None]]:
             times[name].append(cpu_of(code))
     # The least of both: what a busy machine adds is never less than nothing.
     floor = min(times["floor"])
-    return [
-        (f"import of {name}", min(times[name]) / floor, "import boto3 + one client", LIMIT)
-        for name in FUNCTIONS
-    ]
+    return [(f"import of {name}", min(times[name]) / floor, "import boto3 + one client", LIMIT) for name in FUNCTIONS]
