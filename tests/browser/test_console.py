@@ -142,7 +142,7 @@ def test_an_agent_works_through_the_queue(desk: Desk, surf: Any) -> None:
     assert "Accept 3 disputes, 27.24 EUR claimed?" in page.inner_text("dialog")
     assert "billed with 0.00 EUR net instead of 27.24 EUR" in page.inner_text("dialog")
     page.keyboard.press("Escape")
-    assert page.locator("dialog").count() == 0
+    page.wait_for_selector("dialog", state="detached")
     assert {known(desk, n).state for n in numbers} == {State.OPEN}, "Escape does nothing"
     page.click("text=Accept …")
     page.click("dialog button[type=submit]")
