@@ -81,11 +81,6 @@ LOCATIONS = (
 EVSES = tuple((place, evse) for place in LOCATIONS for evse in place.evses)
 
 
-def location_of(evse: Evse) -> Location:
-    """Where an EVSE stands."""
-    return next(place for place, each in EVSES if each is evse)
-
-
 def ocpi_location(place: Location, at: datetime) -> Json:
     """The OCPI 2.2.1 Location."""
     return {

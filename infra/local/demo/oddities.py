@@ -9,7 +9,6 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from infra.local.demo.curves import Curve, Stretch
 from infra.local.demo.network import LOCATIONS, Evse, Location
@@ -18,7 +17,6 @@ from infra.local.demo.sessions import Planned, cdr
 from infra.local.demo.when import Month, stamp
 from infra.local.http import to_json
 
-Json = dict[str, Any]
 HAFEN = LOCATIONS[0]
 #: An AC socket of the car park that is only used by the odd ones: they never overlap a planned session.
 ODD = Evse("DE*NLL*E1009", "AC", 22, 0, "OWN")

@@ -13,7 +13,7 @@ from roamclear.kernel.context import Database, Row
 from roamclear.kernel.pages import Asked, Cut, Span, cut
 from roamclear.kernel.record import plain
 from roamclear.kernel.time import sort_instant
-from roamclear.kernel.writes import ABSENT, Check, Key, Put, Table, Update, When
+from roamclear.kernel.writes import ABSENT, Check, Put, Table, Update, When
 
 #: A session of more days than this is on hold for its length anyway.
 _MOST_DAYS = 31
@@ -222,15 +222,6 @@ def refs_of_evse(db: Database, issuer_id: str, evse_id: str, since: datetime) ->
         yield row["pk"].split("#CDR#", 1)[1]
 
 
-def visible_refs(
-    db: Database, issuer_id: str, party: str, *, after: datetime, before: datetime
-) -> Iterator[tuple[str, str]]:
-    """(sort key, reference) of what an eMSP may read, in order of becoming visible."""
-    pk = keys.visible_to(issuer_id, party)
-    for row in db.rows(Table.CLEARING, pk, index="gsi1", after=sort_instant(after), before=sort_instant(before)):
-        yield row["gsi1sk"], row["pk"].split("#CDR#", 1)[1]
-
-
 def visible_between(db: Database, issuer_id: str, party: str, after: str, before: str) -> Iterator[tuple[str, str]]:
     """(sort key, reference) of an eMSP's sessions between two positions of the order in which they became visible."""
     for row in db.rows(Table.CLEARING, keys.visible_to(issuer_id, party), index="gsi1", after=after, before=before):
@@ -370,11 +361,6 @@ def occupy(db: Database, made: Session, kind: str, subject: str) -> dict[str, tu
 def run_in_window(issuer_id: str, run_id: str) -> Check:
     """The condition under which a member may still change (rules.md 6)."""
     return Check(Table.CLEARING, keys.run(issuer_id, run_id), (When("state", "=", "WINDOW"),))
-
-
-def key_of(made: Session) -> Key:
-    """A session's key."""
-    return keys.session(made.issuer_id, made.cdr_ref)
 
 
 def _item(made: Session) -> Row:

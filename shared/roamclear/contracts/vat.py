@@ -16,8 +16,6 @@ from pydantic import Field, field_validator, model_validator
 from roamclear.kernel.ids import vat_id
 from roamclear.kernel.record import Record
 
-#: Components of a session whose VAT may be chosen apart (product.md D.1: debated nationally).
-COMPONENTS = ("ENERGY", "FLAT", "TIME", "PARKING", "RESERVATION")
 #: A certificate USt 1 TH holds for three years at most (product.md D.2).
 _CERTIFICATE_YEARS = 3
 #: Older than this a proof of a VAT id no longer speaks for the day of issue (rules.md 10).

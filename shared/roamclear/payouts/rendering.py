@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from roamclear.cdrs import service as cdrs
@@ -86,18 +86,6 @@ def render_due(ctx: Context, issuer_id: str) -> list[str]:
     if failed:
         raise Unavailable("some payouts were not drawn", payouts=failed[:10]) from last
     return drawn
-
-
-def proof(ctx: Context) -> Callable[[InvoiceDocument], list[str]]:
-    """The check before a self-billed number is taken, for who can draw: mentions, schemas, and one full render."""
-
-    def prove(document: InvoiceDocument) -> list[str]:
-        faults = documents.missing(document) or documents.invoice_problems(document, Path(ctx.schemas_dir))
-        if not faults:
-            documents.render_invoice(_branded(ctx, document), Path(ctx.fonts_dir), xml=documents.write_cii(document))
-        return faults
-
-    return prove
 
 
 def render_all(ctx: Context, *, only: str | None = None) -> list[str]:
