@@ -13,12 +13,14 @@ import pytest
 from roamclear.billing import corrections, store
 from roamclear.billing import service as billing
 from roamclear.billing.corrections import Wanted
+from roamclear.billing.lists import service as lists
 from roamclear.billing.model import CorrectionState, DocumentState, RunState
 from roamclear.cdrs import adjustments
 from roamclear.cdrs.model import Billing
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.documents.checks import missing
 from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound, RoamclearError
+from roamclear.kernel.pages import Asked
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Event
 from tests.integration.test_close import push
@@ -162,8 +164,8 @@ def test_the_same_request_is_one_correction(stage: Stage) -> None:
     assert prepared(stage, "other", amount=euros(100)) != prepared(stage, "k", amount=euros(100))
     with pytest.raises(Conflict, match="Idempotency-Key"):
         prepared(stage, "k", amount=euros(101))
-    assert len(corrections.corrections(stage.ctx, MAKER, b.ISSUER)) == 2
-    assert corrections.corrections(stage.ctx, b.emsp_user(), b.ISSUER) == []
+    assert len(lists.corrections(stage.ctx, MAKER, b.ISSUER, Asked(9)).items) == 2
+    assert lists.corrections(stage.ctx, b.emsp_user(), b.ISSUER, Asked(9)).items == []
 
 
 def test_a_rejected_correction_never_happens(stage: Stage) -> None:

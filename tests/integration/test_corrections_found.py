@@ -180,7 +180,7 @@ def test_what_is_to_be_paid_decides_between_invoice_and_credit_note(
 ) -> None:
     """Net and VAT of mixed categories may differ in sign."""
     invoiced(stage, sessions=1)
-    run = billing.runs(stage.ctx, CHECKER, b.ISSUER)[0]
+    run = billing.every_run(stage.ctx, b.ISSUER)[0]
     parts = [(standard, STANDARD), (reverse, VatTreatment(category=VatCategory.REVERSE_CHARGE, reason="Art. 196"))]
     fees = [
         FeeCharge(

@@ -11,18 +11,20 @@ from typing import Any
 import pytest
 
 from roamclear.billing import service as billing
+from roamclear.billing.lists import service as lists
 from roamclear.billing.model import Run, RunRequest
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
 from roamclear.contracts import service as contracts
 from roamclear.disputes import service as disputes
-from roamclear.disputes.model import Claim, Dispute, Reason
+from roamclear.disputes.model import Claim, Dispute, Query, Reason
 from roamclear.documents.checks import missing
 from roamclear.evses import service as evses
 from roamclear.identity.model import Actor, Grant, Role
 from roamclear.journal import service as journal
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Forbidden, NotFound
+from roamclear.kernel.pages import Asked
 from roamclear.payouts import service as payouts
 from roamclear.reconciliation import service as cash
 from tests.support import builders as b
@@ -31,6 +33,7 @@ from tests.support.moto_stack import Stage
 
 EMSPS = {"C-ONE": "NLONE", "C-TWO": "FRTWO", "C-TRI": "BETRI"}
 ISSUERS = ("voltwerk", "stromnetz")
+ALL = Asked(100)
 
 
 @dataclass
@@ -102,26 +105,26 @@ OBJECTS: dict[str, Read] = {
     "run": lambda ctx, who, o: billing.run_for(ctx, who, o.issuer_id, o.run.run_id),
     "document": lambda ctx, who, o: billing.document_for(ctx, who, o.issuer_id, o.number),
     "dispute": lambda ctx, who, o: disputes.dispute(ctx, who, o.issuer_id, o.dispute.dispute_id),
-    "disputes": lambda ctx, who, o: disputes.disputes(ctx, who, o.issuer_id, o.contract_id),
     "withdraw": lambda ctx, who, o: disputes.withdraw(ctx, who, o.issuer_id, o.dispute.dispute_id),
     "file": lambda ctx, who, o: disputes.file(ctx, who, o.issuer_id, Claim(cdr_ref=o.cdr_ref, reason=Reason.FRAUD)),
-    "unbilled": lambda ctx, who, o: cdrs.unbilled(ctx, who, o.issuer_id, Billing.VERIFIED, o.contract_id),
+    "unbilled": lambda ctx, who, o: cdrs.unbilled_page(ctx, who, o.issuer_id, Billing.VERIFIED, o.contract_id, ALL),
 }
 #: Lists that hold only what is the actor's.
 LISTS: dict[str, Callable[[Context, Actor, str], list[Any]]] = {
     "contracts": contracts.contracts,
-    "runs": billing.runs,
-    "documents": billing.documents,
+    "runs": lambda ctx, who, issuer_id: lists.runs(ctx, who, issuer_id, ALL).items,
+    "documents": lambda ctx, who, issuer_id: lists.documents(ctx, who, issuer_id, ALL).items,
+    "disputes": lambda ctx, who, issuer_id: disputes.queue(ctx, who, issuer_id, Query())[0],
 }
 #: What no eMSP sees at all.
 STAFF: dict[str, Callable[[Context, Actor, str], Any]] = {
-    "exceptions": journal.listed,
+    "exceptions": lambda ctx, who, issuer_id: journal.page(ctx, who, issuer_id, "OPEN", ALL),
     "accounts": evses.accounts,
     "bank accounts": cash.bank_accounts,
-    "statements": cash.statements,
-    "open payments": cash.open_payments,
-    "payouts": payouts.payouts,
-    "batches": payouts.batches,
+    "statements": lambda ctx, who, issuer_id: cash.statements_page(ctx, who, issuer_id, ALL),
+    "open payments": lambda ctx, who, issuer_id: cash.open_payments_page(ctx, who, issuer_id, ALL),
+    "payouts": lambda ctx, who, issuer_id: payouts.payouts_page(ctx, who, issuer_id, ALL),
+    "batches": lambda ctx, who, issuer_id: payouts.batches_page(ctx, who, issuer_id, ALL),
 }
 
 

@@ -14,6 +14,7 @@ from roamclear.billing import service as billing
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput
 from roamclear.kernel.money import Money
+from roamclear.kernel.pages import Asked
 from roamclear.kernel.writes import Put, Table
 from roamclear.reconciliation import booking, importing, store
 from roamclear.reconciliation import service as reconciliation
@@ -159,7 +160,7 @@ def test_a_learned_payer_makes_a_cut_number_sure(ctx: Context) -> None:
 def test_suggestions_are_stored_and_matched_by_hand(ctx: Context) -> None:
     made = issue(ctx, 1, "100.00")
     drop(ctx, camt(Stmt([pay("100.00", "B1", "thanks")])))
-    (payment,) = reconciliation.open_payments(ctx, FINANCE, b.ISSUER)
+    (payment,) = reconciliation.open_payments_page(ctx, FINANCE, b.ISSUER, Asked(9)).items
     assert payment.suggestion is not None
     assert payment.suggestion.candidates == (made.number,)
     share = Share(number=made.number, contract_id="", amount=Money(10_000, "EUR"))

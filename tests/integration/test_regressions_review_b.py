@@ -16,6 +16,7 @@ from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, InvariantBroken
 from roamclear.kernel.money import Money
+from roamclear.kernel.pages import Asked
 from roamclear.payouts import export
 from roamclear.payouts import service as payouts
 from roamclear.payouts.model import Payout, PayoutStatus
@@ -145,7 +146,7 @@ def test_a_bank_file_that_fails_does_not_stop_the_others(stage: Stage, monkeypat
         patched.setattr(importing, "import_file", broken)
         with pytest.raises(InvariantBroken):
             importing.import_inbox(ctx)
-    (kept,) = reconciliation.open_payments(ctx, b.actor("FINANCE"), b.ISSUER)
+    (kept,) = reconciliation.open_payments_page(ctx, b.actor("FINANCE"), b.ISSUER, Asked(9)).items
     assert kept.amount == Money(2_00, "EUR")
 
 

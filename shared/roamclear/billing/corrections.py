@@ -157,12 +157,6 @@ def correction(ctx: Context, actor: Actor, issuer_id: str, correction_id: str) -
     return found
 
 
-def corrections(ctx: Context, actor: Actor, issuer_id: str) -> list[Correction]:
-    """All corrections in order of preparation, for staff."""
-    scope = authorise(actor, Right.RUN_VIEW, issuer_id)
-    return store.corrections(ctx.db, issuer_id) if scope.contract_ids is None else []
-
-
 def start(ctx: Context, issuer_id: str, correction_id: str) -> None:
     """Start the run of an approved correction, under a name that starts once; a consumer of ``correction.approved``."""
     known = _known(ctx, issuer_id, correction_id)

@@ -15,7 +15,6 @@ from roamclear.billing.crediting import settle as settle_correction
 from roamclear.billing.drafts import approve, let_through
 from roamclear.billing.issue import issue
 from roamclear.billing.locking import lock
-from roamclear.billing.mails import mail_brand
 from roamclear.billing.model import INVOICED_STATES, LOCKED_STATES, Document, DocumentState, Run, RunState
 from roamclear.billing.notices import notify_other, record_proof
 from roamclear.billing.papers import final, numbered
@@ -78,7 +77,6 @@ __all__ = [
     "lock",
     "locked_piece",
     "locked_sessions",
-    "mail_brand",
     "members",
     "not_included",
     "not_prepared",
@@ -93,7 +91,6 @@ __all__ = [
     "replace_document",
     "resume",
     "run",
-    "runs",
     "settle_correction",
     "start_correction",
     "start_due",
@@ -118,16 +115,6 @@ def open_window(ctx: Context, issuer_id: str, run_id: str, time_left: TimeLeft =
     if found.corrects is not None:
         return fill(ctx, found, time_left)
     return _open_window(ctx, issuer_id, run_id, time_left)
-
-
-def runs(ctx: Context, actor: Actor, issuer_id: str) -> list[Run]:
-    """The runs an actor may see, by the end of their period."""
-    scope = authorise(actor, Right.RUN_VIEW, issuer_id)
-    return [
-        r
-        for r in store.all_runs(ctx.db, issuer_id)
-        if scope.contract_ids is None or r.contract_id in scope.contract_ids
-    ]
 
 
 def every_run(ctx: Context, issuer_id: str) -> list[Run]:

@@ -120,17 +120,6 @@ def verified_refs(ctx: Context, issuer_id: str, contract_id: str, stop_before: d
     return store.unbilled_refs(ctx.db, issuer_id, contract_id, Billing.VERIFIED, stop_before=stop_before)
 
 
-def unbilled(
-    ctx: Context, actor: Actor, issuer_id: str, billing: Billing, contract_id: str | None, route: str | None = None
-) -> list[Session]:
-    """One of the lists Rated / On hold / Not rated (row 13) of a contract, or of none (None); of one route only."""
-    require_contract(authorise(actor, Right.CDR_VIEW, issuer_id), contract_id)
-    refs = list(store.unbilled_refs(ctx.db, issuer_id, contract_id, billing))
-    found = store.sessions(ctx.db, issuer_id, refs)
-    meant = [found[ref] for ref in refs if ref in found and found[ref].billing is billing]
-    return [s for s in meant if route in (None, s.route)]
-
-
 def unbilled_page(
     ctx: Context,
     actor: Actor,

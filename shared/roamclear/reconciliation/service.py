@@ -80,14 +80,6 @@ def bank_accounts(ctx: Context, actor: Actor, issuer_id: str) -> list[BankAccoun
     return store.accounts(ctx.db, issuer_id)
 
 
-def statements(ctx: Context, actor: Actor, issuer_id: str) -> list[StatementRow]:
-    """Statements of all accounts, oldest first."""
-    authorise(actor, Right.BANK_VIEW, issuer_id)
-    names = sorted({account.account for account in store.accounts(ctx.db, issuer_id)})
-    rows = [row for name in names for row in store.statements(ctx.db, issuer_id, name)]
-    return sorted(rows, key=lambda row: (row.account, row.day, row.key))
-
-
 def statements_page(ctx: Context, actor: Actor, issuer_id: str, asked: Asked) -> Cut[StatementRow]:
     """A page of the statements of all accounts, one account after the other, each by its statements' keys."""
     authorise(actor, Right.BANK_VIEW, issuer_id)
@@ -105,12 +97,6 @@ def bank_entries(ctx: Context, actor: Actor, issuer_id: str, account: str) -> li
     """Booked entries of an account by booking date."""
     authorise(actor, Right.BANK_VIEW, issuer_id)
     return store.entries(ctx.db, issuer_id, account)
-
-
-def open_payments(ctx: Context, actor: Actor, issuer_id: str) -> list[Payment]:
-    """Payments with money that nothing explains yet, with their suggestions."""
-    authorise(actor, Right.BANK_VIEW, issuer_id)
-    return store.unapplied(ctx.db, issuer_id)
 
 
 def matches(ctx: Context, actor: Actor, issuer_id: str, payment_id: str) -> list[Allocation]:

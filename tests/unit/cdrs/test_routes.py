@@ -8,6 +8,7 @@ from roamclear.billing import service as billing
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
 from roamclear.kernel.money import Money
+from roamclear.kernel.pages import Asked
 from tests.support import builders as b
 from tests.support.moto_stack import Stage
 from tests.unit.cdrs import month as m
@@ -35,8 +36,8 @@ def test_lists_and_runs_say_how_their_sessions_came() -> None:
     assert [(r.route, r.count, r.energy_kwh, r.net) for r in rated.routes] == expected
     (narrowed,) = cdrs.summary(stage.ctx, FINANCE, b.ISSUER, "Gireve")
     assert (narrowed.count, narrowed.net) == (1, Money(830, "EUR"))
-    listed = cdrs.unbilled(stage.ctx, FINANCE, b.ISSUER, Billing.VERIFIED, b.CONTRACT, "Gireve")
-    assert [s.cdr_ref for s in listed] == [hub]
+    listed = cdrs.unbilled_page(stage.ctx, FINANCE, b.ISSUER, Billing.VERIFIED, b.CONTRACT, Asked(9), "Gireve")
+    assert [s.cdr_ref for s in listed.items] == [hub]
     run = m.opened(stage)
     assert [(r.route, r.count) for r in run.routes] == [("Gireve", 1), ("P2P", 2)]
     cdrs.invalidate(stage.ctx, FINANCE, b.ISSUER, hub, "charger fault")
