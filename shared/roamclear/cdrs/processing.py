@@ -6,7 +6,7 @@ Idempotent per CDR: it may run twice, at once, or after a crash anywhere, and co
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from roamclear.cdrs import adjustments, credits, settling, store, telling
@@ -142,46 +142,52 @@ def sweep(ctx: Context, issuer_id: str) -> int:
 
     It looks at what came in since the last sweep that left nothing behind, day by day, so an outage of any length is
     caught up, and a body is looked at twice, not at every sweep of its day. A body that cannot be processed keeps its
-    instant for ``_PATIENCE``; the proof tells of it for ever. What the index learned too late ``sweep_again`` finds.
+    instant for ``_PATIENCE`` and no other from its turn; the proof tells of it for ever. What the index learned too
+    late ``sweep_again`` finds.
     """
     before = ctx.now() - SETTLE
     since = store.swept_until(ctx.db, issuer_id) or identity.issuer(ctx, issuer_id).created_at_utc or before
-    since, stuck, behind = min(since, before) - _OVERLAP, None, 0
-    while since < before:
-        until = min(_midnight_after(since), before)
-        first, count = _left_behind(ctx, issuer_id, since, until)
-        stuck, behind = stuck or first, behind + count
-        # Each day by itself: a sweep that dies in a long outage has not looked for nothing.
-        ctx.db.write(store.swept_put(issuer_id, max(stuck or until, before - _PATIENCE)))
-        since = until
+    stuck, behind, faults = None, 0, list[Exception]()
+    for first, until in _days(min(since, before) - _OVERLAP, before):
+        missing = _left_behind(ctx, issuer_id, first, until, faults)
+        stuck, behind = stuck or min(missing, default=None), behind + len(missing)
+        # Each day by itself: a sweep that dies in a long outage has not looked for nothing. Never past what was seen.
+        mark = min(until, max(stuck, before - _PATIENCE)) if stuck else until
+        ctx.db.write(store.swept_put(issuer_id, mark))
+    _raise_first(faults)
     return behind
 
 
 def sweep_again(ctx: Context, issuer_id: str) -> int:
     """Process what the last two days' sweeps did not see in the index (nightly); returns how many there were."""
-    before = ctx.now() - SETTLE
-    since, behind = before - _LOOK_BACK, 0
-    while since < before:
-        until = min(_midnight_after(since), before)
-        behind += _left_behind(ctx, issuer_id, since, until)[1]
-        since = until
+    before, faults = ctx.now() - SETTLE, list[Exception]()
+    days = _days(before - _LOOK_BACK, before)
+    behind = sum(len(_left_behind(ctx, issuer_id, first, until, faults)) for first, until in days)
+    _raise_first(faults)
     return behind
 
 
-def _midnight_after(at: datetime) -> datetime:
-    return at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+def _days(since: datetime, before: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The UTC days of a span, the first and the last one as far as they lie in it."""
+    while since < before:
+        midnight = since.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        until = min(midnight, before)
+        yield since, until
+        since = until
 
 
-def _left_behind(ctx: Context, issuer_id: str, since: datetime, until: datetime) -> tuple[datetime | None, int]:
-    """Process the bodies without a session received in a part of a UTC day: the first one's instant, and how many."""
+def _left_behind(
+    ctx: Context, issuer_id: str, since: datetime, until: datetime, faults: list[Exception]
+) -> list[datetime]:
+    """Process the bodies without a session received in a part of a UTC day: their instants. What fails is noted."""
     seen = dict(store.received_between(ctx.db, issuer_id, since, until))
     known = store.sessions(ctx.db, issuer_id, seen, consistent=False)
     missing = [ref for ref in seen if ref not in known]
     # Noted before it is processed: a crash in between loses nobody's word of it.
     for ref in missing:
         _note(ctx, issuer_id, ref, seen[ref])
-    _each(ctx, issuer_id, missing)
-    return min((seen[ref] for ref in missing), default=None), len(missing)
+    _tried(ctx, issuer_id, missing, faults)
+    return [seen[ref] for ref in missing]
 
 
 def _note(ctx: Context, issuer_id: str, cdr_ref: str, day: datetime) -> None:
@@ -221,13 +227,22 @@ def _again(ctx: Context, issuer_id: str, refs: Iterable[str]) -> int:
 
 def _each(ctx: Context, issuer_id: str, refs: Iterable[str]) -> list[Session]:
     """Process all of them; one that fails does not stop the others, and its fault is raised at the end."""
+    faults: list[Exception] = []
+    made = _tried(ctx, issuer_id, refs, faults)
+    _raise_first(faults)
+    return made
+
+
+def _tried(ctx: Context, issuer_id: str, refs: Iterable[str], faults: list[Exception]) -> list[Session]:
     made: list[Session] = []
-    fault: Exception | None = None
     for ref in refs:
         try:
             made.append(process(ctx, issuer_id, ref))
         except Exception as error:
-            fault = fault or error
-    if fault is not None:
-        raise fault
+            faults.append(error)
     return made
+
+
+def _raise_first(faults: list[Exception]) -> None:
+    if faults:
+        raise faults[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from infra.bench.counting import CountedTables
 from roamclear.cdrs import service as cdrs
+from roamclear.cdrs import store
 from tests.support import builders as b
 from tests.support.memory_stage import MemoryTables
 from tests.support.moto_stack import Stage
@@ -67,6 +69,44 @@ def test_an_outage_of_weeks_is_caught_up() -> None:
     stage.clock.set(stage.clock.now() + 6 * MINUTE)
     assert cdrs.sweep(stage.ctx, b.ISSUER) == 2
     assert all(known(stage, ref) for ref in refs)
+
+
+def test_a_body_that_cannot_be_read_keeps_no_later_one_from_its_turn() -> None:
+    stage = month.started()
+    cdrs.sweep(stage.ctx, b.ISSUER)
+    broken = b.body_of(b.cdr(1), received=stage.clock.now())
+    cdrs.receive(stage.ctx, broken.model_copy(update={"raw": zlib.compress(b"[]")}))
+    stage.clock.set(stage.clock.now() + timedelta(days=1))
+    later = receive(stage, 2, process=False)
+    stage.clock.set(stage.clock.now() + 6 * MINUTE)
+    with pytest.raises(IndexError):
+        cdrs.sweep(stage.ctx, b.ISSUER)
+    assert known(stage, later)
+    night = receive(stage, 3, process=False)
+    stage.clock.set(stage.clock.now() + 6 * MINUTE)
+    with pytest.raises(IndexError):
+        cdrs.sweep_again(stage.ctx, b.ISSUER)
+    assert known(stage, night)
+    # After its patience the sweep lets go of it; the proof goes on telling of it.
+    stage.clock.set(stage.clock.now() + timedelta(days=15))
+    with pytest.raises(IndexError):
+        cdrs.sweep(stage.ctx, b.ISSUER)
+    assert cdrs.sweep(stage.ctx, b.ISSUER) == 0
+
+
+def test_a_sweep_that_dies_in_an_outage_of_months_goes_on_where_it_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = month.started()
+    cdrs.sweep(stage.ctx, b.ISSUER)
+    stage.clock.set(stage.clock.now() + timedelta(days=3))
+    ref = receive(stage, 1, process=False)
+    stage.clock.set(stage.clock.now() + timedelta(days=27))
+    looked = store.received_between
+    with monkeypatch.context() as dying:
+        days = iter([looked])
+        dying.setattr(store, "received_between", lambda *each: next(days)(*each))
+        with pytest.raises(StopIteration):
+            cdrs.sweep(stage.ctx, b.ISSUER)
+    assert (cdrs.sweep(stage.ctx, b.ISSUER), known(stage, ref)) == (1, True)
 
 
 def test_a_body_is_read_by_two_sweeps_not_by_all_of_its_day() -> None:
