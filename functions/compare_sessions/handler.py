@@ -9,7 +9,6 @@ from roamclear.aws import inbox
 from roamclear.aws.compose import context as compose
 from roamclear.aws.observe import logger
 from roamclear.compare import working
-from roamclear.kernel.context import Context
 from roamclear.kernel.retry import each
 
 
@@ -17,15 +16,8 @@ from roamclear.kernel.retry import each
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """An "Object Created" event of the inbox, an S3 notification, or a schedule, which lists the inbox."""
     ctx = compose()
-    found = each(_keys(ctx, event), partial(working.work, ctx))
+    due = inbox.due(event, working.is_file, partial(working.waiting, ctx))
+    found = each(due, partial(working.work, ctx))
     done = [{"comparison": one.comparison_id, "state": one.state.value, "rows": one.rows_there} for one in found]
     logger.info("comparisons", extra={"comparisons": len(done), "rows": sum(one.rows_there for one in found)})
     return {"comparisons": done}
-
-
-def _keys(ctx: Context, event: dict[str, Any]) -> list[str]:
-    """The files named by the event, or all that wait."""
-    named = inbox.named(event)
-    if named is None:
-        return working.waiting(ctx)
-    return [key for key in named if working.is_file(key)]

@@ -8,7 +8,6 @@ from typing import Any
 from roamclear.aws import inbox
 from roamclear.aws.compose import context as compose
 from roamclear.aws.observe import logger
-from roamclear.kernel.context import Context
 from roamclear.kernel.retry import each
 from roamclear.status import drawing, packs
 
@@ -17,14 +16,7 @@ from roamclear.status import drawing, packs
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """An "Object Created" event of the inbox, an S3 notification, or a schedule, which lists the inbox."""
     ctx = compose()
-    drawn = [key for keys in each(_keys(ctx, event), partial(drawing.draw, ctx)) for key in keys]
+    due = inbox.due(event, packs.wanted, partial(drawing.waiting, ctx))
+    drawn = [key for keys in each(due, partial(drawing.draw, ctx)) for key in keys]
     logger.info("accrual packs", extra={"files": len(drawn)})
     return {"keys": drawn}
-
-
-def _keys(ctx: Context, event: dict[str, Any]) -> list[str]:
-    """The requests named by the event, or all that wait."""
-    named = inbox.named(event)
-    if named is None:
-        return drawing.waiting(ctx)
-    return [key for key in named if packs.wanted(key) is not None]
