@@ -20,10 +20,8 @@ from tests.unit.rating.build import BERLIN, component, element, session, tariff
 DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 TYPES = ("ENERGY", "TIME", "PARKING_TIME", "FLAT")
 WINTER = datetime(2026, 1, 5, tzinfo=UTC)
-# A slow machine or an unlucky seed (many drawn tariffs do not fit an assumption) is no fault of the engine.
-quick = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+# How long drawing takes says how busy the machine is, nothing about the engine.
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 prices = st.decimals(0, 5, places=3)
 volumes = st.decimals(0, 60, places=4)
