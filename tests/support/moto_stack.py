@@ -1,7 +1,7 @@
 """An in-process stage: every table and bucket on moto, a clock moved by hand, and doors that write down what they did.
 
 moto alone does not serialise transactions; ``serialised`` puts one lock round its DynamoDB backend, as platform.md 4
-asks before any claim about concurrency.
+asks before any claim about concurrency, and round its S3, which closes an object under a reader when it is put again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import boto3
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend
+from moto.s3.responses import S3Response
 
 from roamclear.aws.db import Tables
 from roamclear.aws.objects import Buckets
@@ -154,18 +155,26 @@ def _locked(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+_SERIALISED: tuple[tuple[type[Any], tuple[str, ...]], ...] = (
+    (
+        DynamoDBBackend,
+        ("put_item", "update_item", "delete_item", "get_item", "query", "transact_write_items", "batch_get_item"),
+    ),
+    (S3Response, ("ambiguous_response", "bucket_response", "key_response")),
+)
+
+
 @contextmanager
 def serialised() -> Iterator[None]:
-    """One lock round moto's DynamoDB backend while the block runs."""
-    names = ["put_item", "update_item", "delete_item", "get_item", "query", "transact_write_items", "batch_get_item"]
-    originals = {n: getattr(DynamoDBBackend, n) for n in names if hasattr(DynamoDBBackend, n)}
-    for name, method in originals.items():
-        setattr(DynamoDBBackend, name, _locked(method))
+    """One lock round moto's DynamoDB backend and round its answers of S3 while the block runs."""
+    originals = [(owner, name, getattr(owner, name)) for owner, names in _SERIALISED for name in names]
+    for owner, name, method in originals:
+        setattr(owner, name, _locked(method))
     try:
         yield
     finally:
-        for name, method in originals.items():
-            setattr(DynamoDBBackend, name, method)
+        for owner, name, method in originals:
+            setattr(owner, name, method)
 
 
 @contextmanager
