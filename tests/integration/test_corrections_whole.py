@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from roamclear.billing import crediting, store
 from roamclear.billing import service as billing
-from roamclear.billing import store
 from roamclear.billing.fees_back import service as fees_back
 from roamclear.billing.fees_back import store as returned_fees
 from roamclear.billing.model import DocumentState, Run, RunRequest, RunState
@@ -21,16 +21,19 @@ from roamclear.documents.cii import write_cii
 from roamclear.documents.model import InvoiceDocument
 from roamclear.documents.schema import invoice_problems
 from roamclear.documents.ubl import write_ubl
+from roamclear.kernel.money import total
 from tests.support import builders as b
 from tests.support import memory_stage
 from tests.support.corrections import (
     INVOICE,
+    NOVEMBER,
     credited,
     document,
     euros,
     facts_told,
     invoiced,
     november,
+    play,
     proved,
     ref,
 )
@@ -94,6 +97,27 @@ def test_a_corrected_invoice_charges_it_itself_and_a_cancellation_for_good_never
     assert document(stage, replaced).net == euros(2490 + 1000)
     credited(stage, replaced)
     assert returned_fees.returned(stage.ctx.db, b.ISSUER, b.CONTRACT) == []
+    proved(stage)
+
+
+def test_a_window_that_opens_beside_a_corrected_invoice_charges_no_fee_of_its_sessions_again(stage: Stage) -> None:
+    invoiced(stage, vat=STANDARD, fees=(BASE, EACH))
+    stage.clock.set(datetime.fromisoformat("2026-11-30T23:05:00+00:00"))
+    run = billing.prepare(stage.ctx, NOVEMBER)
+    stage.clock.set(run.opens_at_utc - timedelta(minutes=1))
+    with pytest.MonkeyPatch.context() as slow:
+        slow.setattr(crediting, "_reissue", lambda *_: None)  # its sessions wait, the corrected invoice comes late
+        made = credited(stage, bill_again=True, at_once=True)
+    stage.clock.set(run.opens_at_utc)
+    run = billing.open_window(stage.ctx, b.ISSUER, run.run_id)
+    assert (run.state, run.members, run.fees) == (RunState.SETTLED, 0, ())
+    assert made.note is not None
+    crediting.settle(stage.ctx, b.ISSUER, made.note)
+    play(stage.ctx, stage)
+    replaced = document(stage, INVOICE).replaced_by[0]
+    assert document(stage, replaced).net == euros(2490 + 1000 + 75)
+    issued = total((each.net for each in store.documents(stage.ctx.db, b.ISSUER)), "EUR")
+    assert issued == document(stage, replaced).net
     proved(stage)
 
 

@@ -7,10 +7,14 @@ import hashlib
 
 from roamclear.billing import store
 from roamclear.billing.model import Correction, CorrectionState, Run, RunRequest, RunState
+from roamclear.cdrs.adjustments import is_ours
+from roamclear.cdrs.model import Session
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict, InvariantBroken, NotFound
 
 KIND = "CORR"
+#: Ids of CDRs are kept in capital letters, so this is never a part of one.
+_AGAIN = "r"
 
 
 def name_of(text: str) -> str:
@@ -25,6 +29,41 @@ def name_of(text: str) -> str:
 def request_of(issuer_id: str, contract_id: str, correction_id: str) -> RunRequest:
     """What starts the run of a correction."""
     return RunRequest(issuer_id=issuer_id, contract_id=contract_id, period=correction_id, kind=KIND)
+
+
+def key_again(correction_id: str) -> str:
+    """What the rows that bill the sessions of a cancelled document anew are named by."""
+    return f"{_AGAIN}{correction_id.lower()}"
+
+
+def name_of_reissue(issuer_id: str, correction_id: str) -> str:
+    """The name of the corrected invoice that follows a cancellation at once."""
+    return name_of(f"{issuer_id}#REISSUE#{correction_id}")
+
+
+class Kept:
+    """Which rows wait for the corrected invoice of their cancellation: no run takes them, for it charges their fees."""
+
+    def __init__(self, ctx: Context, issuer_id: str) -> None:
+        self._ctx, self._issuer_id = ctx, issuer_id
+        self._known: dict[str, bool] = {}
+
+    def keeps(self, session: Session) -> bool:
+        """Whether the corrected invoice of a row has yet to close its list."""
+        _, found, key = session.cdr_ref.rpartition(f"~{_AGAIN}")
+        if not found or not is_ours(session):
+            return False
+        if key not in self._known:
+            self._known[key] = self._waits(key.upper())
+        return self._known[key]
+
+    def _waits(self, correction_id: str) -> bool:
+        wanted = store.correction(self._ctx.db, self._issuer_id, correction_id)
+        if wanted is None or not wanted.at_once:
+            return False
+        name = name_of_reissue(self._issuer_id, correction_id)
+        run = store.run(self._ctx.db, self._issuer_id, request_of(self._issuer_id, wanted.contract_id, name).run_id)
+        return run is None or run.state is RunState.GRACE
 
 
 def create(ctx: Context, request: RunRequest) -> Run:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from roamclear.billing import credit_plan, store
 from roamclear.billing.charges import fees_net
-from roamclear.billing.correction_runs import name_of, request_of, wanted_of
+from roamclear.billing.correction_runs import key_again, name_of_reissue, request_of, wanted_of
 from roamclear.billing.fees_back import service as fees_back
 from roamclear.billing.model import (
     Correction,
@@ -138,11 +138,7 @@ def _billed_again(ctx: Context, wanted: Correction) -> Iterator[str]:
     if before is None or run is None:
         raise InvariantBroken("a corrected invoice without its cancellation", correction=wanted.correction_id)
     for row, _ in members(ctx, run):
-        yield f"{row.credit_of}~{_key_again(before)}"
-
-
-def _key_again(wanted: Correction) -> str:
-    return f"r{wanted.correction_id.lower()}"
+        yield f"{row.credit_of}~{key_again(before.correction_id)}"
 
 
 def _of_document(
@@ -215,7 +211,7 @@ def _bill_again(ctx: Context, run: Run, wanted: Correction) -> None:
                 ctx,
                 originals[row.credit_of or ""],
                 row,
-                key=_key_again(wanted),
+                key=key_again(wanted.correction_id),
                 reason=f"billed again: {wanted.number} was cancelled",
                 author=wanted.decided_by or wanted.prepared_by,
             )
@@ -223,7 +219,7 @@ def _bill_again(ctx: Context, run: Run, wanted: Correction) -> None:
 
 def _reissue(ctx: Context, wanted: Correction) -> None:
     """The corrected invoice of a cancelled one, decided by the same two persons; no price changed, so no window."""
-    name = name_of(f"{wanted.issuer_id}#REISSUE#{wanted.correction_id}")
+    name = name_of_reissue(wanted.issuer_id, wanted.correction_id)
     made = wanted.model_copy(
         update={
             "correction_id": name,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from roamclear.billing import store
+from roamclear.billing.correction_runs import Kept
 from roamclear.billing.model import Member, Run, RunState
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, Session
@@ -24,11 +25,12 @@ def gather(ctx: Context, run: Run, time_left: TimeLeft) -> bool:
 
     Every step depends on the run being in GRACE still, so that a slow second worker adds nothing to a run that was
     opened, or settled as empty, meanwhile. Who joined is on the list of the VERIFIED no more, so the next call goes on
-    where this one ran out of time; False says that it did.
+    where this one ran out of time; False says that it did. What a corrected invoice is about to bill is left to it.
     """
+    kept = Kept(ctx, run.issuer_id)
     refs = cdrs.verified_refs(ctx, run.issuer_id, run.contract_id, local_midnight(run.end, run.zone))
     while chunk := list(islice(refs, _CHUNK)):
-        found = [s for s in cdrs.sessions(ctx, run.issuer_id, chunk).values() if _joins(run, s)]
+        found = [s for s in cdrs.sessions(ctx, run.issuer_id, chunk).values() if _joins(run, s) and not kept.keeps(s)]
         if found and not _join(ctx, run, found):
             return True
         if not time_left():
