@@ -17,6 +17,7 @@ from roamclear.identity import brand_changes
 from roamclear.identity import service as identity
 from roamclear.identity.issuer import BrandChange, BrandValues, Issuer
 from roamclear.identity.model import Actor, Grant, Role
+from roamclear.identity.rules import COOLING
 from roamclear.journal import service as journal
 from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from roamclear.packages import branding
@@ -53,7 +54,7 @@ def proposed(stage: Stage, reason: str = "new house style", **values: Any) -> Br
 
 def approved(stage: Stage, **values: Any) -> Issuer:
     made = proposed(stage, **values)
-    stage.clock.advance(brand_changes.COOLING)
+    stage.clock.advance(COOLING)
     return branding.approve_change(stage.ctx, CHECKER, b.ISSUER, made.change_id)
 
 
@@ -83,7 +84,7 @@ def test_a_second_person_approves_72_hours_after_the_old_contact_was_told(founde
     assert OTHER_IBAN.encode() not in mail.raw
     with pytest.raises(Conflict, match="72 hours"):
         branding.approve_change(founded.ctx, CHECKER, b.ISSUER, made.change_id)
-    founded.clock.advance(brand_changes.COOLING)
+    founded.clock.advance(COOLING)
     with pytest.raises(Forbidden):
         branding.approve_change(founded.ctx, ADMIN, b.ISSUER, made.change_id)
     both = tuple(Grant(issuer_id=b.ISSUER, role=Role(r)) for r in ("ADMIN", "FINANCE_APPROVER"))
@@ -105,21 +106,21 @@ def test_the_72_hours_begin_with_the_notice(founded: Stage) -> None:
     down = replace(founded.ctx, mailer=_Down())
     made = branding.propose_change(down, ADMIN, b.ISSUER, BrandValues(footer=("HRB 1",)), "new house style")
     assert made.told_at_utc is None
-    founded.clock.advance(brand_changes.COOLING)
+    founded.clock.advance(COOLING)
     with pytest.raises(Conflict, match="not told"):
         branding.approve_change(founded.ctx, CHECKER, b.ISSUER, made.change_id)
     again = proposed(founded, footer=("HRB 1",))
     assert (again.change_id, again.told_at_utc) == (made.change_id, founded.clock.now())
     with pytest.raises(Conflict, match="72 hours"):
         branding.approve_change(founded.ctx, CHECKER, b.ISSUER, made.change_id)
-    founded.clock.advance(brand_changes.COOLING)
+    founded.clock.advance(COOLING)
     assert branding.approve_change(founded.ctx, CHECKER, b.ISSUER, made.change_id).brand.footer == ("HRB 1",)
 
 
 def test_what_was_changed_meanwhile_is_proposed_again(founded: Stage) -> None:
     first, second = proposed(founded, primary="#111111"), proposed(founded, primary="#222222")
     beside = proposed(founded, accent="#333333")
-    founded.clock.advance(brand_changes.COOLING)
+    founded.clock.advance(COOLING)
     branding.approve_change(founded.ctx, CHECKER, b.ISSUER, first.change_id)
     with pytest.raises(Conflict, match="changed meanwhile"):
         branding.approve_change(founded.ctx, CHECKER, b.ISSUER, second.change_id)
@@ -200,7 +201,7 @@ def test_a_change_by_api(api: Api) -> None:
     assert api.call("GET", path, "FINANCE_APPROVER").body["approvable_from_utc"] == "2026-10-04T00:00:00.000000Z"
     assert api.call("POST", f"{path}/approve", "FINANCE_APPROVER", {}).status == 409
     assert api.call("POST", f"{path}/approve", "ADMIN", {}).status == 403
-    api.stage.clock.advance(brand_changes.COOLING)
+    api.stage.clock.advance(COOLING)
     assert api.call("POST", f"{path}/approve", "FINANCE_APPROVER", {}).body["iban"] == OTHER_IBAN
     assert api.call("POST", f"{path}/withdraw", "ADMIN", {}).body["state"] == "APPROVED"
     assert [c["state"] for c in api.call("GET", "/v1/brand-changes", "ADMIN").body["items"]] == ["APPROVED"]

@@ -16,6 +16,7 @@ from roamclear.billing import service as billing
 from roamclear.identity import images, logo
 from roamclear.identity import service as identity
 from roamclear.identity.model import Actor, Grant, Role
+from roamclear.identity.rules import COOLING
 from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
 from roamclear.packages import branding
 from roamclear.packages import service as packages
@@ -52,7 +53,7 @@ def uploaded(stage: Stage, content: bytes, content_type: str = "image/png") -> s
 def approved(stage: Stage, content: bytes) -> None:
     proposal = uploaded(stage, content)
     branding.propose(stage.ctx, b.actor("ADMIN"), b.ISSUER, proposal)
-    stage.clock.advance(logo.COOLING)
+    stage.clock.advance(COOLING)
     logo.approve(stage.ctx, b.actor("FINANCE_APPROVER"), b.ISSUER, proposal)
 
 
@@ -65,7 +66,7 @@ def test_a_second_person_approves_after_72_hours_and_the_contact_is_told(founded
     assert mail.recipients == ("finance@voltwerk.example",)
     with pytest.raises(Conflict, match="72 hours"):
         logo.approve(ctx, checker, b.ISSUER, proposal)
-    founded.clock.advance(logo.COOLING)
+    founded.clock.advance(COOLING)
     with pytest.raises(Forbidden):
         logo.approve(ctx, b.actor("ADMIN"), b.ISSUER, proposal)
     both = Actor(
@@ -88,7 +89,7 @@ def test_a_withdrawn_proposal_is_over(founded: Stage) -> None:
     proposal = uploaded(founded, picture())
     branding.propose(founded.ctx, b.actor("ADMIN"), b.ISSUER, proposal)
     assert logo.withdraw(founded.ctx, b.actor("FINANCE_APPROVER"), b.ISSUER, proposal).state == "WITHDRAWN"
-    founded.clock.advance(logo.COOLING)
+    founded.clock.advance(COOLING)
     with pytest.raises(Conflict):
         logo.approve(founded.ctx, b.actor("FINANCE_APPROVER"), b.ISSUER, proposal)
 
@@ -214,7 +215,7 @@ def test_a_logo_by_api(api: Api) -> None:
     assert shown["link"].startswith("https://")
     assert "key" not in shown
     assert api.call("POST", f"{path}/approve", "FINANCE_APPROVER", {}).status == 409
-    api.stage.clock.advance(logo.COOLING)
+    api.stage.clock.advance(COOLING)
     assert api.call("POST", f"{path}/approve", "FINANCE_APPROVER", {}).body["brand"]["logo_key"]
     assert api.call("POST", f"{path}/withdraw", "ADMIN", {}).body["state"] == "APPROVED"
     assert api.call("POST", "/v1/logos", "VIEWER", {"content_type": "image/png"}).status == 403

@@ -10,9 +10,9 @@ from roamclear.audit import service as audit
 from roamclear.evses import rules, store
 from roamclear.evses.model import Assignment, AssignmentRequest, Evse, PayoutAccount, Policy, RequestState
 from roamclear.identity.model import Actor, Right
-from roamclear.identity.rules import authorise, different_person, require_account
+from roamclear.identity.rules import authorise, authorise_either, different_person, require_account
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
+from roamclear.kernel.errors import Conflict, InvalidInput, NotFound
 from roamclear.kernel.ids import evse_id as evse_ids
 from roamclear.kernel.money import Money
 from roamclear.kernel.retry import again_on_race
@@ -213,10 +213,7 @@ def _holds(ctx: Context, known: AssignmentRequest) -> bool:
 
 
 def _decidable(ctx: Context, checker: Actor, issuer_id: str, request_id: str) -> AssignmentRequest:
-    try:
-        authorise(checker, Right.ACCOUNT_APPROVE, issuer_id)
-    except Forbidden:
-        authorise(checker, Right.EVSE_ASSIGN, issuer_id)
+    authorise_either(checker, Right.ACCOUNT_APPROVE, Right.EVSE_ASSIGN, issuer_id)
     known = store.request(ctx.db, issuer_id, request_id)
     if known is None:
         raise NotFound("no such request")

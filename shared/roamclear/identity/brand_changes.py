@@ -8,7 +8,7 @@ telling is done by a higher room. The logo has the same rules and a file of its 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,14 +17,14 @@ from roamclear.audit import service as audit
 from roamclear.identity import store
 from roamclear.identity.issuer import BrandChange, BrandChangeView, BrandValues, Issuer
 from roamclear.identity.model import Actor, Right
-from roamclear.identity.rules import authorise, different_person
+from roamclear.identity.rules import COOLING, authorise, authorise_either, different_person
+from roamclear.identity.service import issuer as find_issuer
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
+from roamclear.kernel.errors import Conflict, InvalidInput, NotFound
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Put, Table
 
-COOLING = timedelta(hours=72)
 #: Values of the issuer itself; all others are its brand's.
 PAID_TO = ("iban", "bic")
 _RACES = (Table.AUDIT, Table.CLEARING)
@@ -40,7 +40,7 @@ def propose(ctx: Context, actor: Actor, issuer_id: str, wanted: BrandValues, rea
     authorise(actor, Right.ISSUER_EDIT, issuer_id)
     if not 3 <= len(reason.strip()) <= 500:
         raise InvalidInput("give a reason of 3 to 500 characters", field="reason")
-    issuer = _issuer(ctx, issuer_id)
+    issuer = find_issuer(ctx, issuer_id)
     before = values_of(issuer)
     after = {name: value for name, value in wanted.dump().items() if value != before.get(name, _nothing(name))}
     if not after:
@@ -100,7 +100,7 @@ def approve(ctx: Context, actor: Actor, issuer_id: str, change_id: str) -> Issue
     def attempt() -> Issuer:
         known = _change(ctx, issuer_id, change_id)
         different_person(known.made_by, actor)
-        issuer = _issuer(ctx, issuer_id)
+        issuer = find_issuer(ctx, issuer_id)
         if known.state == "APPROVED":
             return issuer
         if known.state != "PROPOSED":
@@ -127,7 +127,7 @@ def approve(ctx: Context, actor: Actor, issuer_id: str, change_id: str) -> Issue
 
 def withdraw(ctx: Context, actor: Actor, issuer_id: str, change_id: str) -> BrandChange:
     """Either person stops a change; one that was decided stays as it is."""
-    _either(actor, issuer_id)
+    authorise_either(actor, Right.CONTRACT_APPROVE, Right.ISSUER_EDIT, issuer_id)
 
     def attempt() -> BrandChange:
         known = _change(ctx, issuer_id, change_id)
@@ -144,13 +144,13 @@ def withdraw(ctx: Context, actor: Actor, issuer_id: str, change_id: str) -> Bran
 
 def change(ctx: Context, actor: Actor, issuer_id: str, change_id: str) -> BrandChange:
     """One change with what it sets and what it replaces, for who may propose or approve it."""
-    _either(actor, issuer_id)
+    authorise_either(actor, Right.CONTRACT_APPROVE, Right.ISSUER_EDIT, issuer_id)
     return _change(ctx, issuer_id, change_id)
 
 
 def changes(ctx: Context, actor: Actor, issuer_id: str) -> list[BrandChange]:
     """Every change of an issuer, the latest first."""
-    _either(actor, issuer_id)
+    authorise_either(actor, Right.CONTRACT_APPROVE, Right.ISSUER_EDIT, issuer_id)
     return sorted(store.brand_changes(ctx.db, issuer_id), key=lambda each: each.made_at_utc, reverse=True)
 
 
@@ -187,26 +187,11 @@ def _nothing(name: str) -> Any:
     return "" if name == "bic" else None
 
 
-def _issuer(ctx: Context, issuer_id: str) -> Issuer:
-    found = store.issuer(ctx.db, issuer_id)
-    if found is None:
-        raise NotFound("no such issuer")
-    return found
-
-
 def _change(ctx: Context, issuer_id: str, change_id: str) -> BrandChange:
     found = store.brand_change(ctx.db, issuer_id, change_id)
     if found is None:
         raise NotFound("no such object")
     return found
-
-
-def _either(actor: Actor, issuer_id: str) -> None:
-    """Who may propose, and who may approve."""
-    try:
-        authorise(actor, Right.CONTRACT_APPROVE, issuer_id)
-    except Forbidden:
-        authorise(actor, Right.ISSUER_EDIT, issuer_id)
 
 
 def _log(ctx: Context, actor: Actor, made: BrandChange, action: str) -> Put:

@@ -7,19 +7,19 @@ second person; what is approved is exactly what was shown.
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from roamclear.audit import service as audit
 from roamclear.identity import images, store
 from roamclear.identity.issuer import Issuer, LogoProposal
 from roamclear.identity.model import Actor, Right
-from roamclear.identity.rules import authorise, different_person
+from roamclear.identity.rules import COOLING, authorise, authorise_either, different_person
+from roamclear.identity.service import issuer as find_issuer
 from roamclear.kernel.context import Context, UploadForm
-from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
+from roamclear.kernel.errors import Conflict, InvalidInput, NotFound
 from roamclear.kernel.retry import again_on_race
 from roamclear.kernel.writes import Put
 
-COOLING = timedelta(hours=72)
 FORM_SECONDS = 900
 SHOWN_SECONDS = 900
 TYPES = ("image/png", "image/jpeg")
@@ -30,7 +30,7 @@ def begin(ctx: Context, actor: Actor, issuer_id: str, content_type: str) -> tupl
     authorise(actor, Right.ISSUER_EDIT, issuer_id)
     if content_type not in TYPES:
         raise InvalidInput(f"a logo is {' or '.join(TYPES)}", field="content_type")
-    store_issuer(ctx, issuer_id)
+    find_issuer(ctx, issuer_id)
     name = hashlib.sha256(f"{actor.actor_id}|{ctx.now():%Y-%m-%dT%H:%M}|{content_type}".encode()).hexdigest()[:24]
     made = LogoProposal(
         issuer_id=issuer_id, proposal_id=name, made_by=actor.actor_id, made_at_utc=ctx.now(), content_type=content_type
@@ -76,7 +76,7 @@ def approve(ctx: Context, actor: Actor, issuer_id: str, proposal_id: str) -> Iss
     known = _proposal(ctx, issuer_id, proposal_id)
     different_person(known.made_by, actor)
     if known.state == "APPROVED":
-        return store_issuer(ctx, issuer_id)
+        return find_issuer(ctx, issuer_id)
     if known.state != "PROPOSED" or known.proposed_at_utc is None:
         raise Conflict("this logo is not open for approval", state=known.state)
     if ctx.now() < in_force_from(known.proposed_at_utc):
@@ -84,7 +84,7 @@ def approve(ctx: Context, actor: Actor, issuer_id: str, proposal_id: str) -> Iss
         raise Conflict("a logo is approved 72 hours after its proposal at the earliest", earliest=at)
 
     def attempt() -> Issuer:
-        issuer = store_issuer(ctx, issuer_id)
+        issuer = find_issuer(ctx, issuer_id)
         brand = issuer.brand.model_copy(update={"logo_key": known.key})
         changed = issuer.model_copy(update={"brand": brand})
         made = known.model_copy(update={"state": "APPROVED", "decided_by": actor.actor_id, "decided_at_utc": ctx.now()})
@@ -97,7 +97,7 @@ def approve(ctx: Context, actor: Actor, issuer_id: str, proposal_id: str) -> Iss
 
 def withdraw(ctx: Context, actor: Actor, issuer_id: str, proposal_id: str) -> LogoProposal:
     """Either person stops a proposal."""
-    _either(actor, issuer_id)
+    authorise_either(actor, Right.CONTRACT_APPROVE, Right.ISSUER_EDIT, issuer_id)
     known = _proposal(ctx, issuer_id, proposal_id)
     if known.state not in ("FILE_AWAITED", "PROPOSED"):
         return known
@@ -107,7 +107,7 @@ def withdraw(ctx: Context, actor: Actor, issuer_id: str, proposal_id: str) -> Lo
 
 def shown(ctx: Context, actor: Actor, issuer_id: str, proposal_id: str) -> tuple[LogoProposal, str | None]:
     """A proposal with a short-lived address of its file, which the second person looks at."""
-    _either(actor, issuer_id)
+    authorise_either(actor, Right.CONTRACT_APPROVE, Right.ISSUER_EDIT, issuer_id)
     known = _proposal(ctx, issuer_id, proposal_id)
     if known.key is None:
         return known, None
@@ -125,14 +125,6 @@ def in_force_from(proposed: datetime) -> datetime:
     return proposed + COOLING
 
 
-def store_issuer(ctx: Context, issuer_id: str) -> Issuer:
-    """The issuer, or ``NotFound``."""
-    found = store.issuer(ctx.db, issuer_id)
-    if found is None:
-        raise NotFound("no such issuer")
-    return found
-
-
 def _proposal(ctx: Context, issuer_id: str, proposal_id: str) -> LogoProposal:
     found = store.logo_proposal(ctx.db, issuer_id, proposal_id)
     if found is None:
@@ -142,14 +134,6 @@ def _proposal(ctx: Context, issuer_id: str, proposal_id: str) -> LogoProposal:
 
 def _upload_key(made: LogoProposal) -> str:
     return f"brand/{made.issuer_id}/{made.proposal_id}"
-
-
-def _either(actor: Actor, issuer_id: str) -> None:
-    """Who may propose, and who may approve."""
-    try:
-        authorise(actor, Right.CONTRACT_APPROVE, issuer_id)
-    except Forbidden:
-        authorise(actor, Right.ISSUER_EDIT, issuer_id)
 
 
 def _save(ctx: Context, actor: Actor, made: LogoProposal, known: LogoProposal, action: str) -> LogoProposal:

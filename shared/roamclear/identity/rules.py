@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from roamclear.identity.model import Actor, Right, Role, Scope
 from roamclear.kernel.errors import Forbidden, NotFound
 
+#: How long what an issuer prints and is paid by waits before a second person puts it in force (rules.md 10).
+COOLING = timedelta(hours=72)
 _R = Role
 _STAFF = {_R.ADMIN, _R.FINANCE, _R.FINANCE_APPROVER, _R.OPS, _R.DISPUTE_AGENT, _R.VIEWER}
 
@@ -77,6 +81,14 @@ def authorise(actor: Actor, right: Right, issuer_id: str) -> Scope:
         contract_ids=frozenset(g.contract_id for g in fitting if g.contract_id is not None),
         account_ids=frozenset(g.account_id for g in fitting if g.account_id is not None),
     )
+
+
+def authorise_either(actor: Actor, first: Right, other: Right, issuer_id: str) -> Scope:
+    """``authorise`` for what the person who proposes and the one who approves may do alike."""
+    try:
+        return authorise(actor, first, issuer_id)
+    except Forbidden:
+        return authorise(actor, other, issuer_id)
 
 
 def _own(role: Role, right: Right) -> bool:

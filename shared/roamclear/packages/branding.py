@@ -12,6 +12,7 @@ from roamclear.identity import brand_changes, logo
 from roamclear.identity import service as identity
 from roamclear.identity.issuer import BrandChange, BrandValues, Issuer, LogoProposal
 from roamclear.identity.model import Actor
+from roamclear.identity.rules import COOLING
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
@@ -87,9 +88,7 @@ def approve_change(ctx: Context, actor: Actor, issuer_id: str, change_id: str) -
 
 def _of_change(ctx: Context, made: BrandChange, contact: str, key: str) -> MailMessage:
     topics = tuple(dict.fromkeys(_TOPICS[name] for name in made.values.dump()))
-    return _compose(
-        ctx, MailKind.BRAND_CHANGE_PROPOSED, made.issuer_id, key, contact, ctx.now() + brand_changes.COOLING, topics
-    )
+    return _compose(ctx, MailKind.BRAND_CHANGE_PROPOSED, made.issuer_id, key, contact, ctx.now() + COOLING, topics)
 
 
 def _written(ctx: Context, issuer: Issuer, made: LogoProposal, key: str) -> MailMessage:
