@@ -60,15 +60,20 @@ class Corrections(RuleBasedStateMachine):
         gates=st.sampled_from([1, 2, 3, 3, 3, 5]),
         kinds=st.lists(KIND, max_size=2),
         story=STORY,
+        part=st.booleans(),
+        answered_after=st.sampled_from([1, 1, 2, 3]),
     )
-    def a_month(self, bodies: int, gates: int, kinds: list[str], story: str) -> None:
+    def a_month(
+        self, bodies: int, gates: int, kinds: list[str], story: str, *, part: bool, answered_after: int
+    ) -> None:
         """Most stories begin with issued invoices, some of them disputed before and corrected afterwards."""
         for number in range(bodies):
             self.post(number % 2 == 0, KWH[number % len(KWH)], number % 3 == 0)
         for turn in range(gates):
             self.gate(None)
             if turn == 1 and story:
-                self.world.dispute(0, part=False, crash=None)
+                self.world.dispute(0, part=part, crash=None)
+            if turn == answered_after:
                 for how in story.split():
                     self.world.answer(0, how, None)
         for place, kind in enumerate(kinds):

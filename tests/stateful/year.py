@@ -28,7 +28,7 @@ from roamclear.contracts import service as contracts
 from roamclear.contracts.proposals import Seen
 from roamclear.disputes import service as disputes
 from roamclear.disputes import talk
-from roamclear.disputes.model import Claim, Reason
+from roamclear.disputes.model import PENDING, Claim, Reason
 from roamclear.documents.checks import missing
 from roamclear.evses import service as evses
 from roamclear.facts import proof as whole_proof
@@ -49,7 +49,7 @@ from tests.support.crashing import survives
 PARTNER = "DE*VWK*E777"
 #: Contract -> what it agrees on top of the world's.
 CHANGES: dict[str, dict[str, Any]] = {
-    b.CONTRACT: {"credit_after_invoice": "CREDIT_NOTE"},
+    b.CONTRACT: {"credit_after_invoice": "CREDIT_NOTE", "invoice_undisputed_part": True},
     OTHER: {"min_invoice_minor": 1500, "min_invoice_periods": 2},
 }
 #: The prices per kWh that may be agreed for past days.
@@ -169,7 +169,7 @@ class Year(World):
         if not members:
             return
         session = members[place % len(members)]
-        claim = Claim(cdr_ref=session.cdr_ref, reason=Reason.FRAUD, claimed=Money(1, "EUR") if part else None)
+        claim = Claim(cdr_ref=session.cdr_ref, reason=Reason.FRAUD, claimed=Money(2, "EUR") if part else None)
         with survives():
             try:
                 user = b.emsp_user(session.contract_id or "")
@@ -349,6 +349,16 @@ class Year(World):
         for root, members in self.roots(rows).items():
             self._check_root(root, members, placed, waiting)
 
+    def _withheld(self, members: list[Session]) -> int | None:
+        """What a session comes to whose lock withheld a part: that part is billed but for what was granted of it."""
+        for member in members:
+            if member.withheld is not None and member.net is not None:
+                answered = disputes.dispute(self.ctx, b.actor(Role.VIEWER), b.ISSUER, member.dispute_id or "")
+                assert answered.state not in PENDING, answered
+                granted = answered.accepted.amount_minor if answered.accepted else 0
+                return member.net.amount_minor + member.withheld.amount_minor - granted
+        return None
+
     def _corrections(self) -> list[Correction]:
         return billing_store.corrections(self.ctx.db, b.ISSUER)
 
@@ -363,6 +373,8 @@ class Year(World):
         if credited and sent.sound:
             assert found == 0, told
         kinds = Counter(m.adjustment for m in members if m.adjustment)
+        if (withheld := self._withheld(members)) is not None and kinds.keys() <= {"WITHHELD"} and not credited:
+            assert found == withheld, told
         given = credited or any(m.dispute is not DisputeState.NONE for m in members)
         given |= (
             bool(kinds.keys() - {"RETROACTIVE", "CANCEL", "BILLED_AGAIN"}) or kinds["CANCEL"] != kinds["BILLED_AGAIN"]

@@ -9,10 +9,12 @@ from roamclear.billing.fees_back import service as fees_back
 from roamclear.billing.model import Run, RunState
 from roamclear.billing.runs import LOCK_AFTER, all_members, known_run, log_entry
 from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.adjustments import is_ours
 from roamclear.cdrs.model import Billing, DisputeState, Session
 from roamclear.contracts import service as contracts
 from roamclear.contracts.fees import FeeCharge
 from roamclear.contracts.model import ContractVersion
+from roamclear.disputes import withheld
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel import numbers_json
@@ -20,6 +22,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict
 from roamclear.kernel.money import Money
 from roamclear.kernel.retry import TimeLeft, again_on_race, always
+from roamclear.kernel.writes import Put
 from roamclear.retention import service as retention
 
 
@@ -58,39 +61,52 @@ def _flag_all(ctx: Context, run: Run, time_left: TimeLeft) -> bool:
 
 
 def _flag(ctx: Context, run: Run, session: Session, terms: ContractVersion) -> None:
-    policy = terms.terms.unanswered_policy
-    if session.dispute is DisputeState.OPEN and policy != "BILL":
-        dropped = policy == "DROP"
-        after, moved = cdrs.changed(
-            session,
-            billing=Billing.INVALIDATED if dropped else Billing.ON_HOLD,
-            run_id=None,
-            left_run_id=run.run_id,
-            reasons=("DISPUTED",),
-        )
-        journal.raise_once(
-            ctx,
-            run.issuer_id,
-            ExceptionType.UNANSWERED_DISPUTE,
-            f"{run.run_id}#{session.cdr_ref}",
-            f"a dispute was not answered by the close; policy {policy}",
-            partner=run.contract_id,
-            expected=session.net,
-            details={"dispute_id": session.dispute_id or "", "cdr_ref": session.cdr_ref},
-        )
-    else:
-        after, moved = cdrs.changed(session, billing=Billing.LOCKED)
-    told = cdrs.told(after, session, ctx.now())
+    after, writes = _decided(ctx, run, session, terms)
+    writes = [*writes, *cdrs.told(after, session, ctx.now())]
     try:
-        if told:
-            ctx.db.transact([moved, *told])
+        if len(writes) > 1:
+            ctx.db.transact(writes)
         else:
-            ctx.db.write(moved)
+            ctx.db.write(writes[0])
     except ConditionFailed:
         # Only another flagging worker can have written since LOCKING; read again and see that it did.
         again = cdrs.session(ctx, run.issuer_id, session.cdr_ref)
         if again is None or again.billing is Billing.IN_WINDOW:
             raise
+
+
+def _decided(ctx: Context, run: Run, session: Session, terms: ContractVersion) -> tuple[Session, list[Put]]:
+    """A member as the lock leaves it: billed, or, where its dispute has no answer, as the contract says."""
+    policy = terms.terms.unanswered_policy
+    if session.dispute is not DisputeState.OPEN or policy == "BILL":
+        after, moved = cdrs.changed(session, billing=Billing.LOCKED)
+        return after, [moved]
+    divided = withheld.divide(ctx, session, terms.terms)
+    if divided is not None:
+        _tell_unanswered(ctx, run, session, divided[0].withheld, "what is not in dispute is billed")
+        return divided
+    after, moved = cdrs.changed(
+        session,
+        billing=Billing.INVALIDATED if policy == "DROP" else Billing.ON_HOLD,
+        run_id=None,
+        left_run_id=run.run_id,
+        reasons=("DISPUTED",),
+    )
+    _tell_unanswered(ctx, run, session, session.net, f"policy {policy}")
+    return after, [moved]
+
+
+def _tell_unanswered(ctx: Context, run: Run, session: Session, amount: Money | None, what: str) -> None:
+    journal.raise_once(
+        ctx,
+        run.issuer_id,
+        ExceptionType.UNANSWERED_DISPUTE,
+        f"{run.run_id}#{session.cdr_ref}",
+        f"a dispute was not answered by the close; {what}",
+        partner=run.contract_id,
+        expected=amount,
+        details={"dispute_id": session.dispute_id or "", "cdr_ref": session.cdr_ref},
+    )
 
 
 def _locked(ctx: Context, run: Run) -> Run:
@@ -114,6 +130,7 @@ def _locked(ctx: Context, run: Run) -> Run:
             "left": gone.count,
             "left_net": Money(gone.net_minor, run.currency),
             "disputed": gone.disputed,
+            "withheld": Money(gone.withheld_minor, run.currency),
             "manifest": root,
         }
         log = log_entry(ctx, run, "LOCKED", {k: v for k, v in columns.items() if k != "state"})
@@ -128,18 +145,22 @@ def _locked(ctx: Context, run: Run) -> Run:
 
 
 class _Left:
-    """Counts who left a run, and who of all members was ever disputed, while the others go by."""
+    """Counts who left a run, who of all members was ever disputed, and what was withheld, while the others go by."""
 
     def __init__(self) -> None:
         self.count = 0
         self.net_minor = 0
         self.disputed = 0
+        self.withheld_minor = 0
 
     def kept_of(self, run: Run, sessions: Iterable[Session]) -> Iterator[Session]:
         """The sessions that stayed."""
         for session in sessions:
             self.disputed += session.dispute is not DisputeState.NONE
             if session.run_id == run.run_id:
+                # What is billed anew was withheld by the lock before.
+                own = session.withheld if not is_ours(session) else None
+                self.withheld_minor += own.amount_minor if own else 0
                 yield session
             else:
                 self.count += 1

@@ -89,7 +89,8 @@ class Run(Record):
     """One close of one contract and period, or (kind ``CORR``) one correction of a document of it, without a window.
 
     ``opens_at_utc`` is planned, ``opened_at_utc`` is what happened. ``corrects`` is the number of the document.
-    ``accepted_at_utc``: the eMSP accepted its list and closed its window early.
+    ``accepted_at_utc``: the eMSP accepted its list and closed its window early. ``left_net`` is what its lock let out,
+    ``withheld`` what it left out of sessions that stayed, until their disputes have an answer.
     """
 
     issuer_id: str
@@ -124,6 +125,7 @@ class Run(Record):
     left: int = 0
     left_net: Money | None = None
     disputed: int = 0
+    withheld: Money | None = None
     manifest: str | None = None
     numbers: tuple[str, ...] = ()
     fees: tuple[FeeCharge, ...] = ()

@@ -27,6 +27,7 @@ _COMPONENT = {
     "RESERVATION": (doc.Component.RESERVATION, doc.Unit.HOUR),
     "CAP": (doc.Component.CAP, doc.Unit.PIECE),
     "DISPUTE": (doc.Component.ADJUSTMENT, doc.Unit.PIECE),
+    "WITHHELD": (doc.Component.DISPUTED, doc.Unit.PIECE),
     "CREDIT": (doc.Component.ADJUSTMENT, doc.Unit.PIECE),
 }
 _SECTION = {

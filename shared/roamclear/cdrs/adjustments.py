@@ -34,6 +34,8 @@ from roamclear.kernel.record import plain
 
 #: What a row of ours says in its ``source``; every other row came as a CDR.
 SOURCE = "ADJUSTMENT"
+#: The kind of rows that bill what a lock withheld (``Session.withheld``), or take it back.
+WITHHELD = "WITHHELD"
 _KEY = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _FIXED = (Billing.LOCKED, Billing.INVOICED)
 #: Corrections of one session; more is a loop, not a correction.
@@ -115,7 +117,7 @@ def bill_again(
             raise Conflict("this session is still billed", cdr_ref=original.cdr_ref)
         row = _row(ctx, original, key, mirrored(credited.lines), "BILLED_AGAIN", reason, author)
         made = _session(ctx, original, row, "BILLED_AGAIN", None, borne=cancellation.borne).model_copy(
-            update={"credit_of": original.credit_of, "replaces": original.cdr_ref}
+            update={"credit_of": original.credit_of, "replaces": original.cdr_ref} | _still_agreed(ctx, original, sums)
         )
         log = audit.entry(
             ctx,
@@ -167,6 +169,12 @@ def before_each(ctx: Context, issuer_id: str, rows: Sequence[Session]) -> dict[s
     return found
 
 
+def withheld_rows(ctx: Context, original: Session, sums: Adjusted) -> list[Session]:
+    """The rows that billed, since the lock, of what it had withheld."""
+    rows = store.sessions(ctx.db, original.issuer_id, sums.refs)
+    return [rows[ref] for ref in sums.refs if rows[ref].adjustment == WITHHELD]
+
+
 def everything(ctx: Context, original: Session) -> tuple[PricedLine, ...]:
     """The lines that credit all that is left of a locked session; none where nothing is left."""
     sums = store.adjusted(ctx.db, original.issuer_id, original.cdr_ref)
@@ -180,14 +188,19 @@ def amount(part: Money) -> tuple[PricedLine, ...]:
 
 def current(ctx: Context, original: Session) -> Session:
     """The row that bills a session now: itself, or what billed it anew after a cancellation."""
-    found = original
+    *_, (last, _) = chain(ctx, original)
+    return last
+
+
+def chain(ctx: Context, original: Session) -> Iterator[tuple[Session, Adjusted]]:
+    """The rows that billed a session one after the other, itself first, each with its corrections."""
+    found: Session | None = original
     for _ in range(_MOST):
-        successor = store.adjusted(ctx.db, found.issuer_id, found.cdr_ref).successor
-        following = store.session(ctx.db, found.issuer_id, successor) if successor else None
-        if following is None:
-            return found
-        found = following
-    return found
+        if found is None:
+            return
+        sums = store.adjusted(ctx.db, found.issuer_id, found.cdr_ref)
+        yield found, sums
+        found = store.session(ctx.db, found.issuer_id, sums.successor) if sums.successor else None
 
 
 def returns(ctx: Context, original: Session) -> bool:
@@ -237,6 +250,16 @@ def _same(known: Session, made: Session) -> Session:
     if (known.net, known.credit_of, known.adjustment) != (made.net, made.credit_of, made.adjustment):
         raise Conflict("this key corrected the session otherwise", cdr_ref=known.cdr_ref)
     return known
+
+
+def _still_agreed(ctx: Context, original: Session, sums: Adjusted) -> dict[str, Any]:
+    """What goes on for a session that is billed anew: a price that its dispute granted, and what it still waits for."""
+    found: dict[str, Any] = {}
+    if original.dispute in (DisputeState.PARTIAL, DisputeState.ACCEPTED):
+        found = {"dispute": original.dispute, "dispute_id": original.dispute_id}
+    if original.withheld is not None and not withheld_rows(ctx, original, sums):
+        found["withheld"] = original.withheld
+    return found
 
 
 def _lines(ctx: Context, original: Session, refs: Iterable[str]) -> list[PricedLine]:
@@ -306,6 +329,7 @@ def _session(ctx: Context, original: Session, row: Rating, kind: str, run_id: st
             "warnings": (),
             "dispute": DisputeState.NONE,
             "dispute_id": None,
+            "withheld": None,
             "payout": PayoutState.NONE,
             "rating_version": 1,
             "net": row.net,

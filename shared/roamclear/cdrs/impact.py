@@ -139,7 +139,7 @@ def look(ctx: Context, book: Book, session: Session, body: Original | None, sums
         run_id=session.run_id,
         account_id=session.account_id,
     )
-    reason = _refusal(session, sums)
+    reason = _refusal(ctx, session, sums)
     if reason is not None:
         return base.model_copy(update={"reason": reason})
     if session.billing in WAITING:
@@ -159,16 +159,16 @@ def look(ctx: Context, book: Book, session: Session, body: Original | None, sums
 def price_now(ctx: Context, locked: Session, sums: Adjusted | None) -> Money:
     """The price of a locked session with its re-ratings so far; what a person credited of it is not a price."""
     assert locked.net is not None
-    rows = _retroactive(ctx, locked, sums)
+    rows = _repriced(ctx, locked, sums)
     return locked.net + Money(sum(s.net.amount_minor for s in rows if s.net), locked.net.currency)
 
 
 def difference(ctx: Context, locked: Session, sums: Adjusted | None, priced: Priced) -> tuple[PricedLine, ...]:
     """The lines that turn what a locked session was priced with into its new price; equal ones cancel out."""
-    rows = [locked, *_retroactive(ctx, locked, sums)]
+    rows = [locked, *_repriced(ctx, locked, sums)]
     ratings = store.ratings(ctx.db, locked.issuer_id, [(s.cdr_ref, s.rating_version) for s in rows])
-    left = list(mirrored(tuple(line for s in rows for line in ratings[s.cdr_ref].lines)))
-    for line in priced.lines:
+    left: list[PricedLine] = []
+    for line in (*mirrored(tuple(line for s in rows for line in ratings[s.cdr_ref].lines)), *priced.lines):
         undone = mirrored((line,))[0]
         if undone in left:
             left.remove(undone)
@@ -251,10 +251,10 @@ def _sums(named: Iterable[tuple[str, Outcome]]) -> tuple[Sum, ...]:
     return tuple(made)
 
 
-def _refusal(session: Session, sums: Adjusted | None) -> str | None:
+def _refusal(ctx: Context, session: Session, sums: Adjusted | None) -> str | None:
     if session.credit_of is not None:
         return "CREDIT"
-    if session.dispute in _HELD_BY_DISPUTE:
+    if session.dispute in _HELD_BY_DISPUTE or _withholds(ctx, session, sums):
         return "DISPUTED"
     if session.billing not in (*WAITING, *_OPEN, *_FIXED):
         return session.billing.value
@@ -263,7 +263,16 @@ def _refusal(session: Session, sums: Adjusted | None) -> str | None:
     return None
 
 
-def _retroactive(ctx: Context, locked: Session, sums: Adjusted | None) -> list[Session]:
+def _withholds(ctx: Context, locked: Session, sums: Adjusted | None) -> bool:
+    """Whether something of a session's price still waits for the answer to its dispute, or was granted by it."""
+    if locked.withheld is None:
+        return False
+    rows = adjustments.withheld_rows(ctx, locked, sums) if sums is not None else []
+    return sum(row.net.amount_minor for row in rows if row.net) != locked.withheld.amount_minor
+
+
+def _repriced(ctx: Context, locked: Session, sums: Adjusted | None) -> list[Session]:
+    """The rows that are parts of a locked session's price: other prices, and what its lock had withheld."""
     refs = sums.refs if sums is not None else ()
     rows = store.sessions(ctx.db, locked.issuer_id, refs)
-    return [rows[ref] for ref in refs if rows[ref].adjustment == RETROACTIVE]
+    return [rows[ref] for ref in refs if rows[ref].adjustment in (RETROACTIVE, adjustments.WITHHELD)]

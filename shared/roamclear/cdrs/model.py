@@ -132,6 +132,7 @@ class Session(Record):
     ``run_id`` makes it a member of a run; ``left_run_id`` is the run it left last, by hold, invalidation or credit.
     ``origin`` is set on rows that we made after the lock (``adjustments``): the CDR whose body stands behind them.
     ``adjustment`` says why they were made, ``borne`` that we bear them alone: no payout account gains or loses.
+    ``withheld`` is what its lock left out of ``net`` as it was in dispute; the answer decides what is billed of it.
     From ``detail_expired_at_utc`` on start and stop are the midnight of their day, EVSE and session id are pseudonyms.
     """
 
@@ -176,6 +177,7 @@ class Session(Record):
     adjustment: str | None = None
     borne: bool = False
     dispute_id: str | None = None
+    withheld: Money | None = None
     detail_expired_at_utc: datetime | None = None
     sha256: str
     changed: int = 0

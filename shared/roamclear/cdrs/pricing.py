@@ -120,6 +120,14 @@ def granted(lines: tuple[PricedLine, ...], lowered_by: Money) -> tuple[PricedLin
     return (*lines, extra)
 
 
+def withheld(part: Money) -> PricedLine:
+    """The line by which a disputed part is left out of a price (a minus in quantity and amount), or billed later.
+
+    It counts units of 1.00, so that those of all sessions of a document stand on one line.
+    """
+    return PricedLine(component="WITHHELD", quantity=part.to_decimal(), unit_price=Decimal(1), amount=part)
+
+
 def mirrored(lines: tuple[PricedLine, ...]) -> tuple[PricedLine, ...]:
     """The lines that undo a session: the same prices, quantities and amounts negative (rules.md 7)."""
     return tuple(line.model_copy(update={"quantity": -line.quantity, "amount": -line.amount}) for line in lines)

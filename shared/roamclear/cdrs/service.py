@@ -199,9 +199,14 @@ def in_window(issuer_id: str, run_id: str) -> Check:
     return store.run_in_window(issuer_id, run_id)
 
 
-def lowered(ctx: Context, known: Session, by: Money, *, author: str, reason: str) -> tuple[Rating, Put]:
-    """The next rating of a session whose price is lowered by an amount (product.md row 39)."""
-    from roamclear.cdrs.pricing import granted
+def lowered(
+    ctx: Context, known: Session, by: Money, *, author: str, reason: str, pending: bool = False
+) -> tuple[Rating, Put]:
+    """The next rating of a session whose price is lowered by an amount that was granted (product.md row 39).
+
+    With ``pending`` the amount is left out until its dispute has an answer (product.md A3).
+    """
+    from roamclear.cdrs.pricing import granted, withheld
 
     current = store.rating(ctx.db, known.issuer_id, known.cdr_ref, known.rating_version)
     if current is None:
@@ -212,7 +217,7 @@ def lowered(ctx: Context, known: Session, by: Money, *, author: str, reason: str
             "author": author,
             "reason": reason,
             "at_utc": ctx.now(),
-            "lines": granted(current.lines, by),
+            "lines": (*current.lines, withheld(-by)) if pending else granted(current.lines, by),
             "net": current.net - by,
         }
     )

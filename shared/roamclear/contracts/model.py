@@ -179,6 +179,8 @@ class Terms(Record):
     holidays_of: str | None = Field(None, pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
     on_cpo_silence: str = Field("ACCEPT", pattern=r"^(ACCEPT|REJECT)$")
     unanswered_policy: str = Field("HOLD", pattern=r"^(HOLD|BILL|DROP)$")
+    #: Whether a session whose claim states a part of its price is billed without that part (product.md A3).
+    invoice_undisputed_part: bool = False
     unassigned_policy: str = Field("HOLD", pattern=r"^(HOLD|INVOICE_AND_PARK)$")
     bill_zero_energy: bool = False
     fees: tuple[Fee, ...] = Field((), max_length=MOST_FEES)
@@ -222,6 +224,8 @@ class Terms(Record):
             told.append("credit_limit is not below zero")
         if (self.payment_rule is PaymentRule.FIXED_DAY) is (self.payment_day is None):
             told.append("payment_day belongs to payment_rule FIXED_DAY")
+        if self.invoice_undisputed_part and self.unanswered_policy != "HOLD":
+            told.append("invoice_undisputed_part belongs to unanswered_policy HOLD")
         if self.direction is Direction.REVERSE and self.fees:
             told.append("fees on top are the supplier's: a REVERSE contract has none")
         if self.direction is Direction.REVERSE and self.credit_after_invoice != "NEXT_RUN":

@@ -8,7 +8,7 @@ from typing import Any
 
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Session
-from roamclear.disputes import limits, parts, rules, store
+from roamclear.disputes import limits, parts, rules, store, withheld
 from roamclear.disputes.filing import each
 from roamclear.disputes.model import Answer, Dispute, Outcome, Side, State
 from roamclear.identity.model import Actor, Right, Scope, system
@@ -96,7 +96,7 @@ def settle_unanswered(ctx: Context, issuer_id: str) -> int:
 
 
 def _settle(ctx: Context, issuer_id: str, number: str) -> bool:
-    """One silence; a session that was billed in spite of its dispute (policy BILL) can only be rejected."""
+    """One silence; of a session that was billed whole in spite of its dispute (policy BILL) it can only reject."""
     known = parts.found(ctx, Scope(issuer_id=issuer_id), issuer_id, number)
     due = rules.next_due(known)
     if due is None or due > ctx.now():
@@ -108,7 +108,7 @@ def _settle(ctx: Context, issuer_id: str, number: str) -> bool:
         _let_stand(ctx, actor, Side.DUE, known, State.EXPIRED, "the information was not given in time")
     else:
         policy = parts.terms_of(ctx, issuer_id, known.contract_id).on_cpo_silence
-        if policy == "ACCEPT" and not parts.locked(ctx, session):
+        if policy == "ACCEPT" and (session.withheld is not None or not parts.locked(ctx, session)):
             _grant(ctx, actor, Side.DUE, known, State.ACCEPTED, known.claimed, "not answered in time")
         else:
             _let_stand(ctx, actor, Side.DUE, known, State.REJECTED, "not answered in time")
@@ -119,13 +119,13 @@ def _settle(ctx: Context, issuer_id: str, number: str) -> bool:
 def _grant(ctx: Context, actor: Actor, side: Side, known: Dispute, state: State, amount: Money, text: str) -> Dispute:
     session = parts.disputed(ctx, known)
     made = _ended(ctx, actor, known, state, text, amount)
-    outcome = DisputeState(state.value)
     if parts.gone(session):
-        # The CPO took the session out of billing meanwhile: nothing is left to lower.
-        _, moved = cdrs.changed(session, dispute=outcome)
-        return _finish(ctx, actor, side, known, made, session, [moved], member=False)
+        return _word(ctx, actor, side, known, made, session)  # nothing is left to lower
     if parts.locked(ctx, session):
-        raise Locked("the session was billed; only a credit of the CPO corrects it", run_id=session.run_id)
+        if session.withheld is None:
+            raise Locked("the session was billed; only a credit of the CPO corrects it", run_id=session.run_id)
+        return _word(ctx, actor, side, known, made, session)
+    outcome = DisputeState(state.value)
     writes: list[Action] = []
     if session.net is not None and amount == session.net:
         after, moved = cdrs.changed(
@@ -153,14 +153,19 @@ def _let_stand(ctx: Context, actor: Actor, side: Side, known: Dispute, state: St
     if parts.gone(session) and state is State.REJECTED:
         raise Conflict("the session was withdrawn by the CPO", billing=session.billing.value)
     made = _ended(ctx, actor, known, state, text, None)
-    outcome = DisputeState(state.value)
     if parts.gone(session) or parts.locked(ctx, session):
-        # Nothing is left that could move; the word alone is kept.
-        _, moved = cdrs.changed(session, dispute=outcome)
-        return _finish(ctx, actor, side, known, made, session, [moved], member=False)
-    after, moved = cdrs.changed(session, dispute=outcome, **_freed(ctx, session))
+        return _word(ctx, actor, side, known, made, session)
+    after, moved = cdrs.changed(session, dispute=DisputeState(state.value), **_freed(ctx, session))
     writes: list[Action] = [moved, *cdrs.told(after, session, ctx.now())]
     return _finish(ctx, actor, side, known, made, session, writes, member=session.run_id is not None)
+
+
+def _word(ctx: Context, actor: Actor, side: Side, known: Dispute, made: Dispute, session: Session) -> Dispute:
+    """An end that moves nothing of its session; what the lock withheld of it follows the fact of the end."""
+    if session.withheld is not None:
+        withheld.require_billable(ctx, session)
+    _, moved = cdrs.changed(session, dispute=DisputeState(made.state.value))
+    return _finish(ctx, actor, side, known, made, session, [moved], member=False)
 
 
 def _freed(ctx: Context, session: Session) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.adjustments import WITHHELD
 from roamclear.cdrs.model import DisputeState, Session
 from roamclear.contracts.model import Terms
 from roamclear.disputes import parts, rules, store
@@ -188,6 +189,8 @@ def _file(
         session, known = _standing(ctx, actor, scope, claim.cdr_ref, ahead)
         if known is not None:
             return _same(known, claim), False
+        if session.adjustment == WITHHELD:
+            raise Conflict("this is what a dispute left to pay; a session is disputed once", rule="FINAL")
         window = parts.open_window(ctx, session, ahead.windows)
         made = _made(ctx, actor, session, window, claim, ahead)
         made, words = parts.said(ctx, actor, Side.EMSP, made.model_copy(update={"batch": batch}), "CLAIM", claim.text)

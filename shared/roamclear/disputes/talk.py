@@ -6,8 +6,9 @@ import hashlib
 from typing import Any
 
 from roamclear.cdrs import service as cdrs
+from roamclear.cdrs.adjustments import is_ours
 from roamclear.cdrs.model import DisputeState, Session
-from roamclear.disputes import parts, store
+from roamclear.disputes import parts, store, withheld
 from roamclear.disputes.deadlines import Deadlines
 from roamclear.disputes.filing import each
 from roamclear.disputes.model import Dispute, Entry, Escalation, Outcome, Side, State
@@ -122,7 +123,8 @@ def escalate(
     """The eMSP takes a rejection to commercial contacts, once; the outcome that follows is final (rules.md 6).
 
     It is taken while the session is not locked. A session that was held by this dispute before is not held again: it
-    is billed unless the final answer comes before its lock.
+    is billed unless the final answer comes before its lock. Where a part of it was withheld, that goes for the row
+    that bills the part.
 
     Raises:
         WindowClosed: the window of the run that bills the session is over.
@@ -157,7 +159,8 @@ def escalate(
             answer=None,
             **_answer_due(ctx, known),
         )
-        return _save(ctx, actor, Side.EMSP, made, known, "ESCALATED", text, session=session)
+        billed = withheld.rest(ctx, session) if session.withheld is not None else session
+        return _save(ctx, actor, Side.EMSP, made, known, "ESCALATED", text, session=billed)
 
     return again_on_race(attempt, tables=parts.RACES)
 
@@ -208,5 +211,5 @@ def _save(
 
 
 def _was_held(session: Session, known: Dispute) -> bool:
-    """Whether the lock of the dispute's own run let the session out; a dispute holds a session once."""
-    return session.left_run_id == known.run_id and session.run_id != known.run_id
+    """Whether the lock of the dispute's own run let the session out, or a part of it: a dispute holds it once."""
+    return is_ours(session) or (session.left_run_id == known.run_id and session.run_id != known.run_id)

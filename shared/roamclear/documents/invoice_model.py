@@ -91,6 +91,7 @@ class Component(StrEnum):
     CAP = "CAP"
     MINIMUM = "MINIMUM"
     ADJUSTMENT = "ADJUSTMENT"
+    DISPUTED = "DISPUTED"
     SERVICE = "SERVICE"
     OTHER = "OTHER"
 

@@ -112,6 +112,7 @@ _ROWS: dict[str, tuple[str, str, str, str]] = {
     "item.CAP": ("Price cap", "Preisobergrenze", "Plafond de prix", "Prijsplafond"),
     "item.MINIMUM": ("Minimum price", "Mindestpreis", "Prix minimum", "Minimumprijs"),
     "item.ADJUSTMENT": ("Adjustment", "Korrektur", "Ajustement", "Correctie"),
+    "item.DISPUTED": ("Disputed part", "Strittiger Teil", "Part contestée", "Betwist deel"),
     "item.SERVICE": ("Service fee", "Servicegebühr", "Frais de service", "Servicekosten"),
     "item.OTHER": ("Other charges", "Sonstige Entgelte", "Autres frais", "Overige kosten"),
     "unit.KWH": ("kWh", "kWh", "kWh", "kWh"),

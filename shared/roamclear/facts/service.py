@@ -15,6 +15,7 @@ from roamclear.contracts import review as contract_review
 from roamclear.contracts import service as contracts
 from roamclear.deliveries import service as deliveries
 from roamclear.disputes import service as disputes
+from roamclear.disputes import withheld
 from roamclear.evses import service as evses
 from roamclear.facts import store
 from roamclear.identity import service as identity
@@ -138,6 +139,7 @@ def _carried(ctx: Context, row: Row) -> None:
 
 
 def _resolved(ctx: Context, row: Row) -> None:
+    withheld.settle(ctx, row["issuer_id"], row["payload"]["dispute_id"])
     # The price first: a mail that is not taken has the fact told again.
     backdating.after_dispute(ctx, row["issuer_id"], row["payload"]["cdr_ref"])
     disputes.tell(ctx, row)

@@ -104,9 +104,9 @@ def session_row(
         cdr_delta=rating.net.to_decimal() - session.cdr_total if session.cdr_total is not None else None,
         basis=basis,
         dispute_id=session.dispute_id,
-        dispute_outcome=session.dispute.value if session.dispute is not DisputeState.NONE else None,
+        dispute_outcome=_outcome(session),
         original=_original(rating, session.currency),
-        accepted=rating.net if session.dispute in (DisputeState.PARTIAL, DisputeState.ACCEPTED) else None,
+        accepted=rating.net if _outcome(session) in (DisputeState.PARTIAL, DisputeState.ACCEPTED) else None,
         late=section == "EARLIER",
         first_seen_utc=session.received_at_utc,
         payload_sha256=session.sha256,
@@ -174,6 +174,13 @@ def _rest(rating: Rating, named: set[str], currency: str) -> Money | None:
     return total(found, currency) if found else None
 
 
+def _outcome(session: Session) -> str | None:
+    """How the dispute of a session stood at its lock, which is what its price follows from."""
+    if session.withheld is not None:
+        return DisputeState.OPEN.value
+    return session.dispute.value if session.dispute is not DisputeState.NONE else None
+
+
 def _original(rating: Rating, currency: str) -> Money | None:
-    lowered = [line.amount for line in rating.lines if line.component == "DISPUTE"]
+    lowered = [line.amount for line in rating.lines if line.component in ("DISPUTE", "WITHHELD")]
     return rating.net - total(lowered, currency) if lowered else None

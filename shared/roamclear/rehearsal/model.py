@@ -91,6 +91,7 @@ class RunPreview(Record):
     left: int = 0
     left_net: Money | None = None
     disputed: int = 0
+    withheld: Money | None = None
     carries: tuple[str, ...] = ()
     carried: str | None = None
     blocked: str | None = None

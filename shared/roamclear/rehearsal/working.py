@@ -180,6 +180,7 @@ def _preview(
             "left": run.left,
             "left_net": run.left_net,
             "disputed": run.disputed,
+            "withheld": run.withheld,
             "carries": run.carries,
             "carried": run.carried_reason,
             "documents": tuple(

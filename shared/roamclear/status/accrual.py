@@ -120,8 +120,8 @@ def _contract(
         mine = walked.get((head.contract_id, currency), [])
         charged = total((fee for fee in fees if fee.currency == currency), currency)
         made = _row(shared, head, currency, stood[currency], ours[currency], charged, mine)
-        # What is on hold is not accrued, so nothing is set aside for it.
-        refs = {s.cdr_ref for where in EARNED for s in stood[currency][where]}
+        # What is on hold, or withheld of a session, is not accrued, so nothing is set aside for it.
+        refs = {s.cdr_ref for where in EARNED for s in stood[currency][where] if s.withheld is None}
         meant = [d.claimed for d in claims if d.cdr_ref in refs]
         shared_out = [] if bought else [s for where in EARNED for s in stood[currency][where]] + ours[currency]
         deferred, parked = _owed(shares, shared_out, currency)

@@ -232,7 +232,7 @@ def test_a_worker_may_die_at_any_write(after: bool) -> None:
 
 def test_workers_at_the_same_moment_do_it_once() -> None:
     stage = m.started()
-    mixed(stage)
+    refs = mixed(stage)
     before = m.billed_minor(stage)
     done = put_in_force(stage, "0.31")
     backdating.follow(stage.ctx, b.ISSUER, b.CONTRACT, done.proposal_id)
@@ -244,6 +244,8 @@ def test_workers_at_the_same_moment_do_it_once() -> None:
         worker.join()
     assert moved(stage, backdating.job_id(done)) == -800
     assert m.billed_minor(stage) - before == -800
+    told = [journal.is_open(stage.ctx, b.ISSUER, ExceptionType.PRICE_VARIANCE, f"{ref}#V2") for ref in refs.values()]
+    assert not any(told)
 
 
 @settings(max_examples=8, deadline=None)

@@ -289,7 +289,7 @@ def _follow(ctx: Context, known: Job, book: Book, session: Session) -> bool:
         _keep(ctx, known, session, Result.UNCHANGED, before=look.before, after=look.before)
         return True
     if look.action is Action.ADJUST:
-        return _adjust(ctx, known, book, session, billed)
+        return _adjust(ctx, known, book, session, billed, sums)
     try:
         _reprice(ctx, known, billed, of=session)
     except Locked:
@@ -297,8 +297,8 @@ def _follow(ctx: Context, known: Job, book: Book, session: Session) -> bool:
     return True
 
 
-def _adjust(ctx: Context, known: Job, book: Book, session: Session, billed: Session) -> bool:
-    sums = _sums(ctx, billed)
+def _adjust(ctx: Context, known: Job, book: Book, session: Session, billed: Session, sums: Adjusted | None) -> bool:
+    """``sums`` are those of the look, so that workers at once come to the same row."""
     priced, _ = book.price(billed, _body(ctx, billed))
     lines = impact.difference(ctx, billed, sums, priced)
     before = impact.price_now(ctx, billed, sums)

@@ -62,6 +62,7 @@ function claim(view) {
       ["Claimed", h("strong", null, money(dispute.claimed))],
       ["Billed before", money(dispute.original)],
       ["Billed now", money(session?.net)],
+      ["Billed once this is answered, at most", session?.withheld ? money(session.withheld) : null],
       ["Accepted", dispute.accepted ? money(dispute.accepted) : null],
       ["Filed", local(dispute.filed_at_utc, shared.at.zone)],
       ["Escalated", dispute.escalation ? `${local(dispute.escalation.at_utc, shared.at.zone)} to ${dispute.escalation.contacts.join(", ")}` : null],
@@ -169,7 +170,8 @@ function ofCpo(at, view) {
 /** Accept all of the claim or a part, with what will be billed said while one types. */
 function accept(at, { dispute, session }) {
   const { currency } = dispute.claimed;
-  const net = minor(session?.net ?? dispute.original);
+  const withheld = session?.withheld ? minor(session.withheld) : 0n;
+  const net = minor(session?.net ?? dispute.original) + withheld;
   const amount = h("input", { name: "amount", inputmode: "decimal", required: true, value: plain(minor(dispute.claimed), currency) });
   const told = h("p", { class: "billed", "aria-live": "polite" });
   const submit = h("button", { type: "submit", class: "main" }, "Accept");
@@ -178,7 +180,7 @@ function accept(at, { dispute, session }) {
     const fits = units !== null && units > 0n && units <= minor(dispute.claimed);
     amount.setCustomValidity(fits ? "" : `More than 0 and up to ${money(dispute.claimed)}`);
     submit.textContent = fits ? `Accept ${shown(units, currency)}` : "Accept";
-    fill(told, fits ? `${shown(net, currency)} − ${shown(units, currency)} = ${shown(net - units, currency)} net will be billed${units < minor(dispute.claimed) ? ", a part of the claim" : ", the whole claim"}. VAT follows on the document.` : `Give an amount above 0 and up to ${money(dispute.claimed)}.`);
+    fill(told, fits ? `${shown(net, currency)} − ${shown(units, currency)} = ${shown(net - units, currency)} net will be billed${withheld ? ` in all, ${money(session.net)} of it was` : ""}${units < minor(dispute.claimed) ? ", a part of the claim" : ", the whole claim"}. VAT follows on the document.` : `Give an amount above 0 and up to ${money(dispute.claimed)}.`);
   };
   amount.addEventListener("input", look);
   look();
