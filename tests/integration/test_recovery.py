@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from roamclear.kernel.errors import InRecovery
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import Event
 from roamclear.mode import service as mode
+from roamclear.mode import store as mode_store
 from roamclear.mode.model import Mode
 from roamclear.packages import service as packages
 from roamclear.payouts import export
@@ -152,6 +154,24 @@ def test_a_sweep_sees_that_the_tables_are_old(house: TimeMachine) -> None:
     house.deliver()
     assert recovery.recover(ctx, apply=True).mode is Mode.NORMAL
     assert mode.beat(ctx) is Mode.NORMAL
+
+
+@pytest.mark.parametrize("between", ["read", "beat_outside", "put", "keep_beat"])
+def test_a_sweep_that_beats_beside_another_is_no_restore(
+    house: TimeMachine, between: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two sweeps run at once where a wake-up meets the schedule."""
+    ctx, real, modes = house.stage.ctx, getattr(mode_store, between), []
+
+    def then_another(*args: Any) -> Any:
+        found = real(*args)
+        monkeypatch.setattr(mode_store, between, real)
+        modes.append(mode.beat(ctx))
+        return found
+
+    monkeypatch.setattr(mode_store, between, then_another)
+    modes += [mode.beat(ctx), mode.beat(ctx)]
+    assert modes == [Mode.NORMAL] * 3
 
 
 def test_bodies_that_came_after_the_instant_are_not_lost(house: TimeMachine) -> None:

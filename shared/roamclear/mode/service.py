@@ -45,12 +45,16 @@ def require_unposted(ctx: Context, issuer_id: str, event: Event, subject: str) -
 
 
 def beat(ctx: Context) -> Mode:
-    """Count a sweep in the tables and outside; tables that lag behind enter RECOVERY."""
+    """Count a sweep in the tables and outside; tables that lag behind enter RECOVERY.
+
+    A beat is counted in the tables before it is kept outside, so what lies outside is read first: another sweep that
+    beats in between is then never taken for a restore.
+    """
+    outside = store.beat_outside(ctx)
     known = store.read(ctx)
     if known is not None and known.mode is Mode.RECOVERY:
         return Mode.RECOVERY
     counted = known.beat if known else 0
-    outside = store.beat_outside(ctx)
     if outside > counted:
         enter(ctx, f"the tables are at beat {counted}, {outside} was kept outside; they were restored")
         return Mode.RECOVERY
