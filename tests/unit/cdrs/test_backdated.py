@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from roamclear.billing import proof
 from roamclear.billing import service as billing
+from roamclear.billing.model import RunState
 from roamclear.cdrs import adjustments, backdating, impact, rerating
 from roamclear.cdrs.jobs import service as jobs
 from roamclear.cdrs.jobs import store as job_store
@@ -487,3 +488,24 @@ def test_a_preview_made_by_a_job_is_made_again_before_it_is_agreed_to(
     assert len(kept.approvals) == (0 if changed else 2)
     if not changed:
         assert moved(stage, backdating.job_id(kept)) == -320
+
+
+def test_corrections_that_cancel_out_before_they_are_billed_make_no_document() -> None:
+    stage = m.started()
+    for n in (1, 2):
+        m.push(stage, b.cdr(n))
+    m.issued(stage, m.opened(stage))
+    for kwh in ("0.31", "0.39"):
+        m.finished(stage, backdating.job_id(put_in_force(stage, kwh)))
+    stage.clock.set(datetime.fromisoformat("2026-11-30T23:05:00+00:00"))
+    run = billing.prepare(stage.ctx, m.OCTOBER.model_copy(update={"period": "2026-11"}))
+    stage.clock.set(run.opens_at_utc)
+    run = billing.open_window(stage.ctx, b.ISSUER, run.run_id)
+    assert run.closes_at_utc is not None
+    stage.clock.set(run.closes_at_utc + timedelta(seconds=61))
+    run = billing.lock(stage.ctx, b.ISSUER, run.run_id)
+    assert (run.locked, run.locked_net) == (4, Money(0, "EUR"))
+    run = billing.issue(stage.ctx, b.ISSUER, run.run_id, missing)
+    assert (run.state, run.numbers) == (RunState.SETTLED, ())
+    m.drain(stage)
+    assert [e.name for e in whole_proof.equations(stage.ctx, b.ISSUER, whole_proof.PARTS) if not e.holds] == []
