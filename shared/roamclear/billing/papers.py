@@ -30,6 +30,8 @@ _COMPONENT = {
     "WITHHELD": (doc.Component.DISPUTED, doc.Unit.PIECE),
     "CREDIT": (doc.Component.ADJUSTMENT, doc.Unit.PIECE),
 }
+#: Components that count units of money: their lines state the amount alone.
+_AMOUNTS = ("CREDIT", "WITHHELD")
 _SECTION = {
     "PERIOD": doc.SectionKind.COUNTRY,
     "EARLIER": doc.SectionKind.EARLIER,
@@ -176,9 +178,9 @@ def _lines(run: Run, sums: Lines, sign: int, language: doc.Language, *, free: bo
 
 def _line(key: rules.LineKey, total: LineSum, run: Run, sign: int, language: doc.Language) -> doc.Line:
     component, unit = _COMPONENT[key.component]
-    # An amount that was credited has no quantity, and quantities may cancel out where rounding left an amount.
-    lump = key.component == "CREDIT" or not total.quantity
-    if lump:
+    # An amount that was credited or withheld has no quantity, and quantities may cancel out where rounding left one.
+    lump = key.component in _AMOUNTS or not total.quantity
+    if lump and key.component not in _AMOUNTS:
         component, unit = doc.Component.ADJUSTMENT, doc.Unit.PIECE
     quantity = Decimal(1 if total.amount_minor > 0 else -1) if lump else total.quantity
     kind = _SECTION[key.section]
