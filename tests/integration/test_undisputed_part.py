@@ -270,6 +270,21 @@ def test_while_the_session_waits_to_be_billed_anew_the_answer_waits_too(stage: S
     proved(stage)
 
 
+def test_a_session_withdrawn_while_it_waits_to_be_billed_anew_ends_its_dispute(stage: Stage) -> None:
+    made = disputed(stage)
+    credited(stage, bill_again=True)
+    raw = b.cdr(1)
+    total = {"excl_vat": -raw["total_cost"]["excl_vat"]}
+    push(stage, raw | {"id": "CDR-000001-C", "credit": True, "credit_reference_id": raw["id"], "total_cost": total})
+    assert adjustments.current(stage.ctx, session(stage, ref(1))).billing is Billing.CREDITED
+    disputes.reject(stage.ctx, AGENT, b.ISSUER, made.dispute_id, answer="no")
+    facts_told(stage.ctx, stage)
+    assert withheld.rest(stage.ctx, session(stage, ref(1))) is None
+    following = november(stage)
+    assert document(stage, following.numbers[0]).net == euros(830)
+    proved(stage)
+
+
 def test_the_list_shows_what_was_withheld_whatever_became_of_it(stage: Stage) -> None:
     made = disputed(stage)
     disputes.accept(stage.ctx, AGENT, b.ISSUER, made.dispute_id, accepted=euros(100))

@@ -11,7 +11,7 @@ from roamclear.cdrs import adjustments, pricing
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, Session
 from roamclear.contracts.model import Terms
-from roamclear.disputes import store
+from roamclear.disputes import parts, store
 from roamclear.disputes.model import PENDING
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, Locked
@@ -50,7 +50,8 @@ def require_billable(ctx: Context, session: Session) -> None:
     Raises:
         Locked: try again when the corrected invoice is locked.
     """
-    if adjustments.returns(ctx, session) or adjustments.current(ctx, session).billing not in _FIXED:
+    billed = adjustments.current(ctx, session)
+    if adjustments.returns(ctx, billed) or not (parts.gone(billed) or billed.billing in _FIXED):
         raise Locked("the session is being billed anew; answer when that is locked", cdr_ref=session.cdr_ref)
 
 
@@ -64,7 +65,7 @@ def settle(ctx: Context, issuer_id: str, number: str) -> Session | None:
     """Bill what the answer to a dispute left of the withheld part; again it finds what is billed and adds nothing.
 
     It is the difference to what was billed of it before: after an escalation this may be a credit. Of a session that
-    was credited whole since, nothing more is billed.
+    was credited whole or withdrawn since, nothing more is billed.
 
     Raises:
         Busy: the session's document was cancelled, and it is billed anew in a moment.
@@ -78,7 +79,7 @@ def settle(ctx: Context, issuer_id: str, number: str) -> Session | None:
     billed = adjustments.current(ctx, session)
     if adjustments.returns(ctx, billed):
         raise Busy("a session is between its cancellation and its return", cdr_ref=session.cdr_ref)
-    outstanding = adjustments.outstanding(ctx, billed)
+    outstanding = Money.zero(session.currency) if parts.gone(billed) else adjustments.outstanding(ctx, billed)
     wanted = session.withheld - (known.accepted or Money.zero(session.currency))
     missing = wanted - total((row.net for row in rows if row.net is not None), session.currency)
     if not outstanding or not missing:
