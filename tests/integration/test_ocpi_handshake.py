@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from roamclear.kernel.errors import InvalidInput, Unavailable
 from roamclear.outgoing import service as outgoing
 from roamclear.partners import service as partners
 from tests.support.builders import cdr, found_issuer
+from tests.support.loopback import serving
 from tests.support.ocpi_partner import Partner, connect, served
 
 PLACE = "/ocpi/2.2.1/credentials"
@@ -53,24 +53,15 @@ def backend() -> Iterator[Backend]:
             self.end_headers()
             self.wfile.write(raw)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    versions = [{"version": v, "url": f"{made.url}/{v}"} for v in ("2.1.1", "2.2.1", "2.3.0")]
-    made.answers["/versions"] = envelope(versions)
-    for version in ("2.1.1", "2.2.1", "2.3.0"):
-        endpoints = [
-            {"identifier": m, "role": "SENDER", "url": f"{made.url}/{version}/{m}"} for m in ("credentials", "cdrs")
-        ]
-        made.answers[f"/{version}"] = envelope({"version": version, "endpoints": endpoints})
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as made.url:
+        versions = [{"version": v, "url": f"{made.url}/{v}"} for v in ("2.1.1", "2.2.1", "2.3.0")]
+        made.answers["/versions"] = envelope(versions)
+        for version in ("2.1.1", "2.2.1", "2.3.0"):
+            endpoints = [
+                {"identifier": m, "role": "SENDER", "url": f"{made.url}/{version}/{m}"} for m in ("credentials", "cdrs")
+            ]
+            made.answers[f"/{version}"] = envelope({"version": version, "endpoints": endpoints})
+        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -28,6 +27,7 @@ from roamclear.webhooks.model import DeliveryState, HookState, Subscription
 from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support import memory_stage, receivables
+from tests.support.loopback import serving
 from tests.support.moto_stack import Stage
 
 ADMIN = b.actor(Role.ADMIN)
@@ -60,15 +60,9 @@ def receiver() -> Iterator[Receiver]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = Receiver(f"http://127.0.0.1:{server.server_address[1]}/hook")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield made
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as address:
+        made = Receiver(f"{address}/hook")
+        yield made
 
 
 @pytest.fixture

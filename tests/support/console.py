@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler
+from typing import Any, ClassVar
 from unittest import mock
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -27,6 +27,7 @@ from tests.integration import test_close as month
 from tests.support import api, memory_stage
 from tests.support import builders as b
 from tests.support.handlers import call, on, sample
+from tests.support.loopback import serving
 from tests.support.memory_stage import MemoryObjects
 from tests.support.moto_stack import Stage
 
@@ -81,30 +82,25 @@ def opened(sessions: int = 3, *, terms: dict[str, Any] | None = None, **changes:
 @contextmanager
 def console(stage: Stage) -> Iterator[Desk]:
     """Serve the console over a stage while the block runs."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    origin = f"http://127.0.0.1:{server.server_address[1]}"
-    known = stage.ctx.objects
-    assert isinstance(known, MemoryObjects)
-    objects = HereObjects(**vars(known), origin=origin)
-    object.__setattr__(stage.ctx, "objects", objects)
-    desk = Desk(stage, origin)
-    server.desk = desk  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    told = {"ROAMCLEAR_STAGE": "local", "CONSOLE_PASTE_TOKEN": "1", "CONSOLE_UPLOADS": origin}
-    with api.environment(stage), on(stage.ctx), mock.patch.dict("os.environ", told):
-        thread.start()
-        try:
-            yield desk
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+
+    class Handler(_Handler):
+        pass
+
+    with serving(Handler) as origin:
+        known = stage.ctx.objects
+        assert isinstance(known, MemoryObjects)
+        object.__setattr__(stage.ctx, "objects", HereObjects(**vars(known), origin=origin))
+        Handler.desk = Desk(stage, origin)
+        told = {"ROAMCLEAR_STAGE": "local", "CONSOLE_PASTE_TOKEN": "1", "CONSOLE_UPLOADS": origin}
+        with api.environment(stage), on(stage.ctx), mock.patch.dict("os.environ", told):
+            yield Handler.desk
 
 
 class _Handler(BaseHTTPRequestHandler):
     """One request: a page, the API, or the store."""
 
     protocol_version = "HTTP/1.1"
+    desk: ClassVar[Desk]
 
     def do_GET(self) -> None:
         """A page, an answer of the API, or a file of the store."""
@@ -114,11 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
         """A request of the API, or a posted form."""
         self._answer("POST")
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the test reports what it finds."""
-
     def _answer(self, method: str) -> None:
-        desk: Desk = self.server.desk  # type: ignore[attr-defined]
+        desk = self.desk
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         desk.requests.append((method, self.path))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -17,6 +16,7 @@ from roamclear.kernel.context import Context
 from roamclear.kernel.time import parse_instant
 from roamclear.partners import service as partners
 from roamclear.partners.model import Peer
+from tests.support.loopback import serving
 from tests.support.ocpi_partner import Partner, connect
 
 
@@ -81,7 +81,7 @@ def sender() -> Iterator[Sender]:
             made.tokens.append(self.headers["Authorization"])
             reply = made.answer(self.path)
             if reply.delay_s:
-                threading.Event().wait(reply.delay_s)
+                time.sleep(reply.delay_s)
             try:
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
@@ -91,19 +91,8 @@ def sender() -> Iterator[Sender]:
             except OSError:
                 return
 
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with serving(Handler) as made.url:
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def registered(ctx: Context, at: str, *, version: str = "2.2.1", **wanted: Any) -> Partner:
@@ -123,9 +112,3 @@ def registered(ctx: Context, at: str, *, version: str = "2.2.1", **wanted: Any) 
 def touched(cdr: dict[str, Any], at: datetime) -> dict[str, Any]:
     """A CDR last updated at an instant."""
     return cdr | {"last_updated": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
-
-
-def json_of(reply: Reply) -> dict[str, Any]:
-    """The envelope of a reply."""
-    value: dict[str, Any] = json.loads(reply.body)
-    return value
