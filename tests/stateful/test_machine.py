@@ -13,9 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -30,7 +28,8 @@ from roamclear.disputes.model import Claim, Reason
 from roamclear.identity.model import Role
 from roamclear.kernel.errors import Busy, Conflict, InvalidInput, NotFound
 from roamclear.kernel.money import Money
-from tests.stateful.world import ASSIGNED, CONTRACTS, KWH, OTHER, UNASSIGNED, Sent, World
+from tests.stateful.story import Story
+from tests.stateful.world import ASSIGNED, CONTRACTS, KWH, OTHER, UNASSIGNED, Sent, World, end_dispute
 from tests.support import builders as b
 from tests.support.crashing import survives
 
@@ -49,23 +48,12 @@ CRASH = st.one_of(st.none(), st.tuples(st.integers(0, 9), st.booleans()))
 PLACE = st.integers(0, 30)
 
 
-class Month(RuleBasedStateMachine):
+class Month(Story):
     """Everything that may happen to a month, in any order."""
 
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
-
-    def teardown(self) -> None:
-        """Let everything come to its end, and look once more."""
-        try:
-            if self.healthy:
-                self.world.settle_all()
-                self.world.check_end()
-        finally:
-            self.world.close()
-
-    healthy = True
 
     # ---- bodies ------------------------------------------------------------------------------------------------
     @initialize(gates=st.sampled_from([0, 1, 1, 1, 2]), bodies=st.integers(4, 8))
@@ -140,16 +128,7 @@ class Month(RuleBasedStateMachine):
     @rule()
     def wait(self) -> None:
         """Until the next gate of a run, or the end of the month."""
-        world = self.world
-        gates = [r.opens_at_utc for r in world.runs() if r.state is RunState.GRACE]
-        gates += [
-            r.closes_at_utc + billing.LOCK_AFTER
-            for r in world.runs()
-            if r.state is RunState.WINDOW and r.closes_at_utc is not None
-        ]
-        month_end = (world.now.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=5)
-        ahead = [g for g in gates if g > world.now] or [month_end]
-        world.stage.clock.set(max(world.now, min(ahead)))
+        self.world.until_gate()
 
     @rule(crash=CRASH)
     def schedule(self, crash: Any) -> None:
@@ -205,18 +184,10 @@ class Month(RuleBasedStateMachine):
         if not disputed:
             return
         session = disputed[place % len(disputed)]
-        assert session.dispute_id is not None
-        ctx, agent, number = self.world.fused(crash), b.actor(Role.DISPUTE_AGENT), session.dispute_id
+        ctx = self.world.fused(crash)
         with survives():
             try:
-                if how == "accept":
-                    disputes.accept(ctx, agent, b.ISSUER, number)
-                elif how == "part":
-                    disputes.accept(ctx, agent, b.ISSUER, number, accepted=Money(1, "EUR"))
-                elif how == "reject":
-                    disputes.reject(ctx, agent, b.ISSUER, number, answer="our meter is right")
-                else:
-                    disputes.withdraw(ctx, b.emsp_user(session.contract_id or ""), b.ISSUER, number)
+                end_dispute(ctx, session, how)
             except (Conflict, Busy):
                 pass  # being locked, or withdrawn by a credit
 
@@ -237,14 +208,6 @@ class Month(RuleBasedStateMachine):
     def bank_again(self, place: int) -> None:
         """A statement arrives twice."""
         self.world.bank_again(place)
-
-    # ---- always ------------------------------------------------------------------------------------------------
-    @invariant()
-    def holds(self) -> None:
-        """Everything, after every step."""
-        self.healthy = False
-        self.world.check()
-        self.healthy = True
 
     def _pick(self, place: int) -> Sent:
         refs = list(self.world.sent)

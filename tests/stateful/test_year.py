@@ -11,10 +11,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
-from tests.stateful.world import CONTRACTS, KWH, OTHER
-from tests.stateful.year import ASSIGNED, PARTNER, PRICES, Year
+from tests.stateful.story import Story
+from tests.stateful.world import ASSIGNED, CONTRACTS, KWH, OTHER
+from tests.stateful.year import PARTNER, PRICES, Year
 from tests.support import builders as b
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
@@ -38,22 +39,14 @@ STORY = st.sampled_from(
 ANSWER = st.sampled_from(["accept", "part", "reject", "reject", "withdraw", "escalate", "escalate"])
 
 
-class Corrections(RuleBasedStateMachine):
+class Corrections(Story):
     """Months that are billed, and what people and machines change of them."""
+
+    world: Year
 
     def __init__(self) -> None:
         super().__init__()
         self.world = Year()
-        self.healthy = True
-
-    def teardown(self) -> None:
-        """Let everything come to its end, and look once more."""
-        try:
-            if self.healthy:
-                self.world.settle_all()
-                self.world.check_end()
-        finally:
-            self.world.close()
 
     @initialize(
         bodies=st.integers(4, 8),
@@ -156,13 +149,6 @@ class Corrections(RuleBasedStateMachine):
     def rest(self, days: int) -> None:
         """Days pass."""
         self.world.tick(timedelta(days=days))
-
-    @invariant()
-    def holds(self) -> None:
-        """Everything, after every step."""
-        self.healthy = False
-        self.world.check()
-        self.healthy = True
 
 
 def test_a_year_of_corrections_in_any_order() -> None:

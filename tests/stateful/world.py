@@ -32,7 +32,7 @@ from roamclear.facts import proof as whole_proof
 from roamclear.facts import service as facts
 from roamclear.identity.model import Role
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Conflict
+from roamclear.kernel.money import Money
 from roamclear.ledger import proof as ledger_proof
 from roamclear.ledger import service as ledger
 from roamclear.reconciliation import importing
@@ -69,6 +69,20 @@ def price(contract_id: str, kwh: str, agreed: tuple[str, str, str, int] | None =
     cent = Decimal("0.01")
     parts = ((Decimal(kwh) * Decimal(energy)), Decimal(session))
     return sum(int(p.quantize(cent, ROUND_HALF_UP) * 100) for p in parts)
+
+
+def end_dispute(ctx: Context, session: Session, how: str) -> None:
+    """A side ends the dispute of a session: ``accept``, ``part``, ``reject`` or ``withdraw``."""
+    assert session.dispute_id is not None
+    agent, number = b.actor(Role.DISPUTE_AGENT), session.dispute_id
+    if how == "accept":
+        disputes.accept(ctx, agent, b.ISSUER, number)
+    elif how == "part":
+        disputes.accept(ctx, agent, b.ISSUER, number, accepted=Money(1, "EUR"))
+    elif how == "reject":
+        disputes.reject(ctx, agent, b.ISSUER, number, answer="our meter is right")
+    else:
+        disputes.withdraw(ctx, b.emsp_user(session.contract_id or ""), b.ISSUER, number)
 
 
 @dataclass
@@ -158,6 +172,18 @@ class World:
     def tick(self, by: timedelta = timedelta(seconds=1)) -> None:
         """Nothing happens twice at the same instant."""
         self.stage.clock.advance(by)
+
+    def until_gate(self) -> None:
+        """To the next gate of a run, or the end of the month."""
+        gates = [r.opens_at_utc for r in self.runs() if r.state is RunState.GRACE]
+        gates += [
+            r.closes_at_utc + billing.LOCK_AFTER
+            for r in self.runs()
+            if r.state is RunState.WINDOW and r.closes_at_utc is not None
+        ]
+        month_end = (self.now.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=5)
+        ahead = [g for g in gates if g > self.now] or [month_end]
+        self.stage.clock.set(max(self.now, min(ahead)))
 
     def fused(self, crash: tuple[int, bool] | None) -> Context:
         """The context of one process, with the moment of its death."""
@@ -566,6 +592,3 @@ class World:
         for document in self.documents():
             found[document.contract_id] += document.net.amount_minor
         assert +expected == +found, (expected, found)
-
-
-__all__ = ["ASSIGNED", "CONTRACTS", "GONE", "KWH", "OTHER", "UNASSIGNED", "Conflict", "Sent", "World", "price"]

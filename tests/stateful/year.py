@@ -7,7 +7,7 @@ issued must come to that, whatever happened in between.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from roamclear.billing import corrections, parts
 from roamclear.billing import service as billing
 from roamclear.billing import store as billing_store
 from roamclear.billing.corrections import Wanted
-from roamclear.billing.model import Correction, CorrectionState, Document, Run, RunState
+from roamclear.billing.model import Correction, CorrectionState, Document, RunState
 from roamclear.cdrs import backdating
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.jobs import service as jobs
@@ -40,7 +40,7 @@ from roamclear.kernel.money import Money, total
 from roamclear.kernel.writes import Table
 from roamclear.packages import lists
 from roamclear.payouts import service as payouts
-from tests.stateful.world import ASSIGNED, CONTRACTS, GONE, OTHER, START, World, price
+from tests.stateful.world import CONTRACTS, GONE, OTHER, World, end_dispute, price
 from tests.support import builders as b
 from tests.support import payees
 from tests.support.bank_files import Ntry, Stmt, Tx, camt
@@ -87,18 +87,6 @@ class Year(World):
         while rows := list(facts_store.pending(self.ctx.db, b.ISSUER, self.now + timedelta(seconds=1))):
             for row in rows:
                 facts.answer(self.ctx, row)
-
-    def until_gate(self) -> None:
-        """To the next gate of a run, or the end of the month."""
-        gates = [r.opens_at_utc for r in self.runs() if r.state is RunState.GRACE]
-        gates += [
-            r.closes_at_utc + billing.LOCK_AFTER
-            for r in self.runs()
-            if r.state is RunState.WINDOW and r.closes_at_utc is not None
-        ]
-        month_end = (self.now.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=5)
-        ahead = [g for g in gates if g > self.now] or [month_end]
-        self.stage.clock.set(max(self.now, min(ahead)))
 
     def go_on(self, crash: Crash = None) -> None:
         """Schedule, sweep, and a step of each state machine, the first of which may die."""
@@ -184,20 +172,14 @@ class Year(World):
         if not disputed:
             return
         session = disputed[place % len(disputed)]
-        number, ctx, agent = session.dispute_id or "", self.fused(crash), b.actor(Role.DISPUTE_AGENT)
-        user = b.emsp_user(session.contract_id or "")
+        ctx = self.fused(crash)
         with survives():
             try:
-                if how == "accept":
-                    disputes.accept(ctx, agent, b.ISSUER, number)
-                elif how == "part":
-                    disputes.accept(ctx, agent, b.ISSUER, number, accepted=Money(1, "EUR"))
-                elif how == "reject":
-                    disputes.reject(ctx, agent, b.ISSUER, number, answer="our meter is right")
-                elif how == "withdraw":
-                    disputes.withdraw(ctx, user, b.ISSUER, number)
-                else:
+                if how == "escalate":
+                    user, number = b.emsp_user(session.contract_id or ""), session.dispute_id or ""
                     talk.escalate(ctx, user, b.ISSUER, number, contacts=("Head of sales",), text="still wrong")
+                else:
+                    end_dispute(ctx, session, how)
             except (Conflict, Busy, InvalidInput):
                 pass  # locked, escalated before, or taken back by a credit
 
@@ -384,6 +366,3 @@ class Year(World):
         owner = any(m.cdr_ref == root and m.billing in WAITS for m in members)
         if owner and not given and sent.sound and sent.contract_id:
             assert found == self._price(sent.contract_id, self.energy[sent.contract_id], sent.kwh), told
-
-
-__all__ = ["ASSIGNED", "PARTNER", "PRICES", "START", "Counter", "Run", "Year", "datetime"]
