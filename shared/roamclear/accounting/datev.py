@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from roamclear.accounting.model import Booking, Chart, Datev, Side
 from roamclear.accounting.rules import of_currency, pairs
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.money import Money
-from roamclear.kernel.time import sort_instant
+from roamclear.kernel.time import last_of_month, sort_instant
 
 #: The 125 columns of format version 13, in their order.
 COLUMNS: tuple[str, ...] = (
@@ -61,7 +61,7 @@ def _batch(
 def _header(house: Datev, label: str, currency: str, at: datetime) -> str:
     """The 31 fields of the header line (format 700, category 21, version 13)."""
     first = date.fromisoformat(f"{label}-01")
-    last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+    last = last_of_month(first)
     year = first.year if first.month >= house.fiscal_year_month else first.year - 1
     made = re.sub(r"[^0-9]", "", sort_instant(at))[:17].ljust(17, "0")
     fields = [

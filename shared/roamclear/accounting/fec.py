@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from roamclear.accounting.model import Booking, Chart, Side
 from roamclear.accounting.rules import both_columns, of_currency
 from roamclear.kernel.errors import InvalidInput
+from roamclear.kernel.time import last_of_month
 
 #: The 18 columns in their order.
 _COLUMNS = (
@@ -32,7 +33,7 @@ def write_fec(found: Sequence[Booking], chart: Chart, label: str) -> tuple[str, 
         raise InvalidInput(f"a FEC states euros; this period also has {other[0]}: take CSV", field="profile")
     lines = ["\t".join(_COLUMNS)]
     lines += ["\t".join(_row(each, side, label)) for each in found for side in each.sides]
-    last = (date.fromisoformat(f"{label}-01") + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+    last = last_of_month(date.fromisoformat(f"{label}-01"))
     return f"{chart.siren}FEC{last:%Y%m%d}.txt", ("\r\n".join(lines) + "\r\n").encode("iso8859-15", "replace")
 
 

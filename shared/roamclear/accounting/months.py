@@ -17,7 +17,7 @@ from roamclear.identity import service as identity
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, InvariantBroken
-from roamclear.kernel.time import local_date
+from roamclear.kernel.time import local_date, next_month
 from roamclear.ledger import service as ledger
 from roamclear.ledger.model import JournalEntry
 from roamclear.ledger.proof import Equation
@@ -49,7 +49,7 @@ def after(label: str) -> str:
     >>> after("2026-12")
     '2027-01'
     """
-    return (date.fromisoformat(f"{label}-01") + timedelta(days=32)).isoformat()[:7]
+    return next_month(date.fromisoformat(f"{label}-01")).isoformat()[:7]
 
 
 def at_end(ctx: Context, issuer_id: str, label: str) -> Sums:

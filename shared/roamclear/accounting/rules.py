@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from roamclear.accounting.charts import PERSONAL
 from roamclear.accounting.model import Booking, Chart, Side
 from roamclear.kernel import numbers_json
 from roamclear.kernel.errors import InvalidInput, InvariantBroken
 from roamclear.kernel.money import Money
-from roamclear.kernel.time import local_date, local_midnight
+from roamclear.kernel.time import local_date, local_midnight, next_month
 from roamclear.ledger.model import Event, JournalEntry
 
 _SALES = (Event.INVOICE_ISSUED, Event.CREDIT_ISSUED)
@@ -31,8 +31,7 @@ def bounds(label: str, zone: str) -> tuple[datetime, datetime]:
         first = date.fromisoformat(f"{label}-01")
     except ValueError:
         raise InvalidInput("a period is a calendar month, such as 2026-10", field="period") from None
-    following = (first + timedelta(days=32)).replace(day=1)
-    return local_midnight(first, zone), local_midnight(following, zone)
+    return local_midnight(first, zone), local_midnight(next_month(first), zone)
 
 
 def numbered(chart: Chart, entries: Iterable[JournalEntry], also: Iterable[str] = ()) -> Chart:

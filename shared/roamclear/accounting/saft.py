@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from xml.sax.saxutils import escape
 
@@ -20,7 +20,7 @@ from roamclear.documents.xml_tools import clean, number
 from roamclear.identity.issuer import Issuer
 from roamclear.kernel.errors import InvalidInput, InvariantBroken
 from roamclear.kernel.money import Money, minor_digits, total
-from roamclear.kernel.time import local_date
+from roamclear.kernel.time import last_of_month, local_date
 from roamclear.ledger.model import Account
 
 _SPACE = "urn:StandardAuditFile-Taxation-Financial:NO"
@@ -85,7 +85,7 @@ class _File:
         self.ledger, self.currency, self.bookings, self.opening = ledger, currency, bookings, opening
         self.settings = ledger.chart.saft or Saft()
         self.first = date.fromisoformat(f"{ledger.label}-01")
-        self.last = (self.first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+        self.last = last_of_month(self.first)
 
     def written(self) -> Iterator[str]:
         yield f'<?xml version="1.0" encoding="UTF-8"?>\n<AuditFile xmlns="{_SPACE}">\n'

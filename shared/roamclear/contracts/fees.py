@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from roamclear.contracts.vat import VatTreatment
 from roamclear.kernel.money import HALF_UP, Money
 from roamclear.kernel.record import Record
+from roamclear.kernel.time import next_month
 
 #: Fees of one contract version; each is a line of the document and a part of the run's row.
 MOST_FEES = 20
@@ -247,7 +248,7 @@ def _month_days(first: date, end: date) -> Iterator[tuple[int, int, int]]:
     """
     while first < end:
         start = first.replace(day=1)
-        following = (start + timedelta(days=32)).replace(day=1)
+        following = next_month(first)
         last = min(end, following)
         yield (first - start).days, (last - start).days, (following - start).days
         first = last

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from roamclear.contracts.model import Contract, ContractVersion, ContractView, Frequency, Match, Status, Terms
 from roamclear.contracts.payment import due, month_day
 from roamclear.contracts.vat import VatTreatment, treatment
-from roamclear.kernel.time import add_wall_hours, first_midnight_from, local_date, local_midnight
+from roamclear.kernel.time import add_wall_hours, first_midnight_from, local_date, local_midnight, next_month
 
 #: The lock comes this long after the close, so that a claim of the last second has landed (rules.md 6).
 LOCK_AFTER = timedelta(seconds=60)
@@ -49,14 +49,14 @@ def period_of(instant: datetime, frequency: Frequency, zone: str, anchor: date |
         return _anniversary(day, frequency, zone, anchor)
     if frequency is Frequency.MONTHLY:
         first = day.replace(day=1)
-        return Period(f"{first:%Y-%m}", first, _next_month(first), zone)
+        return Period(f"{first:%Y-%m}", first, next_month(first), zone)
     if frequency is Frequency.QUARTERLY:
         first = date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
-        end = _next_month(_next_month(_next_month(first)))
+        end = next_month(next_month(next_month(first)))
         return Period(f"{first.year}-Q{(first.month - 1) // 3 + 1}", first, end, zone)
     if frequency is Frequency.SEMI_MONTHLY:
         first = day.replace(day=1 if day.day < 16 else 16)
-        end = first.replace(day=16) if first.day == 1 else _next_month(first.replace(day=1))
+        end = first.replace(day=16) if first.day == 1 else next_month(first)
         return Period(f"{first:%Y-%m}-{'A' if first.day == 1 else 'B'}", first, end, zone)
     length = 7 if frequency is Frequency.WEEKLY else 14
     first = day - timedelta(days=(day - _BI_WEEKLY_ANCHOR).days % length)
@@ -208,7 +208,3 @@ def match(
     if len(fitting) > 1:
         return Match(reason="AMBIGUOUS_CONTRACT")
     return fitting[0]
-
-
-def _next_month(first: date) -> date:
-    return (first + timedelta(days=32)).replace(day=1)

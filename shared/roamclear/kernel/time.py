@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from roamclear.kernel.errors import InvalidInput
 
+D = TypeVar("D", bound=date)
 _OCPI = re.compile(
     r"^(\d{4})-(\d{1,2})-(\d{1,2})[T ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(Z|z|[+-]\d{2}:?\d{2})?$",
     re.ASCII,
@@ -92,6 +95,24 @@ def local_date(instant: datetime, zone_name: str) -> date:
     '2026-11-01'
     """
     return instant.astimezone(zone(zone_name)).date()
+
+
+def next_month(day: D) -> D:
+    """The first day of the month after that of a day; of an instant at the same time of day.
+
+    >>> next_month(date(2026, 12, 31)).isoformat()
+    '2027-01-01'
+    """
+    return day.replace(day=1) + timedelta(days=monthrange(day.year, day.month)[1])
+
+
+def last_of_month(day: date) -> date:
+    """The last day of the month of a day.
+
+    >>> last_of_month(date(2028, 2, 1)).isoformat()
+    '2028-02-29'
+    """
+    return day.replace(day=monthrange(day.year, day.month)[1])
 
 
 def first_midnight_from(instant: datetime, zone_name: str) -> datetime:

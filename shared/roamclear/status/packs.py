@@ -19,7 +19,7 @@ from roamclear.identity.rules import authorise
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, InvalidInput
 from roamclear.kernel.retry import again_on_race
-from roamclear.kernel.time import local_midnight, sort_instant
+from roamclear.kernel.time import last_of_month, local_midnight, sort_instant
 from roamclear.kernel.writes import Table
 from roamclear.status.postings import CLASSES
 
@@ -68,7 +68,7 @@ def ask(ctx: Context, actor: Actor, issuer_id: str, period: str, as_of: date | N
     authorise(actor, Right.ACCOUNTING_EXPORT, issuer_id)
     zone = identity.issuer(ctx, issuer_id).zone
     bounds(period, zone)
-    day = as_of or _last_day(period)
+    day = as_of or last_of_month(date.fromisoformat(f"{period}-01"))
     if day.isoformat()[:7] < period:
         raise InvalidInput("the day lies before the month", field="as_of")
     over = local_midnight(day + timedelta(days=1), zone)
@@ -117,11 +117,6 @@ def until(ctx: Context, meant: Wanted) -> datetime:
     """The instant at which the day of a pack ends."""
     zone = identity.issuer(ctx, meant.issuer_id).zone
     return local_midnight(date.fromisoformat(meant.as_of) + timedelta(days=1), zone)
-
-
-def _last_day(period: str) -> date:
-    first = date.fromisoformat(f"{period}-01")
-    return (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
 
 
 def _log(ctx: Context, actor: Actor, meant: Wanted) -> None:
