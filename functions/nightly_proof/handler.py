@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import sleep
 from typing import Any
 
 from roamclear.aws.compose import context as compose
@@ -15,7 +16,7 @@ from roamclear.mode import service as mode
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A schedule, nightly, or {"issuer_id": …} by hand; a broken equation is an exception and an alarm."""
     ctx = compose()
-    found = proof.prove_all(ctx, only=event.get("issuer_id"))
+    found = proof.prove_all(ctx, only=event.get("issuer_id"), pause=sleep)
     freed = facts.nightly(ctx, parked) if event.get("retry", True) and not mode.recovering(ctx) else {}
     broken = [e.dump() for e in found if not e.holds]
     told = {"equations": len(found), "broken": broken}

@@ -292,12 +292,17 @@ def test_a_token_that_another_sweep_completed_is_forgotten_when_the_run_went_on(
     assert failed_runs(house) == []
 
 
-def test_the_proof_of_a_closed_month_holds(house: Stage) -> None:
+def test_the_proof_of_a_closed_month_holds(house: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[int] = []
+    monkeypatch.setattr("functions.nightly_proof.handler.sleep", paused.append)
     play(house, len(CHAIN))
     house.clock.set(house.clock.now() + timedelta(minutes=2))
     call("sweep", sample("sweep", "schedule"))  # the facts that the stream would have answered
+    assert call("nightly_proof", {"retry": False})["holds"], "a copy may still be on its way"
+    house.clock.set(house.clock.now() + timedelta(minutes=15))
     broken = call("nightly_proof", {"retry": False})
     assert [e["name"] for e in broken["equations"] if not e["holds"]] == ["ledger entries = archived copies"]
+    assert paused == [30]
     rows = house.client.scan(TableName=NAMES[Table.LEDGER])["Items"]
     event = {"Records": [{"eventName": "INSERT", "dynamodb": {"NewImage": row}} for row in rows]}
     call("copy_ledger", event)

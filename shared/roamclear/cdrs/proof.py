@@ -11,6 +11,9 @@ from roamclear.identity import service as identity
 from roamclear.kernel.context import Context
 from roamclear.ledger.proof import Equation
 
+#: A body this young without a session is none that was lost: the stream, or the sweep behind it, is at work on it.
+SETTLE = timedelta(minutes=15)
+
 
 def equations(ctx: Context, issuer_id: str) -> list[Equation]:
     """Bodies received = sessions with a state."""
@@ -28,14 +31,16 @@ def equations(ctx: Context, issuer_id: str) -> list[Equation]:
 
 
 def states_of_all(ctx: Context, issuer_id: str) -> Counter[str]:
-    """How many bodies are in each billing state; MISSING is a body without a session."""
+    """How many bodies are in each billing state; MISSING is a body without a session that has had time for one."""
     day: datetime = identity.issuer(ctx, issuer_id).created_at_utc or ctx.now()
     found: Counter[str] = Counter()
-    last = ctx.now() + timedelta(days=1)
+    last, settled = ctx.now() + timedelta(days=1), ctx.now() - SETTLE
+    day = day.replace(hour=0, minute=0, second=0, microsecond=0)
     while day <= last:
-        refs = store.received(ctx.db, issuer_id, day, before=last)
-        while chunk := list(islice(refs, 100)):
+        bodies = store.received_between(ctx.db, issuer_id, day, last)
+        while chunk := dict(islice(bodies, 100)):
             known = store.sessions(ctx.db, issuer_id, chunk)
-            found.update(known[ref].billing.value if ref in known else "MISSING" for ref in chunk)
+            found.update(known[ref].billing.value for ref in chunk if ref in known)
+            found["MISSING"] += sum(ref not in known and at < settled for ref, at in chunk.items())
         day += timedelta(days=1)
     return found

@@ -9,9 +9,13 @@ from datetime import datetime, timedelta
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, InvariantBroken
 from roamclear.kernel.money import Money
+from roamclear.kernel.time import next_month
 from roamclear.kernel.writes import Put
 from roamclear.ledger import store
 from roamclear.ledger.model import Event, JournalEntry, Line
+
+#: The stream makes a copy within seconds, and within minutes where it has to try again.
+SETTLE = timedelta(minutes=15)
 
 
 def entry(
@@ -79,17 +83,21 @@ def entries(ctx: Context, issuer_id: str, since: datetime, *, until: datetime | 
     last = until or ctx.now() + timedelta(days=1)
     while month <= last:
         yield from store.of_month(ctx.db, issuer_id, month)
-        month = (month + timedelta(days=32)).replace(day=1)
+        month = next_month(month)
 
 
 def copies(ctx: Context, issuer_id: str, since: datetime) -> tuple[int, int]:
-    """Entries from the month of an instant until now, and how many of them have an equal copy under Object Lock."""
+    """Entries from the month of an instant on, and how many of them have an equal copy under Object Lock.
+
+    What was posted a moment ago is left alone: its copy is on its way (``SETTLE``).
+    """
+    before = ctx.now() - SETTLE
     month = since.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     entries = equal = 0
     while month <= ctx.now() + timedelta(days=1):
-        found = store.copies_of_month(ctx.db, ctx.objects, issuer_id, month)
+        found = store.copies_of_month(ctx.db, ctx.objects, issuer_id, month, before=before)
         entries, equal = entries + found[0], equal + found[1]
-        month = (month + timedelta(days=32)).replace(day=1)
+        month = next_month(month)
     return entries, equal
 
 

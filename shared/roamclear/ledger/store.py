@@ -33,10 +33,13 @@ def of_month(db: Database, issuer_id: str, month: datetime) -> Iterator[JournalE
         yield JournalEntry.load(row)
 
 
-def copies_of_month(db: Database, objects: Objects, issuer_id: str, month: datetime) -> tuple[int, int]:
-    """How many entries a calendar month (UTC) has, and how many of them lie in the archive with the same bytes."""
+def copies_of_month(
+    db: Database, objects: Objects, issuer_id: str, month: datetime, *, before: datetime
+) -> tuple[int, int]:
+    """How many entries of a calendar month (UTC) were posted before an instant, and how many lie in the archive so."""
     entries = equal = 0
-    for row in db.rows(Table.LEDGER, keys.ledger_month(issuer_id, month), index="gsi1"):
+    pk = keys.ledger_month(issuer_id, month)
+    for row in db.rows(Table.LEDGER, pk, index="gsi1", before=sort_instant(before)):
         entries += 1
         equal += objects.get("archive", archive.archive_key(row)) == archive.entry_bytes(row)
     return entries, equal
