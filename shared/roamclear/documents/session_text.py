@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -47,27 +48,25 @@ def safe(text: str) -> str:
     return f"'{text}" if text.startswith(_DANGEROUS) else text
 
 
-class CsvPart:
-    """One CSV file of an export, row after row; ``before`` sessions stand in earlier parts."""
+class TextPart(ABC):
+    """One text file of an export, row after row; ``before`` sessions stand in earlier parts."""
+
+    encoding = "utf-8"
 
     def __init__(self, export: SessionExport, path: Path, index: int = 1, before: int = 0) -> None:
         self.export, self.path, self.index = export, path, index
         self.tally = Tally(export.currency)
         self._before, self._lead = before, _lead(export)
-        self._stream = path.open("w", encoding="utf-8-sig", newline="")
-        self._writer = csv.writer(self._stream, lineterminator="\r\n")
-        self._writer.writerow([*_TEXT_HEADS, *(c.title.format(export.currency) for c in COLUMNS), "Kind", "Reason"])
+        self._stream = path.open("w", encoding=self.encoding, newline="")
 
+    @abstractmethod
     def add(self, row: SessionRow) -> None:
         """Write one session."""
-        self.tally.add(row)
-        cells = [_csv_cell(column, value) for column, value in _values(row)]
-        self._writer.writerow([self._before + self.tally.rows, *self._lead, *cells, "SESSION", ""])
 
     def finish(self, tally: Tally, ending: Ending, *, last: bool) -> ExportPart:
         """Write what stands behind the sessions and close the file; ``tally`` as for ``XlsxPart``."""
         with self._stream:
-            self._finish(tally, ending)
+            self._end(tally, ending)
             if last:
                 check_total(self.export, tally)
         return _part(self, tally, last=last)
@@ -77,7 +76,28 @@ class CsvPart:
         self._stream.close()
         self.path.unlink(missing_ok=True)
 
-    def _finish(self, tally: Tally, ending: Ending) -> None:
+    @abstractmethod
+    def _end(self, tally: Tally, ending: Ending) -> None:
+        """Write what stands behind the sessions."""
+
+
+class CsvPart(TextPart):
+    """One CSV file of an export."""
+
+    encoding = "utf-8-sig"
+
+    def __init__(self, export: SessionExport, path: Path, index: int = 1, before: int = 0) -> None:
+        super().__init__(export, path, index, before)
+        self._writer = csv.writer(self._stream, lineterminator="\r\n")
+        self._writer.writerow([*_TEXT_HEADS, *(c.title.format(export.currency) for c in COLUMNS), "Kind", "Reason"])
+
+    def add(self, row: SessionRow) -> None:
+        """Write one session."""
+        self.tally.add(row)
+        cells = [_csv_cell(column, value) for column, value in _values(row)]
+        self._writer.writerow([self._before + self.tally.rows, *self._lead, *cells, "SESSION", ""])
+
+    def _end(self, tally: Tally, ending: Ending) -> None:
         writer, lead = self._writer, self._lead
         at = tally.rows
         for at, adjustment in enumerate(ending.adjustments, start=tally.rows + 1):
@@ -94,7 +114,7 @@ class CsvPart:
             writer.writerow([place, lead[0], f"{fee.period_start}/{fee.period_end}", *cells, "FEE", safe(fee.name)])
 
 
-def _one(part: CsvPart | NdjsonPart, rows: Iterable[SessionRow], ending: Ending) -> ExportPart:
+def _one(part: TextPart, rows: Iterable[SessionRow], ending: Ending) -> ExportPart:
     """An export in one file."""
     for row in rows:
         part.add(row)
@@ -144,14 +164,8 @@ def write_ndjson(
     return _one(NdjsonPart(export, target), rows, Ending(adjustments, (), tuple(fees)))
 
 
-class NdjsonPart:
-    """One NDJSON file of an export, row after row; ``before`` sessions stand in earlier parts."""
-
-    def __init__(self, export: SessionExport, path: Path, index: int = 1, before: int = 0) -> None:
-        self.export, self.path, self.index = export, path, index
-        self.tally = Tally(export.currency)
-        self._before, self._lead = before, _lead(export)
-        self._stream = path.open("w", encoding="utf-8", newline="\n")
+class NdjsonPart(TextPart):
+    """One NDJSON file of an export."""
 
     def add(self, row: SessionRow) -> None:
         """Write one session."""
@@ -161,23 +175,13 @@ class NdjsonPart:
         item |= {_json_key(column): _json_value(value) for column, value in _values(row) if value is not None}
         self._stream.write(dumps(item) + "\n")
 
-    def finish(self, tally: Tally, ending: Ending, *, last: bool) -> ExportPart:
-        """Write what stands behind the sessions and close the file; ``tally`` as for ``XlsxPart``."""
-        with self._stream:
-            for adjustment in ending.adjustments:
-                tally.adjust(adjustment)
-                self._stream.write(_json_line("ADJUSTMENT", self.export, adjustment))
-            for fee in ending.fees:
-                tally.charge(fee)
-                self._stream.write(_json_line("FEE", self.export, fee))
-            if last:
-                check_total(self.export, tally)
-        return _part(self, tally, last=last)
-
-    def abandon(self) -> None:
-        """Close the file and leave nothing half-written."""
-        self._stream.close()
-        self.path.unlink(missing_ok=True)
+    def _end(self, tally: Tally, ending: Ending) -> None:
+        for adjustment in ending.adjustments:
+            tally.adjust(adjustment)
+            self._stream.write(_json_line("ADJUSTMENT", self.export, adjustment))
+        for fee in ending.fees:
+            tally.charge(fee)
+            self._stream.write(_json_line("FEE", self.export, fee))
 
 
 def _json_line(kind: str, export: SessionExport, row: AdjustmentRow | FeeRow) -> str:
@@ -196,7 +200,7 @@ def _json_value(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def _part(made: CsvPart | NdjsonPart, tally: Tally, *, last: bool) -> ExportPart:
+def _part(made: TextPart, tally: Tally, *, last: bool) -> ExportPart:
     """What one file holds; a whole export is told with everything that stands in it."""
     whole = last and made.index == 1
     return ExportPart(
