@@ -9,7 +9,7 @@ from itertools import islice
 from roamclear.billing.fees_back import service as fees_back
 from roamclear.billing.model import Run
 from roamclear.cdrs import service as cdrs
-from roamclear.cdrs.adjustments import body_ref, is_ours
+from roamclear.cdrs.adjustments import body_ref, is_ours, returns_credit
 from roamclear.cdrs.model import Session
 from roamclear.contracts import service as contracts
 from roamclear.contracts.fees import FeeCharge, Usage, charge, span
@@ -81,7 +81,7 @@ class _Count:
     """What sessions count for a fee.
 
     A credit CDR takes its session off again; corrections of ours change the net, and kWh where they correct kWh, but
-    a session that is billed anew after a cancellation counts anew.
+    what is billed anew after a cancellation counts anew as it did before.
     """
 
     def __init__(self) -> None:
@@ -104,8 +104,8 @@ class _Count:
 
 
 def _counts(session: Session) -> int:
-    if is_ours(session):
-        return 1 if session.replaces else 0
+    if is_ours(session) and not returns_credit(session):
+        return 1 if session.replaces and not session.credit_of else 0
     return -1 if session.credit_of else 1
 
 

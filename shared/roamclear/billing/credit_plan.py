@@ -49,8 +49,10 @@ def part_of(ctx: Context, header: Document) -> Part:
 
 def left_of(ctx: Context, header: Document, refs: Sequence[str] = ()) -> Iterator[tuple[Session, Money]]:
     """The sessions of a document, or those named of it, with what is still billed of each."""
+    left = _Left(ctx, header, refs)
     for _, sessions in _sessions(ctx, header, refs):
-        yield from adjustments.outstanding_each(ctx, header.issuer_id, sessions)
+        for session, amount in adjustments.outstanding_each(ctx, header.issuer_id, sessions):
+            yield session, left.of(session, amount)
 
 
 def credits_of(
@@ -64,11 +66,12 @@ def credits_of(
     if wanted.kind is CorrectionKind.AMOUNT and wanted.amount is not None:
         yield from _of_amount(ctx, wanted, wanted.amount, header, folder, behind)
         return
+    left = _Left(ctx, header, wanted.cdr_refs)
     for place, sessions in _sessions(ctx, header, wanted.cdr_refs, behind):
         rows = _rows(ctx, wanted, sessions)
         for session in sessions:
             row = rows.get(session.cdr_ref)
-            lines = () if row else adjustments.everything(ctx, session)
+            lines = () if row or left.with_its_session(session) else left.lines(session, again=wanted.bill_again)
             if not lines and row is None:
                 # Nothing is left of it, or another worker made the row a moment ago.
                 row = _rows(ctx, wanted, [session]).get(session.cdr_ref)
@@ -84,9 +87,11 @@ def name_of_row(wanted: Correction, ref: str) -> str:
 def _of_amount(
     ctx: Context, wanted: Correction, amount: Money, header: Document, folder: Path, behind: Place | None
 ) -> Iterator[Credit]:
+    left = _Left(ctx, header, wanted.cdr_refs)
     with Spread(folder) as spread:
         for place, sessions in _sessions(ctx, header, wanted.cdr_refs):
-            for session, before in _before(ctx, wanted, sessions):
+            for session, own, own_row in _before(ctx, wanted, sessions):
+                before = left.of(session, Money(own, header.currency), own_row).amount_minor
                 if before > 0:
                     at = _at(place, session)
                     spread.add(before, numbers_json.dumps(at.dump() if at else session.cdr_ref))
@@ -129,8 +134,50 @@ def _rows(ctx: Context, wanted: Correction, sessions: Iterable[Session]) -> dict
     return {names[name]: row for name, row in found.items()}
 
 
-def _before(ctx: Context, wanted: Correction, sessions: Sequence[Session]) -> Iterator[tuple[Session, int]]:
-    """What was left of sessions before this correction, in minor units, all of one moment.
+class _Left:
+    """What a correction may credit of the rows of a document that are corrections themselves.
+
+    One that stands beside the session it corrects is credited with it; of any other never more is credited than is
+    billed of its session.
+    """
+
+    def __init__(self, ctx: Context, header: Document, refs: Sequence[str]) -> None:
+        self._ctx, self._header, self._refs = ctx, header, frozenset(refs)
+        self._issued = chain.Issued(ctx, header.issuer_id)
+        self._taken: dict[str, int] = {}
+
+    def with_its_session(self, session: Session) -> bool:
+        """Whether a row corrects a session that this correction credits whole, with all its corrections."""
+        corrected = session.credit_of
+        if corrected is None or (self._refs and corrected not in self._refs):
+            return False
+        placed = self._issued.of([corrected]).get(corrected)
+        return placed is not None and placed.number == self._header.number
+
+    def lines(self, session: Session, *, again: bool) -> tuple[PricedLine, ...]:
+        """The lines that credit all that is left of a row."""
+        if session.credit_of is None:
+            return adjustments.everything(self._ctx, session)
+        return adjustments.creditable(self._ctx, session, again=again)
+
+    def of(self, session: Session, own: Money, row_minor: int = 0) -> Money:
+        """What is left of a row of which ``own`` is; ``row_minor`` was credited of it by this correction already."""
+        corrected = session.credit_of
+        if corrected is None or own.amount_minor <= 0:
+            return own
+        if self.with_its_session(session):
+            return Money.zero(own.currency)
+        known = cdrs.session(self._ctx, session.issuer_id, corrected)
+        if known is None or known.net is None or known.net.amount_minor < 0:
+            return own
+        rest = adjustments.outstanding(self._ctx, known).amount_minor - row_minor - self._taken.get(corrected, 0)
+        part = max(0, min(own.amount_minor, rest))
+        self._taken[corrected] = self._taken.get(corrected, 0) + part + row_minor
+        return Money(part, own.currency)
+
+
+def _before(ctx: Context, wanted: Correction, sessions: Sequence[Session]) -> Iterator[tuple[Session, int, int]]:
+    """What was left of sessions before this correction, in minor units, all of one moment, and what it took of each.
 
     Rows never go, so rows that are the same before and after stood while the rest was read.
     """
@@ -142,7 +189,7 @@ def _before(ctx: Context, wanted: Correction, sessions: Sequence[Session]) -> It
             for session, amount in left:
                 row = again.get(session.cdr_ref)
                 own = row.net.amount_minor if row is not None and row.net is not None else 0
-                yield session, amount.amount_minor - own
+                yield session, amount.amount_minor - own, own
             return
         rows = again
     raise Busy("a correction is made by too many at once")

@@ -9,31 +9,26 @@ capital letters, so a key in small letters is never the id of a CDR.
 from __future__ import annotations
 
 import re
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 from roamclear.audit import service as audit
-from roamclear.cdrs import store
+from roamclear.cdrs import adjustment_rows, store
+from roamclear.cdrs.adjustment_rows import net
 from roamclear.cdrs.model import (
     Adjusted,
     Billing,
     DisputeState,
-    PayoutState,
     PricedLine,
-    Rating,
     Session,
 )
 from roamclear.cdrs.pricing import mirrored
-from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import Busy, ConditionFailed, Conflict, InvalidInput, NotFound
+from roamclear.kernel.errors import Busy, ConditionFailed, Conflict, InvalidInput
 from roamclear.kernel.money import Money, total
-from roamclear.kernel.record import plain
+from roamclear.kernel.writes import Put
 
-#: What a row of ours says in its ``source``; every other row came as a CDR.
-SOURCE = "ADJUSTMENT"
 #: The kind of rows that bill what a lock withheld (``Session.withheld``), or take it back.
 WITHHELD = "WITHHELD"
 _KEY = re.compile(r"[a-z][a-z0-9-]{0,40}")
@@ -59,21 +54,24 @@ def adjust(
 
     Without ``run_id`` the row is VERIFIED and joins the contract's next run; with it, it is a member of that
     correction run. ``kind`` names the cause (``REPRICE``, ``CREDIT``, ``CANCEL``); ``borne`` keeps payouts out of it.
+    A correction of a correction is one of the session behind it too.
 
     Raises:
         InvalidInput: the key, the lines or their currency are not usable.
         Conflict: the session is not locked, more would be credited than was billed, or the key did another thing.
     """
     _check(original, key, lines)
-    row = _row(ctx, original, key, lines, kind, reason, author)
-    made = _session(ctx, original, row, kind, run_id, borne=borne)
+    row = adjustment_rows.row(ctx, original, key, lines, kind, reason, author)
+    made = adjustment_rows.session(ctx, original, row, kind, run_id, borne=borne)
     for _ in range(_TRIES):
         known = store.session(ctx.db, original.issuer_id, made.cdr_ref)
         if known is not None:
             return _same(known, made)
         sums = store.adjusted(ctx.db, original.issuer_id, original.cdr_ref)
         _refuse_beyond(original, sums, row.net)
-        after = sums.model_copy(update={"minor": sums.minor + row.net.amount_minor, "refs": (*sums.refs, made.cdr_ref)})
+        if kind == WITHHELD and sums.refs and not outstanding_of(original, sums):
+            raise Conflict("nothing is billed of this session any more", cdr_ref=original.cdr_ref)
+        behind = [_counted(each, known, made) for each, known in _behind(ctx, original)]
         log = audit.entry(
             ctx,
             issuer_id=original.issuer_id,
@@ -84,7 +82,8 @@ def adjust(
             details={"kind": kind, "adjustment": made.cdr_ref, "net": row.net, "reason": reason},
         )
         try:
-            ctx.db.transact([store.create(made), store.rating_put(row), store.adjusted_put(after, sums), log])
+            after = store.adjusted_put(_with(sums, made), sums)
+            ctx.db.transact([store.create(made), store.rating_put(row), after, *behind, log])
             return made
         except ConditionFailed:
             continue  # another worker made it, or corrected the same session by another key
@@ -97,7 +96,7 @@ def bill_again(
     """Bill a session anew whose document was cancelled: a VERIFIED row of what was credited, for the next run (row 66).
 
     It is written once; from then on corrections of the session are those of this row (``current``). A session that its
-    CPO withdrew meanwhile is not billed anew (None).
+    CPO withdrew meanwhile is not billed anew (None), nor is a correction of which nothing is left to correct.
 
     Raises:
         Conflict: the session was not credited by this cancellation, or was billed anew under another key.
@@ -115,10 +114,16 @@ def bill_again(
         credited = store.rating(ctx.db, original.issuer_id, cancellation.cdr_ref, cancellation.rating_version)
         if cancellation.cdr_ref not in sums.refs or credited is None:
             raise Conflict("this session is still billed", cdr_ref=original.cdr_ref)
-        row = _row(ctx, original, key, mirrored(credited.lines), "BILLED_AGAIN", reason, author)
-        made = _session(ctx, original, row, "BILLED_AGAIN", None, borne=cancellation.borne).model_copy(
+        row = adjustment_rows.row(ctx, original, key, mirrored(credited.lines), "BILLED_AGAIN", reason, author)
+        made = adjustment_rows.session(ctx, original, row, "BILLED_AGAIN", None, borne=cancellation.borne).model_copy(
             update={"credit_of": original.credit_of, "replaces": original.cdr_ref} | _still_agreed(ctx, original, sums)
         )
+        corrected = _behind(ctx, original)
+        if any(_nothing_left(each, known, row.net) for each, known in corrected):
+            return None
+        if corrected:
+            made = made.model_copy(update=dict.fromkeys(("credit_of", "counterpart"), corrected[0][0].cdr_ref))
+        behind = [_counted(each, known, made) for each, known in corrected]
         log = audit.entry(
             ctx,
             issuer_id=original.issuer_id,
@@ -130,7 +135,8 @@ def bill_again(
         )
         after = sums.model_copy(update={"successor": ref})
         try:
-            ctx.db.transact([store.create(made), store.rating_put(row), store.adjusted_put(after, sums), log])
+            puts = [store.create(made), store.rating_put(row), store.adjusted_put(after, sums), *behind]
+            ctx.db.transact([*puts, log])
             return made
         except ConditionFailed:
             continue
@@ -144,7 +150,7 @@ def outstanding(ctx: Context, original: Session) -> Money:
 
 def outstanding_of(original: Session, sums: Adjusted) -> Money:
     """``outstanding`` of sums that were read."""
-    return _net(original) + Money(sums.minor, _net(original).currency)
+    return net(original) + Money(sums.minor, net(original).currency)
 
 
 def outstanding_each(ctx: Context, issuer_id: str, sessions: Sequence[Session]) -> Iterator[tuple[Session, Money]]:
@@ -165,7 +171,7 @@ def before_each(ctx: Context, issuer_id: str, rows: Sequence[Session]) -> dict[s
         original, known = originals.get(row.credit_of or ""), sums.get(row.credit_of or "")
         if original is not None and known is not None and row.cdr_ref in known.refs:
             earlier = known.refs[: known.refs.index(row.cdr_ref)]
-            found[row.cdr_ref] = _net(original) + total((_net(others[ref]) for ref in earlier), _net(original).currency)
+            found[row.cdr_ref] = net(original) + total((net(others[ref]) for ref in earlier), net(original).currency)
     return found
 
 
@@ -178,7 +184,26 @@ def withheld_rows(ctx: Context, original: Session, sums: Adjusted) -> list[Sessi
 def everything(ctx: Context, original: Session) -> tuple[PricedLine, ...]:
     """The lines that credit all that is left of a locked session; none where nothing is left."""
     sums = store.adjusted(ctx.db, original.issuer_id, original.cdr_ref)
-    return mirrored(_summed(_lines(ctx, original, sums.refs)))
+    return mirrored(adjustment_rows.summed(adjustment_rows.lines(ctx, original, sums.refs)))
+
+
+def creditable(ctx: Context, correction: Session, *, again: bool = False) -> tuple[PricedLine, ...]:
+    """The lines that undo what is left of a correction; none where the session behind it was credited with it.
+
+    Never more is given back than is billed of that session. What was credited of it is charged once more only while
+    something else of it is billed, or where it is credited ``again`` at once.
+    """
+    lines = everything(ctx, correction)
+    corrected = store.session(ctx.db, correction.issuer_id, correction.credit_of or "")
+    if not lines or corrected is None:
+        return lines
+    sums = store.adjusted(ctx.db, corrected.issuer_id, corrected.cdr_ref)
+    rest, by = outstanding_of(corrected, sums), total((line.amount for line in lines), net(correction).currency)
+    if by.amount_minor * _sign(corrected) < 0:
+        fits = (rest + by).amount_minor * _sign(corrected) >= 0
+        return lines if fits else amount(rest) if rest else ()
+    gone = sums.successor is not None or returns(ctx, corrected)
+    return () if gone or not (rest or again) else lines
 
 
 def amount(part: Money) -> tuple[PricedLine, ...]:
@@ -209,7 +234,9 @@ def returns(ctx: Context, original: Session) -> bool:
     if not sums.refs or sums.successor is not None or sums.withdrawn is not None:
         return False
     last = store.session(ctx.db, original.issuer_id, sums.refs[-1])
-    return last is not None and last.adjustment == "CANCEL" and last.borne
+    if last is None or last.credit_of != original.cdr_ref:
+        return False
+    return last.adjustment == "CANCEL" and last.borne
 
 
 def body_ref(session: Session) -> str:
@@ -222,11 +249,19 @@ def is_ours(session: Session) -> bool:
     return session.origin is not None
 
 
+def returns_credit(session: Session) -> bool:
+    """Whether a row bills a credit CDR anew: another body stands behind it than behind what it corrects."""
+    if session.replaces is None or session.origin is None or session.credit_of is None:
+        return False
+    name, _, key = session.credit_of.partition(f"{session.origin}~")
+    return session.credit_of != session.origin and not (not name and _KEY.match(key))
+
+
 # ---- inside --------------------------------------------------------------------------------------------------------
 def _check(original: Session, key: str, lines: tuple[PricedLine, ...]) -> None:
     if not _KEY.fullmatch(key):
         raise InvalidInput("a key is 1 to 41 small letters, digits and dashes, a letter first", field="key")
-    if not lines or any(line.amount.currency != _net(original).currency for line in lines):
+    if not lines or any(line.amount.currency != net(original).currency for line in lines):
         raise InvalidInput("give lines in the currency of the session", field="lines")
     if original.billing not in _FIXED:
         raise Conflict("this session is not locked", billing=original.billing.value, cdr_ref=original.cdr_ref)
@@ -239,11 +274,50 @@ def _refuse_beyond(original: Session, sums: Adjusted, by: Money) -> None:
     if len(sums.refs) >= _MOST:
         raise Conflict("this session was corrected too often", cdr_ref=original.cdr_ref)
     left = outstanding_of(original, sums) + by
-    sign = -1 if _net(original).amount_minor < 0 else 1
-    if left.amount_minor * sign < 0:
+    if left.amount_minor * _sign(original) < 0:
         raise Conflict(
             "more would be credited than is billed", cdr_ref=original.cdr_ref, billed=outstanding_of(original, sums)
         )
+
+
+def _behind(ctx: Context, corrected: Session) -> list[tuple[Session, Adjusted]]:
+    """The rows that bill now what a correction corrects, and what that corrects, each with its corrections.
+
+    Raises:
+        Busy: one of them is between its cancellation and its return.
+    """
+    found: list[tuple[Session, Adjusted]] = []
+    row = corrected
+    while row.credit_of is not None and len(found) < _MOST:
+        before = store.session(ctx.db, row.issuer_id, row.credit_of)
+        if before is None:
+            break
+        *_, (row, sums) = chain(ctx, before)
+        if returns(ctx, row):
+            raise Busy("a session is between its cancellation and its return", cdr_ref=row.cdr_ref)
+        found.append((row, sums))
+    return found
+
+
+def _counted(corrected: Session, sums: Adjusted, made: Session) -> Put:
+    """The next sum of a row behind a correction, with a correction of that."""
+    _refuse_beyond(corrected, sums, net(made))
+    return store.adjusted_put(_with(sums, made), sums)
+
+
+def _nothing_left(corrected: Session, sums: Adjusted, by: Money) -> bool:
+    """Whether a correction that returns would charge what was credited whole, or credit what was credited since."""
+    left, sign = outstanding_of(corrected, sums), _sign(corrected)
+    return not left if by.amount_minor * sign > 0 else (left + by).amount_minor * sign < 0
+
+
+def _sign(original: Session) -> int:
+    return -1 if net(original).amount_minor < 0 else 1
+
+
+def _with(sums: Adjusted, made: Session) -> Adjusted:
+    update = {"minor": sums.minor + net(made).amount_minor, "refs": (*sums.refs, made.cdr_ref)}
+    return sums.model_copy(update=update)
 
 
 def _same(known: Session, made: Session) -> Session:
@@ -260,94 +334,3 @@ def _still_agreed(ctx: Context, original: Session, sums: Adjusted) -> dict[str, 
     if original.withheld is not None and not withheld_rows(ctx, original, sums):
         found["withheld"] = original.withheld
     return found
-
-
-def _lines(ctx: Context, original: Session, refs: Iterable[str]) -> list[PricedLine]:
-    found: list[PricedLine] = []
-    for ref, version in ((original.cdr_ref, original.rating_version), *((ref, 1) for ref in refs)):
-        row = store.rating(ctx.db, original.issuer_id, ref, version)
-        if row is None:
-            raise NotFound("this session has no price")
-        found += row.lines
-    return found
-
-
-def _summed(lines: Iterable[PricedLine]) -> tuple[PricedLine, ...]:
-    """Lines of one component at one price as one; what cancels out is left out."""
-    sums: dict[tuple[str, Decimal, str | None], PricedLine] = {}
-    for line in lines:
-        key = (line.component, line.unit_price, line.bracket)
-        known = sums.get(key)
-        update: dict[str, Any] = (
-            {}
-            if known is None
-            else {
-                "quantity": known.quantity + line.quantity,
-                "amount": known.amount + line.amount,
-            }
-        )
-        sums[key] = line.model_copy(update=update)
-    return tuple(line for line in sums.values() if line.quantity or line.amount)
-
-
-def _row(
-    ctx: Context, original: Session, key: str, lines: tuple[PricedLine, ...], kind: str, reason: str, author: str
-) -> Rating:
-    base = store.rating(ctx.db, original.issuer_id, original.cdr_ref, original.rating_version)
-    if base is None:
-        raise NotFound("this session has no price")
-    told = {"kind": kind, "of": original.cdr_ref, "reason": reason, "lines": [line.dump() for line in lines]}
-    return base.model_copy(
-        update={
-            "cdr_ref": f"{original.cdr_ref}~{key}",
-            "version": 1,
-            "author": author,
-            "reason": reason,
-            "at_utc": ctx.now(),
-            "lines": lines,
-            "net": total((line.amount for line in lines), _net(original).currency),
-            "grid_total": None,
-            "cdr_total": None,
-            "flags": (),
-            "trace": zlib.compress(numbers_json.dumps(plain({"adjustment": told})).encode(), 9),
-        }
-    )
-
-
-def _session(ctx: Context, original: Session, row: Rating, kind: str, run_id: str | None, *, borne: bool) -> Session:
-    """The row under the original's contract, VAT and account; it was never a message, so no Sender lists it."""
-    return original.model_copy(
-        update={
-            "cdr_ref": row.cdr_ref,
-            "source": SOURCE,
-            "energy_kwh": sum((line.quantity for line in row.lines if line.component == "ENERGY"), Decimal(0)),
-            "received_at_utc": ctx.now(),
-            "verified_at_utc": ctx.now(),
-            "available_at_utc": None,
-            "billing": Billing.IN_WINDOW if run_id else Billing.VERIFIED,
-            "reasons": (),
-            "warnings": (),
-            "dispute": DisputeState.NONE,
-            "dispute_id": None,
-            "withheld": None,
-            "payout": PayoutState.NONE,
-            "rating_version": 1,
-            "net": row.net,
-            "cdr_total": None,
-            "run_id": run_id,
-            "left_run_id": None,
-            "credit_of": original.cdr_ref,
-            "counterpart": original.cdr_ref,
-            "replaces": None,
-            "origin": body_ref(original),
-            "adjustment": kind,
-            "borne": borne,
-            "changed": 0,
-        }
-    )
-
-
-def _net(original: Session) -> Money:
-    if original.net is None:
-        raise Conflict("this session has no price", cdr_ref=original.cdr_ref)
-    return original.net
