@@ -377,7 +377,7 @@ FUNCTIONS: tuple[FunctionSpec, ...] = (
     ),
     FunctionSpec(
         "bootstrap",
-        "grants the first roles; only an operator of the account may invoke it",
+        "gives people their roles; only an operator of the account may invoke it",
         {"identity": WRITE, "clearing": WRITE, "audit": APPEND},
         timeout_s=30,
     ),

@@ -1,4 +1,4 @@
-"""Grants the first roles of a deployment; only an operator of the account may invoke it (docs/deploy.md)."""
+"""Gives people their roles; only an operator of the account may invoke it (docs/deploy.md)."""
 
 from __future__ import annotations
 

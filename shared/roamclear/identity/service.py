@@ -20,19 +20,11 @@ def signed_in(ctx: Context, actor_id: str) -> Actor:
     return actor
 
 
-def grant(ctx: Context, by: Actor, actor_id: str, label: str, grants: tuple[Grant, ...]) -> Actor:
-    """Give an actor its grants at the issuers where ``by`` is administrator; grants elsewhere stay."""
-    for item in grants:
-        authorise(by, Right.USER_ADMIN, item.issuer_id)
-    return _save(ctx, by.actor_id, actor_id, label, grants)
-
-
 def bootstrap(ctx: Context, actor_id: str, label: str, grants: tuple[Grant, ...]) -> Actor:
-    """First grants of a deployment, by the operator who may invoke the bootstrap function (docs/deploy.md)."""
-    return _save(ctx, "operator", actor_id, label, grants)
+    """Give an actor its grants at the issuers they name; grants elsewhere stay.
 
-
-def _save(ctx: Context, by: str, actor_id: str, label: str, grants: tuple[Grant, ...]) -> Actor:
+    The operator who may invoke the bootstrap function does it (docs/deploy.md).
+    """
     touched = {item.issuer_id for item in grants}
 
     def attempt() -> Actor:
@@ -44,7 +36,7 @@ def _save(ctx: Context, by: str, actor_id: str, label: str, grants: tuple[Grant,
             issuer_id=min(touched, default="@"),
             kind="ACTOR",
             object_id=actor_id,
-            actor_id=by,
+            actor_id="operator",
             action="GRANTED",
             details={"before": known.dump() if known else {}, "after": actor.dump()},
         )
