@@ -159,9 +159,6 @@ class PriceTrace(TypedDict):
     rounding: str
 
 
-RatingHead = TypeAliasType("RatingHead", Annotated[Rating, Without("trace")])
-
-
 class RatingTold(Rating):
     """A pricing with its hand calculation in words and figures."""
 

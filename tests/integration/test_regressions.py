@@ -23,7 +23,6 @@ from tests.support.crashing import Fuse, mortal, survives
 from tests.support.moto_stack import Stage
 
 OPENS = datetime(2026, 11, 1, 23, 0, tzinfo=UTC)
-LOCKS = datetime(2026, 11, 8, 23, 1, 1, tzinfo=UTC)
 SILENT = datetime(2026, 11, 13, 23, 1, tzinfo=UTC)
 
 

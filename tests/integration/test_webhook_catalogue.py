@@ -37,7 +37,7 @@ from tests.support.moto_stack import Stage
 from tests.support.receivables import drop, issue
 
 ADDRESS = "https://93.184.216.34/hook"
-FINANCE, CHECKER, USER = b.actor(Role.FINANCE), b.actor(Role.FINANCE_APPROVER), b.emsp_user()
+FINANCE, USER = b.actor(Role.FINANCE), b.emsp_user()
 PARTNER, FOLDED = "DE*VWK*E777", "DEVWKE777"
 
 

@@ -28,6 +28,11 @@ router = APIGatewayHttpRouter()
 _LISTS = {"rated": Billing.VERIFIED, "on_hold": Billing.ON_HOLD, "not_rated": Billing.NOT_RATED}
 
 
+def _ref(text: str) -> str:
+    """The reference of a CDR as it is kept, from a path in which its asterisk may be escaped."""
+    return text.replace("%2A", "*").upper()
+
+
 @router.get("/cdrs")
 def list_cdrs() -> Response[Sessions]:
     """``list`` is rated, on_hold or not_rated; ``contract`` an id, or - for none; ``route`` narrows it. In pages."""
@@ -49,7 +54,7 @@ def get_trace(cdr_ref: str) -> Response[Trace]:
     request = Request(router)
     actor = request.actor
     issuer_id = request.issuer_of(actor)
-    body, session, ratings = cdrs.trace(request.ctx, actor, issuer_id, cdr_ref.replace("%2A", "*").upper())
+    body, session, ratings = cdrs.trace(request.ctx, actor, issuer_id, _ref(cdr_ref))
     run = billing.run(request.ctx, issuer_id, session.run_id) if session and session.run_id else None
     told: dict[str, Any] = {
         "received_at_utc": body.received_at_utc,
@@ -114,8 +119,7 @@ def post_rerate_one(cdr_ref: str) -> Response[Session]:
     request = Request(router)
     actor = request.actor
     reason = request.read(ReasonBody).reason
-    ref = cdr_ref.replace("%2A", "*").upper()
-    return answer(cdrs.rerate(request.ctx, actor, request.issuer_of(actor), ref, reason))
+    return answer(cdrs.rerate(request.ctx, actor, request.issuer_of(actor), _ref(cdr_ref), reason))
 
 
 @router.post("/cdrs/<cdr_ref>/invalidate")
@@ -124,8 +128,7 @@ def post_invalidate(cdr_ref: str) -> Response[Session]:
     request = Request(router)
     actor = request.actor
     reason = request.read(ReasonBody).reason
-    ref = cdr_ref.replace("%2A", "*").upper()
-    return answer(cdrs.invalidate(request.ctx, actor, request.issuer_of(actor), ref, reason))
+    return answer(cdrs.invalidate(request.ctx, actor, request.issuer_of(actor), _ref(cdr_ref), reason))
 
 
 @router.post("/cdrs/<cdr_ref>/late-consent")
@@ -134,9 +137,8 @@ def post_late_consent(cdr_ref: str) -> Response[Consented]:
     request = Request(router)
     actor = request.actor
     reason = request.read(ReasonBody).reason
-    ref = cdr_ref.replace("%2A", "*").upper()
     issuer_id = request.issuer_of(actor)
-    told = cdrs.consent(request.ctx, actor, issuer_id, ref, reason)
+    told = cdrs.consent(request.ctx, actor, issuer_id, _ref(cdr_ref), reason)
     return answer(told, without=request.withheld(actor, issuer_id))
 
 

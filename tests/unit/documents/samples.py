@@ -344,18 +344,6 @@ MATRIX = {
 }  # fmt: skip
 
 
-def sixty() -> InvoiceDocument:
-    """Sixty lines over three countries with day, evening and night prices, some names long."""
-    lines = []
-    for i in range(60):
-        land = ("DE", "PL", "GR")[i * 3 // 60]
-        long = "Energy, fast charging above 150 kW, weekdays 06:00 to 22:00 with green power of certified origin"
-        name = long if i % 17 == 3 else f"Energy, bracket {i % 6 + 1}"
-        lines.append(energy(f"{812 + 37 * i}.{i:03d}", f"0.{40 + i % 20}", section=Section(country=land), name=name,
-                            tariff_name="Ladepunkte Süd" if i % 2 else None))  # fmt: skip
-    return document(tuple(lines), language=Language.DE, notes=("Vielen Dank für die Zusammenarbeit.",) * 3)
-
-
 def hostile() -> InvoiceDocument:
     """Long names, odd characters, no logo, no footer, a bright brand, a draft."""
     party = Party(
@@ -376,8 +364,3 @@ def hostile() -> InvoiceDocument:
         purpose=Purpose.DRAFT,
         buyer_reference="BESTELLREFERENZ-MIT-SEHR-LANGEM-TEXT-OHNE-LEERZEICHEN-0123456789",
     )
-
-
-def copied() -> InvoiceDocument:
-    """A re-sent original."""
-    return document(purpose=Purpose.COPY, language=Language.NL)
