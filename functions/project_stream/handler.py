@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from roamclear.aws.compose import context as compose
@@ -20,10 +19,17 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     rows = list(new_rows(event))
     if mode.recovering(ctx):
         # What came in stays where it is; the sweep takes it up when the stage is NORMAL again.
+        for row in rows:
+            if "fact" not in row:
+                facts.leave_behind(ctx, row)
         logger.warning("in recovery", extra={"records": len(rows)})
         return {"batchItemFailures": []}
-    took_in = partial(facts.took_in, listeners=Listeners(ctx))
-    works = [(row, facts.answer if "fact" in row else took_in) for row in rows]
-    done = sum(facts.isolated(ctx, row, work, parked) for row, work in works)
+    listeners = Listeners(ctx)
+    done = sum(
+        facts.isolated(ctx, row, facts.answer, parked)
+        if "fact" in row
+        else facts.take_in(ctx, row, parked, listeners=listeners)
+        for row in rows
+    )
     logger.info("stream", extra={"records": len(rows), "done": done})
     return {"batchItemFailures": []}

@@ -575,6 +575,11 @@ def delivery(issuer_id: str, business_key: str) -> Key:
     return Key(f"{issuer_id}#DELIVERY#{business_key}", "DELIVERY")
 
 
+def delivery_claim(issuer_id: str, business_key: str) -> Key:
+    """Who hands a mail over at the moment."""
+    return Key(f"{issuer_id}#DELIVERY#{business_key}", "CLAIM")
+
+
 def mail(message_id: str) -> Key:
     """A mail by the provider's message id: what a bounce names."""
     return Key(f"{PLATFORM}#MAIL#{message_id}", "MAIL")
@@ -667,7 +672,12 @@ def exceptions(issuer_id: str, state: str) -> str:
 
 def outbox(issuer_id: str, at: datetime, name: str, subject: str) -> Key:
     """A fact a lower room wrote for the higher ones; gone when it was acknowledged."""
-    return Key(f"{issuer_id}#OUTBOX", f"{sort_instant(at)}#{name}#{subject}")
+    return Key(outbox_of(issuer_id), f"{sort_instant(at)}#{name}#{subject}")
+
+
+def outbox_of(issuer_id: str) -> str:
+    """Partition of the facts of an issuer that wait for their answer."""
+    return f"{issuer_id}#OUTBOX"
 
 
 def bank_accounts(issuer_id: str) -> str:

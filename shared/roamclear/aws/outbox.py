@@ -27,8 +27,7 @@ def fact(issuer_id: str, at: datetime, name: str, subject: str, payload: dict[st
 
 def pending(db: Database, issuer_id: str, before: datetime) -> Iterator[Row]:
     """Facts older than an instant that nobody acknowledged yet, oldest first."""
-    pk = keys.outbox(issuer_id, before, "", "").pk
-    yield from db.rows(Table.CLEARING, pk, before=sort_instant(before), consistent=True)
+    yield from db.rows(Table.CLEARING, keys.outbox_of(issuer_id), before=sort_instant(before), consistent=True)
 
 
 def acknowledge(db: Database, row: Row) -> None:

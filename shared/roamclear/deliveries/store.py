@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from roamclear.aws import keys, outbox
 from roamclear.deliveries.model import Entry, Failure, Mail
 from roamclear.kernel.context import Database, Row
-from roamclear.kernel.writes import Put, Table
+from roamclear.kernel.time import sort_instant
+from roamclear.kernel.writes import ABSENT, Put, Remove, Table, When
 
 
 def mail_put(made: Mail) -> Put:
@@ -59,3 +61,20 @@ def handed_over(db: Database, issuer_id: str, business_key: str) -> Row | None:
 def handed_over_put(issuer_id: str, business_key: str, item: Row) -> Put:
     """Record a hand-over; the same one again is the same."""
     return Put(Table.CLEARING, keys.delivery(issuer_id, business_key), {"issuer_id": issuer_id, **item}, when=())
+
+
+def claim(db: Database, issuer_id: str, business_key: str) -> Row | None:
+    """Who hands a mail over, and since when, or None."""
+    return db.get(Table.CLEARING, keys.delivery_claim(issuer_id, business_key))
+
+
+def claim_put(issuer_id: str, business_key: str, by: str, at: datetime, over: Row | None) -> Put:
+    """Take a mail that nobody has, or over exactly the claim that was read."""
+    item = {"issuer_id": issuer_id, "by": by, "at_utc": sort_instant(at)}
+    when = (When("by", "=", over["by"]), When("at_utc", "=", over["at_utc"])) if over else ABSENT
+    return Put(Table.CLEARING, keys.delivery_claim(issuer_id, business_key), item, when=when)
+
+
+def claim_gone(issuer_id: str, business_key: str) -> Remove:
+    """Nobody has the mail any more."""
+    return Remove(Table.CLEARING, keys.delivery_claim(issuer_id, business_key))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from roamclear.audit import days as audit_days
 from roamclear.billing import carry, early, notices, overdue, reminders, self_billing
@@ -18,10 +19,12 @@ from roamclear.disputes import service as disputes
 from roamclear.disputes import withheld
 from roamclear.evses import service as evses
 from roamclear.facts import store
+from roamclear.facts.parking import Tell, close, close_answered, isolated
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context, Row
+from roamclear.kernel.errors import ConditionFailed
 from roamclear.ocpi import claims as record_claims
 from roamclear.ocpi import reconciliation as invoice_records
 from roamclear.payouts import mails as payout_mails
@@ -33,12 +36,12 @@ from roamclear.retention import service as retention
 from roamclear.webhooks import service as webhooks
 from roamclear.webhooks.sessions import Listeners
 
+__all__ = ["CONSUMERS", "answer", "answer_waiting", "isolated", "leave_behind", "nightly", "sweep", "take_in", "took_in"]
+
 #: A sweep leaves alone what the stream may still be working on.
 SETTLE = timedelta(minutes=1)
 #: How long a CDR of no contract waits (product.md J.1).
 HOLD_DAYS = 90
-#: How a handler is told of a fault (it logs it).
-Tell = Callable[[Row, Exception], None]
 
 
 def _assigned(ctx: Context, row: Row) -> None:
@@ -91,7 +94,18 @@ def _approved(ctx: Context, row: Row) -> None:
 
 def _left_behind(ctx: Context, row: Row) -> None:
     # Processed by the sweep; whoever hears of CDRs hears of this one too.
-    Listeners(ctx).tell(cdrs.process(ctx, row["issuer_id"], row["payload"]["cdr_ref"]))
+    issuer_id, ref = row["issuer_id"], row["payload"]["cdr_ref"]
+    Listeners(ctx).tell(cdrs.process(ctx, issuer_id, ref))
+    body = store.body_key(issuer_id, ref)
+    close(ctx, issuer_id, body.pk, body.sk)
+
+
+def _intake_left_behind(ctx: Context, row: Row) -> None:
+    issuer_id, payload = row["issuer_id"], row["payload"]
+    found = store.intake_row(ctx.db, payload)
+    if found is not None:
+        took_in(ctx, found)
+    close(ctx, issuer_id, payload["pk"], payload["sk"])
 
 
 def _credited(ctx: Context, row: Row) -> None:
@@ -171,6 +185,7 @@ CONSUMERS: dict[str, Callable[[Context, Row], None]] = {
     "payouts.accrual_step": _locked,
     "cdr.credited": _credited,
     "cdr.left_behind": _left_behind,
+    "intake.left_behind": _intake_left_behind,
     "correction.approved": _approved,
     "creditnote.issued": _noted,
     "invoice.issued": _issued,
@@ -233,27 +248,22 @@ def took_in(ctx: Context, row: Row, *, listeners: Listeners | None = None) -> No
         evses.register_location(ctx, issuer_id, row["party"], store.location_of(row))
 
 
-def isolated(ctx: Context, row: Row, work: Callable[[Context, Row], None], tell: Tell) -> bool:
-    """Do one piece of work; a fault is told, parked with its reason, and never stops the others (platform.md 3)."""
-    try:
-        work(ctx, row)
-    except Exception as error:
-        tell(row, error)
-        journal.raise_once(
-            ctx,
-            row.get("issuer_id", "@"),
-            ExceptionType.PROCESSING_FAILED,
-            f"{row['pk']}#{row['sk']}"[:400],
-            f"processing failed with {type(error).__name__}; the sweep tries again",
-            severity="HIGH",
-            next_action="look at the log of this record",
-        )
-        return False
-    if row.get("replayed"):
-        subject = f"{row['pk']}#{row['sk']}"[:400]
-        kind = ExceptionType.PROCESSING_FAILED
-        journal.resolve(ctx, row["issuer_id"], kind, subject, by="system:sweep", reason="processed")
-    return True
+def take_in(ctx: Context, row: Row, tell: Tell, *, listeners: Listeners | None = None) -> bool:
+    """``took_in``, isolated; what no sweep finds by itself is left behind as a fact where it failed."""
+    done = isolated(ctx, row, partial(took_in, listeners=listeners), tell)
+    if not done:
+        leave_behind(ctx, row)
+    return done
+
+
+def leave_behind(ctx: Context, row: Row) -> None:
+    """Let the sweep answer what arrived; bodies it finds by itself, and their pieces say nothing."""
+    told = row["sk"].startswith("CONFLICT#") or row.get("kind") in ("INGEST", "RECEIVED_RECORD", "LOCATION")
+    if told and not row.get("sandbox") and "expired_at_utc" not in row:
+        try:
+            ctx.db.write(store.left_behind(row))
+        except ConditionFailed:
+            return  # left behind by an earlier try
 
 
 def sweep(ctx: Context, tell: Tell) -> dict[str, int]:
@@ -322,6 +332,9 @@ def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
     def look_again(_: Context, row: Row) -> None:
         done["behind"] += cdrs.sweep_again(ctx, row["issuer_id"])
 
+    def answered(_: Context, row: Row) -> None:
+        close_answered(ctx, row["issuer_id"])
+
     def lock(_: Context, row: Row) -> None:
         audit_days.lock_days(ctx, row["issuer_id"], retention.until(ctx, row["issuer_id"]))
 
@@ -330,6 +343,7 @@ def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
         isolated(ctx, {**row, "sk": "BODIES"}, look_again, tell)
         isolated(ctx, row, compare, tell)
         isolated(ctx, {**row, "sk": "DIGEST"}, lock, tell)
+        isolated(ctx, {**row, "sk": "PARKED"}, answered, tell)
         for head in (None, *contracts.heads(ctx, issuer_id)):
             name = head.contract_id if head else None
             row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#NIGHTLY", "contract_id": name, "head": head}

@@ -105,6 +105,12 @@ class Busy(RoamclearError):
     code = "BUSY"
 
 
+class InProgress(Busy):
+    """Another worker does exactly this at the moment; who comes again finds it done, or does it."""
+
+    code = "IN_PROGRESS"
+
+
 class TooManyRequests(Busy):
     """A partner asked more often than it may; ``retry_after_s`` says when to come again."""
 

@@ -15,7 +15,7 @@ from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import ConditionFailed, Unavailable
+from roamclear.kernel.errors import ConditionFailed, InProgress, Unavailable
 from roamclear.links import service as links
 from roamclear.mode import service as mode
 from roamclear.notify.model import Attachment
@@ -39,6 +39,8 @@ def work(ctx: Context, *, only: str | None = None) -> dict[str, int]:
             try:
                 for what, count in part().items():
                     done[what] += count
+            except InProgress:
+                continue  # another worker sends it
             except Exception as error:
                 failed.append(error)
                 journal.raise_once(

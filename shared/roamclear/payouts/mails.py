@@ -30,10 +30,7 @@ def send_due(ctx: Context, issuer_id: str) -> int:
 
 
 def send_statement(ctx: Context, issuer_id: str, payout_id: str) -> bool:
-    """Mail a drawn statement with its files, or links where they do not fit; False when it was mailed before.
-
-    A crash between the hand-over and its record sends the same Message-ID again: receivers drop the second one.
-    """
+    """Mail a drawn statement with its files, or links where they do not fit; False when it was mailed before."""
     payout = payments.payout(ctx, issuer_id, payout_id)
     if payout.statement_key is None or payout.mailed_at_utc is not None:
         return False
