@@ -63,6 +63,11 @@ def set_off(ctx: Context, wanted: Correction, number: str) -> None:
         ctx.db.transact(actions)
 
     again_on_race(attempt, tables=_RACES)
+    credited = store.document(ctx.db, issuer_id, wanted.number)
+    if credited is not None and not credited.open_amount:
+        for kind in (ExceptionType.SHORT_PAY, ExceptionType.SHORT_PAY_DISPUTED):
+            reason = f"what was left open was credited by {number}"
+            journal.resolve(ctx, issuer_id, kind, wanted.number, by="system:billing", reason=reason)
     if wanted.kind is CorrectionKind.CANCEL:
         reason = f"the document was cancelled by {number}"
         by = wanted.decided_by or wanted.prepared_by

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from roamclear.billing import contested
 from roamclear.billing import service as billing
 from roamclear.billing.model import Document, DocumentState
 from roamclear.journal import service as journal
@@ -60,7 +61,7 @@ def apply(book: Book, payment: Payment, decision: Decision, actor_id: str) -> Pa
             "state": PaymentState.PARTLY if rest else PaymentState.APPLIED,
             "applications": sequence,
             "suggestion": None,
-            "pending": tuple(_notices(payment, decision, documents)),
+            "pending": tuple(_notices(ctx, payment, decision, documents)),
             "learns": _lesson(book, payment, decision),
         }
     )
@@ -140,18 +141,23 @@ def _told(payment: Payment, decision: Decision) -> dict[str, object]:
     return {"payment_id": payment.payment_id, "shares": shares, "rule": decision.rule.value}
 
 
-def _notices(payment: Payment, decision: Decision, documents: list[tuple[Document, Document]]) -> list[Notice]:
+def _notices(
+    ctx: Context, payment: Payment, decision: Decision, documents: list[tuple[Document, Document]]
+) -> list[Notice]:
     """What the journal is to know of an allocation, each by its business key."""
     found = closing(payment)
     for before, after in documents:
         if not after.open_amount and before.state is DocumentState.PARTIALLY_PAID:
-            kinds = (ExceptionType.SHORT_PAY, ExceptionType.BANK_FEE)
+            kinds = (ExceptionType.SHORT_PAY, ExceptionType.SHORT_PAY_DISPUTED, ExceptionType.BANK_FEE)
             found += [Notice(kind=kind.value, subject=after.number, closes=True) for kind in kinds]
         if payment.value_on > before.due_date and before.open_amount.amount_minor > 0:
             found.append(_notice(ExceptionType.LATE_PAYMENT, before.number, before, payment))
-    first = documents[0][0]
+    first, first_after = documents[0]
     for reason in decision.reasons:
         kind = ExceptionType(reason)
+        if kind is ExceptionType.SHORT_PAY and first_after.open_amount in contested.sums(ctx, first):
+            kind = ExceptionType.SHORT_PAY_DISPUTED
+            found.append(Notice(kind=ExceptionType.SHORT_PAY.value, subject=first.number, closes=True))
         if kind in _TEXTS:
             subject = payment.payment_id if kind is ExceptionType.OVERPAY else first.number
             found.append(_notice(kind, subject, first, payment))
@@ -161,6 +167,7 @@ def _notices(payment: Payment, decision: Decision, documents: list[tuple[Documen
 _TEXTS = {
     ExceptionType.OVERPAY: "more than the open amount came",
     ExceptionType.SHORT_PAY: "less than the open amount came",
+    ExceptionType.SHORT_PAY_DISPUTED: "all but the disputed part came",
     ExceptionType.BANK_FEE: "short by the bank's charges",
     ExceptionType.LATE_PAYMENT: "paid after the due date",
 }
