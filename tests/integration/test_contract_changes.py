@@ -183,8 +183,8 @@ def test_a_component_under_reverse_charge_brings_its_reason(stage: Stage) -> Non
     }
 
 
-def proof_of(number: str, day: date, *, valid: bool = True, request: str = "WAPI-1") -> VatProof:
-    return VatProof(vat_id=number, valid=valid, checked_on=day, request_id=request)
+def proof_of(number: str, day: date) -> VatProof:
+    return VatProof(vat_id=number, valid=True, checked_on=day, request_id="WAPI-1")
 
 
 def test_an_old_proof_warns_and_the_document_keeps_what_was_known(stage: Stage) -> None:

@@ -204,7 +204,7 @@ def backdate(ctx: Context, contract_id: str = CONTRACT, **changes: Any) -> Propo
     return made
 
 
-def found_own_account(ctx: Context, account_id: str = "OWN-1", evses: tuple[str, ...] = ("DE*VWK*E001",)) -> None:
+def found_own_account(ctx: Context, *, evses: tuple[str, ...] = ("DE*VWK*E001",)) -> None:
     """The CPO's own payout account, with EVSEs assigned to it since long ago."""
     from roamclear.evses import service as register
     from roamclear.evses.model import AccountKind, AccountTerms
@@ -216,11 +216,11 @@ def found_own_account(ctx: Context, account_id: str = "OWN-1", evses: tuple[str,
         address=Address(lines=("Hafenstrasse 12",), postal_code="20457", city="Hamburg", country="DE"),
         email="finance@voltwerk.example",
     )
-    if account_id not in {a.account_id for a in register.accounts(ctx, maker, ISSUER)}:
-        register.create_account(ctx, maker, ISSUER, account_id, account_id, own)
+    if "OWN-1" not in {a.account_id for a in register.accounts(ctx, maker, ISSUER)}:
+        register.create_account(ctx, maker, ISSUER, "OWN-1", "OWN-1", own)
     for evse_id in evses:
         register.register_location(ctx, ISSUER, PARTY, location(evse_id))
-    asked = register.assign(ctx, maker, ISSUER, evses, account_id, effective_from=datetime(2026, 9, 1, tzinfo=UTC))
+    asked = register.assign(ctx, maker, ISSUER, evses, "OWN-1", effective_from=datetime(2026, 9, 1, tzinfo=UTC))
     if asked.state == "PENDING":
         register.approve_assignment(ctx, checker, ISSUER, asked.request_id)
 

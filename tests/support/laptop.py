@@ -21,7 +21,7 @@ from infra.local.stack import LaptopStack
 
 
 @contextmanager
-def laptop_stack(name: str, *, issuer_id: str = "acme", enforce_iam: bool = True) -> Iterator[LaptopStack]:
+def laptop_stack(name: str, *, issuer_id: str = "acme") -> Iterator[LaptopStack]:
     """A fresh stack on a free port, beside any other; its folder is .local/test-<name>[-worker].
 
     Roles are enforced: a function that does what the catalogue does not grant fails here as on AWS.
@@ -30,5 +30,5 @@ def laptop_stack(name: str, *, issuer_id: str = "acme", enforce_iam: bool = True
         pytest.skip("Node.js is missing: the template cannot be written")
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     full = "-".join(part for part in ("test", name, worker) if part)
-    with LaptopStack(full, issuer_id=issuer_id, enforce_iam=enforce_iam) as made:
+    with LaptopStack(full, issuer_id=issuer_id, enforce_iam=True) as made:
         yield made

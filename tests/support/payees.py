@@ -104,9 +104,9 @@ def location(count: int = 1, *, first: int = 1, **changes: Any) -> dict[str, Any
     return base | changes
 
 
-def chargers(ctx: Context, count: int = 1, *, first: int = 1) -> list[str]:
+def chargers(ctx: Context, count: int = 1) -> list[str]:
     """Registered EVSEs."""
-    return evses.register_location(ctx, ISSUER, "DEABC", location(count, first=first))
+    return evses.register_location(ctx, ISSUER, "DEABC", location(count))
 
 
 def session(number: int, net_minor: int, *, account: str | None = "P1", **changes: Any) -> Session:

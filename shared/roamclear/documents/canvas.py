@@ -26,6 +26,8 @@ WIDTH: Final = RIGHT - LEFT
 #: Content ends here; the footer stands below.
 BOTTOM: Final = 2720
 FAMILY = "brand"
+#: A smaller letter is not read.
+_LEAST_POINTS = 5
 
 Colour = tuple[int, int, int]
 INK: Final[Colour] = (33, 37, 41)
@@ -199,10 +201,10 @@ class Canvas:
             at = x
         self.pdf.text(at, y + height / 2 + size * 762 / 720, text)
 
-    def fit(self, text: str, width: int, *, least: int = 5) -> str:
-        """Make the pen smaller until a line fits; only what does not fit at ``least`` points is cut."""
+    def fit(self, text: str, width: int) -> str:
+        """Make the pen smaller until a line fits; only what does not fit at five points is cut."""
         text = self.clean(text)
-        while self.width(text) > width and self._state[0] > least:
+        while self.width(text) > width and self._state[0] > _LEAST_POINTS:
             size, bold, ink, _ = self._state
             self.pen(size - 1, bold=bold, ink=ink or INK)
         return self.cut(text, width)

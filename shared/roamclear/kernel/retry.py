@@ -12,6 +12,7 @@ Item = TypeVar("Item")
 T = TypeVar("T")
 #: Whether a step may begin another piece of its work; False asks it to stop where the next call can go on.
 TimeLeft = Callable[[], bool]
+_TRIES = 12
 
 
 def always() -> bool:
@@ -19,13 +20,13 @@ def always() -> bool:
     return True
 
 
-def again_on_race(attempt: Callable[[], T], *, tries: int = 12, tables: tuple[Table, ...] = (Table.AUDIT,)) -> T:
+def again_on_race(attempt: Callable[[], T], *, tables: tuple[Table, ...] = (Table.AUDIT,)) -> T:
     """Run ``attempt`` again while it loses a conditional write of one of ``tables``.
 
     Audit chains are extended optimistically: two writers may read the same head, one loses, reads again and wins.
     Any other lost condition is the caller's business and goes through.
     """
-    for _ in range(tries):
+    for _ in range(_TRIES):
         try:
             return attempt()
         except ConditionFailed as error:

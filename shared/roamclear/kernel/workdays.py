@@ -72,13 +72,13 @@ def is_business_day(day: date, closed: Collection[date] = ()) -> bool:
     return is_working_day(day, target_closings(day.year)) and day not in closed
 
 
-def next_business_day(day: date, closed: Collection[date] = ()) -> date:
+def next_business_day(day: date) -> date:
     """The day itself or the first TARGET day after it.
 
     >>> next_business_day(date(2026, 12, 25)).isoformat()
     '2026-12-28'
     """
-    while not is_business_day(day, closed):
+    while not is_business_day(day):
         day += timedelta(days=1)
     return day
 

@@ -24,14 +24,14 @@ from roamclear.payouts.model import Batch, BatchState, Export, PayoutStatus
 _RACES = (Table.AUDIT, Table.CLEARING)
 
 
-def export_batch(ctx: Context, issuer_id: str, batch_id: str, *, actor_id: str = "system:export") -> Export | None:
+def export_batch(ctx: Context, issuer_id: str, batch_id: str) -> Export | None:
     """Set an approved batch EXPORTED with its ledger entry, then write its file; again writes the same bytes.
 
     The state comes first, so that no file of a batch that is not exported can reach a bank; a crash in between is
     repaired by the next call. None when bank details changed after the approval: the batch then waits for its second
     person again.
     """
-    known = again_on_race(lambda: _mark(ctx, batches.find(ctx, issuer_id, batch_id), actor_id), tables=_RACES)
+    known = again_on_race(lambda: _mark(ctx, batches.find(ctx, issuer_id, batch_id)), tables=_RACES)
     if known is None:
         return None
     data = bank.write_payments(payment_file(known))
@@ -98,7 +98,7 @@ def payment_file(batch: Batch) -> PaymentFile:
     )
 
 
-def _mark(ctx: Context, known: Batch, actor_id: str) -> Batch | None:
+def _mark(ctx: Context, known: Batch) -> Batch | None:
     """APPROVED becomes EXPORTED with its ledger entry; None when items had to leave."""
     if known.state is BatchState.EXPORTED:
         return known
@@ -130,7 +130,7 @@ def _mark(ctx: Context, known: Batch, actor_id: str) -> Batch | None:
         memo=known.batch_id,
     )
     log = audit.entry(
-        ctx, issuer_id=known.issuer_id, kind="BATCH", object_id=known.batch_id, actor_id=actor_id,
+        ctx, issuer_id=known.issuer_id, kind="BATCH", object_id=known.batch_id, actor_id="system:export",
         action="EXPORTED", details={"sha256": sha256, "digest": known.digest},
     )  # fmt: skip
     payload = {"batch_id": known.batch_id, "sha256": sha256}
