@@ -127,7 +127,7 @@ class ContractTold(TypedDict):
 class Sessions(TypedDict):
     """One page of a list of sessions; counts and sums of the lists are in the summary."""
 
-    list: Literal["rated", "on_hold", "not_rated"]
+    list: Literal["rated", "on_hold", "not_rated", "out_of_scope"]
     items: list[Session]
     next: str | None
 

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from roamclear.cdrs.lists import ListSum
 
 router = APIGatewayHttpRouter()
-_LISTS = {"rated": Billing.VERIFIED, "on_hold": Billing.ON_HOLD, "not_rated": Billing.NOT_RATED}
+_LISTS = {
+    "rated": Billing.VERIFIED,
+    "on_hold": Billing.ON_HOLD,
+    "not_rated": Billing.NOT_RATED,
+    "out_of_scope": Billing.OUT_OF_SCOPE,
+}
 
 
 def _ref(text: str) -> str:
@@ -35,12 +40,15 @@ def _ref(text: str) -> str:
 
 @router.get("/cdrs")
 def list_cdrs() -> Response[Sessions]:
-    """``list`` is rated, on_hold or not_rated; ``contract`` an id, or - for none; ``route`` narrows it. In pages."""
+    """``list`` is rated, on_hold, not_rated or out_of_scope; ``contract`` an id, or - for none; ``route`` narrows it.
+
+    In pages. Out of scope is what stopped before the contract's ``auto_from``.
+    """
     request = Request(router)
     actor = request.actor
     name, contract = request.query("list", "rated") or "", request.query("contract", "-")
     if name not in _LISTS:
-        raise InvalidInput("the list is rated, on_hold or not_rated", field="list")
+        raise InvalidInput("the list is rated, on_hold, not_rated or out_of_scope", field="list")
     issuer_id = request.issuer_of(actor)
     of_contract = None if contract == "-" else contract
     route = request.query("route")

@@ -29,6 +29,8 @@ class Billing(StrEnum):
 
 #: States from which a retry or a change of master data may still lead to VERIFIED.
 WAITING = (Billing.ON_HOLD, Billing.NOT_RATED)
+#: Why a session of a contract is out of scope: it stopped before the day its contract is cleared from.
+BEFORE_AUTO_FROM = "BEFORE_AUTO_FROM"
 
 
 class DisputeState(StrEnum):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from roamclear.cdrs import adjustments, credits, settling, store, telling
-from roamclear.cdrs.model import WAITING, Billing, DisputeState, Original, Session
+from roamclear.cdrs.model import BEFORE_AUTO_FROM, WAITING, Billing, DisputeState, Original, Session
 from roamclear.cdrs.pricing import Priced, price
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import ContractVersion, Match
@@ -22,6 +22,7 @@ from roamclear.journal.model import ExceptionType
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, ConditionFailed, DetailExpired, NotFound
+from roamclear.kernel.time import local_midnight
 from roamclear.rating import service as rating
 from roamclear.rating.model import ChargeRecord
 
@@ -52,7 +53,7 @@ def process(ctx: Context, issuer_id: str, cdr_ref: str) -> Session:
     charge = read(body)
     for _ in range(_TRIES):
         known = store.session(ctx.db, issuer_id, cdr_ref)
-        if known is not None and (known.billing not in WAITING or known.dispute is not DisputeState.NONE):
+        if known is not None and (not _may_change(known) or known.dispute is not DisputeState.NONE):
             # A disputed session waits for its answer, not for us.
             if known.billing in _TOLD_LATE:
                 telling.tell(ctx, known)  # the process may have died between the row and its exception
@@ -123,7 +124,20 @@ def retry_waiting(ctx: Context, issuer_id: str, contract_id: str | None) -> int:
 
 def retry_contract(ctx: Context, issuer_id: str, contract_id: str) -> int:
     """Process again what a new or changed contract may free."""
-    return retry_waiting(ctx, issuer_id, None) + retry_waiting(ctx, issuer_id, contract_id)
+    freed = retry_waiting(ctx, issuer_id, None) + retry_waiting(ctx, issuer_id, contract_id)
+    return freed + _retry_out_of_scope(ctx, issuer_id, contract_id)
+
+
+def _retry_out_of_scope(ctx: Context, issuer_id: str, contract_id: str) -> int:
+    """What stopped before its contract was cleared here comes in where that day was moved to an earlier one."""
+    head = contracts.head(ctx, issuer_id, contract_id)
+    begins = contracts.terms_now(ctx, issuer_id, contract_id).auto_from
+    since = local_midnight(begins, head.zone) if begins else None
+    return _again(ctx, issuer_id, list(store.out_of_scope_since(ctx.db, issuer_id, contract_id, since)))
+
+
+def _may_change(known: Session) -> bool:
+    return known.billing in WAITING or (known.billing is Billing.OUT_OF_SCOPE and known.reasons == (BEFORE_AUTO_FROM,))
 
 
 def retry_evse(ctx: Context, issuer_id: str, evse_id: str) -> int:

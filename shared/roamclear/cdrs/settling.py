@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from roamclear.cdrs import collisions, rules, store, zones
-from roamclear.cdrs.model import Billing, Original, PayoutState, Rating, Session
+from roamclear.cdrs.model import BEFORE_AUTO_FROM, Billing, Original, PayoutState, Rating, Session
 from roamclear.cdrs.pricing import Priced, price
 from roamclear.cdrs.severities import Severity
 from roamclear.contracts import service as contracts
@@ -20,6 +20,7 @@ from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.ids import contract_id as emaid
 from roamclear.kernel.ids import evse_id as evse_ids
 from roamclear.kernel.ids import party as parties
+from roamclear.kernel.time import local_midnight
 from roamclear.rating import service as rating
 from roamclear.rating.model import ChargeRecord
 
@@ -34,6 +35,10 @@ def settle(ctx: Context, body: Original, charge: ChargeRecord, known: Session | 
     base = base.model_copy(update={"zone": zone, "country": evse.country if evse else base.country})
     if base.emsp_party == body.party:
         return _write(ctx, base.model_copy(update={"billing": Billing.OUT_OF_SCOPE, "reasons": ("OWN",)}), known)
+    if _before_automation(match, base):
+        update = {"billing": Billing.OUT_OF_SCOPE, "reasons": (BEFORE_AUTO_FROM,)}
+        update |= {"contract_id": match.contract.contract_id} if match.contract else {}
+        return _write(ctx, base.model_copy(update=update), known)
     found = collisions.look(ctx, body, charge, base)
     base = base.model_copy(update={"replaces": found.replaces})
     if match.contract is None or match.terms is None:
@@ -45,6 +50,17 @@ def settle(ctx: Context, body: Original, charge: ChargeRecord, known: Session | 
     if priced.net is not None:
         made = _rate(ctx, made, match, priced, known)
     return _write(ctx, made.model_copy(update={"warnings": told}), known)
+
+
+def _before_automation(match: Match, base: Session) -> bool:
+    """Whether a session was over before its contract began to be cleared here (product.md A3, Activation)."""
+    judging = match.current or match.terms
+    begins = judging.terms.auto_from if judging else None
+    return (
+        match.contract is not None
+        and begins is not None
+        and base.stop_utc < local_midnight(begins, match.contract.zone)
+    )
 
 
 def _base(body: Original, charge: ChargeRecord, known: Session | None) -> Session:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from roamclear.aws import keys, outbox
-from roamclear.cdrs.model import WAITING, Adjusted, Billing, Original, Rating, Session
+from roamclear.cdrs.model import BEFORE_AUTO_FROM, WAITING, Adjusted, Billing, Original, Rating, Session
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Database, Row
 from roamclear.kernel.pages import Asked, Cut, Span, cut
@@ -174,7 +174,8 @@ def _heard(made: Session) -> tuple[object, ...]:
 
 def index_columns(made: Session) -> dict[str, str | None]:
     """The index columns that follow from a session's state; None takes the session off an index."""
-    queued = made.billing in _QUEUED and made.run_id is None
+    unbilled = made.billing in _QUEUED or (made.billing is Billing.OUT_OF_SCOPE and made.contract_id is not None)
+    queued = unbilled and made.run_id is None
     reason = made.reasons[0] if made.reasons else ""
     return {
         "gsi1pk": keys.visible_to(made.issuer_id, made.emsp_party) if made.available_at_utc else None,
@@ -198,6 +199,15 @@ def unbilled_refs(
     else:
         rows = db.rows(Table.CLEARING, pk, index="gsi2", prefix=f"{billing.value}#")
     for row in rows:
+        yield row["pk"].split("#CDR#", 1)[1]
+
+
+def out_of_scope_since(db: Database, issuer_id: str, contract_id: str, since: datetime | None) -> Iterator[str]:
+    """References of a contract's sessions that stopped before it was cleared here, from an instant of stop on."""
+    first = f"{Billing.OUT_OF_SCOPE.value}#{BEFORE_AUTO_FROM}#"
+    pk, last = keys.unbilled(issuer_id, contract_id), f"{first[:-1]}$"
+    after = f"{first}{sort_instant(since)}" if since else first
+    for row in db.rows(Table.CLEARING, pk, index="gsi2", after=after, before=last):
         yield row["pk"].split("#CDR#", 1)[1]
 
 

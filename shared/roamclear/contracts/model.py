@@ -172,6 +172,8 @@ class Terms(Record):
     payment_months: int = Field(1, ge=0, le=3)
     auto_issue: bool = True
     credit_after_invoice: str = Field("NEXT_RUN", pattern=r"^(NEXT_RUN|CREDIT_NOTE)$")
+    #: From which day on sessions are cleared here, by their stop; those before are OUT_OF_SCOPE (product.md A3).
+    auto_from: date | None = None
     late_limit_days: int = Field(90, ge=1, le=365)
     hold_expiry_days: int = Field(90, ge=1, le=365)
     answer_working_days: int = Field(5, ge=1, le=30)
