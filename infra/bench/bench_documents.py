@@ -88,7 +88,7 @@ def bare_pdf(rows: Iterable[tuple[str, ...]]) -> bytes:
 
 
 def _xlsx_ratio(count: int) -> float:
-    from roamclear.documents.sessions import write_xlsx
+    from tests.support.whole_lists import write_xlsx
     from tests.unit.documents.session_samples import export, net_of, sessions
 
     rows = list(sessions(count))
@@ -158,7 +158,7 @@ def _peak_mb(process: subprocess.Popen[str]) -> float:
 
 def write_many(count: int) -> float:
     """Write ``count`` generated sessions and return this process's peak RSS in MB."""
-    from roamclear.documents.sessions import write_xlsx
+    from tests.support.whole_lists import write_xlsx
     from tests.unit.documents.session_samples import export, net_of, sessions
 
     with tempfile.TemporaryDirectory() as folder:

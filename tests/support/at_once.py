@@ -14,12 +14,11 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.adjustments import before_each, body_ref
 from roamclear.cdrs.model import PricedLine, Session
 from roamclear.contracts import service as contracts
-from roamclear.documents.session_text import write_csv, write_ndjson
-from roamclear.documents.sessions import write_xlsx
 from roamclear.kernel.context import Context
 from roamclear.kernel.money import Money
 from roamclear.packages import rows as listed
 from tests.support import builders as b
+from tests.support.whole_lists import write_csv, write_ndjson, write_xlsx
 
 Row = billing.Row
 

@@ -9,8 +9,8 @@ from roamclear.documents.checks import missing, national_currency
 from roamclear.documents.cii import write_cii
 from roamclear.documents.pdf import issuer_of, recipient_of, render_invoice
 from roamclear.documents.schema import invoice_problems, schema_problems
-from roamclear.documents.session_text import file_sha256, write_csv, write_ndjson
-from roamclear.documents.sessions import ROWS_PER_PART, write_xlsx
+from roamclear.documents.session_text import file_sha256
+from roamclear.documents.sessions import ROWS_PER_PART
 from roamclear.documents.statement import render_statement, statement_problems, write_statement_xlsx
 from roamclear.documents.totals import tax_of, totals, vat_breakdown
 from roamclear.documents.ubl import write_ubl
@@ -32,9 +32,6 @@ __all__ = [
     "totals",
     "vat_breakdown",
     "write_cii",
-    "write_csv",
-    "write_ndjson",
     "write_statement_xlsx",
     "write_ubl",
-    "write_xlsx",
 ]

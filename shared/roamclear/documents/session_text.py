@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,22 +21,6 @@ from roamclear.kernel.time import format_instant
 #: A spreadsheet takes a text that begins so for a formula; a quote in front keeps it a text (OWASP, CSV injection).
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _TEXT_HEADS = [title for title, _ in LEADING]
-
-
-def write_csv(
-    export: SessionExport,
-    rows: Iterable[SessionRow],
-    target: Path,
-    *,
-    adjustments: Iterable[AdjustmentRow] = (),
-    fees: Iterable[FeeRow] = (),
-) -> ExportPart:
-    """Write the CSV twin: UTF-8 with BOM (spreadsheets need it), CRLF, points in numbers, ISO 8601 instants.
-
-    Sessions come first, behind them adjustments and fees with Kind ``ADJUSTMENT`` and ``FEE``; the sum of Net is the
-    document's net.
-    """
-    return _one(CsvPart(export, target), rows, Ending(adjustments, (), tuple(fees)))
 
 
 def safe(text: str) -> str:
@@ -82,7 +66,11 @@ class TextPart(ABC):
 
 
 class CsvPart(TextPart):
-    """One CSV file of an export."""
+    """One CSV file of an export: UTF-8 with BOM (spreadsheets need it), CRLF, points in numbers, ISO 8601 instants.
+
+    Sessions come first, behind them adjustments and fees with Kind ``ADJUSTMENT`` and ``FEE``; the sum of Net is the
+    document's net.
+    """
 
     encoding = "utf-8-sig"
 
@@ -112,13 +100,6 @@ class CsvPart(TextPart):
             known["vat_rate"] = number(fee.vat_rate)
             cells = [known.get(c.key, "") for c in COLUMNS]
             writer.writerow([place, lead[0], f"{fee.period_start}/{fee.period_end}", *cells, "FEE", safe(fee.name)])
-
-
-def _one(part: TextPart, rows: Iterable[SessionRow], ending: Ending) -> ExportPart:
-    """An export in one file."""
-    for row in rows:
-        part.add(row)
-    return part.finish(part.tally.copy(), ending, last=True)
 
 
 def _lead(export: SessionExport) -> list[str]:
@@ -152,20 +133,8 @@ def _csv_cell(column: SessionColumn, value: Any) -> str:
     return str(value)
 
 
-def write_ndjson(
-    export: SessionExport,
-    rows: Iterable[SessionRow],
-    target: Path,
-    *,
-    adjustments: Iterable[AdjustmentRow] = (),
-    fees: Iterable[FeeRow] = (),
-) -> ExportPart:
-    """Write the NDJSON twin: one object per line, exact numbers, durations in seconds, empty values left out."""
-    return _one(NdjsonPart(export, target), rows, Ending(adjustments, (), tuple(fees)))
-
-
 class NdjsonPart(TextPart):
-    """One NDJSON file of an export."""
+    """One NDJSON file: an object per line, exact numbers, durations in seconds, empty values left out."""
 
     def add(self, row: SessionRow) -> None:
         """Write one session."""

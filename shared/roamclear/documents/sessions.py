@@ -7,7 +7,7 @@ holds at most ``ROWS_PER_PART`` sessions. Every write returns a code instead of 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -52,55 +52,6 @@ _NUMBER_FORMATS = {
     Kind.FLAG: "General",
     Kind.LINK: "@",
 }
-
-
-def write_xlsx(
-    export: SessionExport,
-    rows: Iterable[SessionRow],
-    folder: Path,
-    name: str,
-    *,
-    adjustments: Iterable[AdjustmentRow] = (),
-    excluded: Iterable[ExcludedRow] = (),
-    fees: Sequence[FeeRow] = (),
-    rows_per_part: int = ROWS_PER_PART,
-) -> list[ExportPart]:
-    """Write ``name.xlsx`` (or ``name-1.xlsx``, ``name-2.xlsx`` ... when it must be split) into ``folder``.
-
-    Adjustments, fees, excluded rows and the grand total stand in the last part; only a document with fees has a sheet
-    of them. Equal input gives equal bytes.
-
-    Raises:
-        InvariantBroken: the rows, adjustments and fees do not sum to ``export.document_net``, or a cell was refused.
-    """
-    source, tally, parts = iter(rows), Tally(export.currency), list[ExportPart]()
-    ahead = next(source, None)
-    last = False
-    try:
-        while not last:
-            path = folder / f"{name}.part-{len(parts) + 1}.xlsx"
-            with XlsxPart(export, path, len(parts) + 1, tally.rows, fees=bool(fees)) as book:
-                while ahead is not None and book.tally.rows < rows_per_part:
-                    book.add(ahead)
-                    ahead = next(source, None)
-                last = ahead is None
-                tally.merge(book.tally)
-                ending = Ending(adjustments, excluded, fees) if last else Ending()
-                parts.append(book.finish(tally.copy(), ending, last=last))
-    except BaseException:
-        for part in parts:
-            Path(part.path).unlink(missing_ok=True)
-        raise
-    return _named(parts, folder, name)
-
-
-def _named(parts: list[ExportPart], folder: Path, name: str) -> list[ExportPart]:
-    named = []
-    for part in parts:
-        target = folder / (f"{name}.xlsx" if len(parts) == 1 else f"{name}-{part.index}.xlsx")
-        Path(part.path).replace(target)
-        named.append(part.model_copy(update={"path": str(target)}))
-    return named
 
 
 def serial(value: datetime) -> Decimal:
@@ -284,14 +235,6 @@ class XlsxPart:
         for place, (title, width) in enumerate(titles):
             sheet.set_column(place, place, width)
             _must(sheet.write_string(0, place, title, self.head))
-
-    def __enter__(self) -> XlsxPart:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        """After a failure the spool files are closed and nothing half-written stays."""
-        if kind is not None:
-            self.abandon()
 
     def abandon(self) -> None:
         """Close the spool files and leave nothing half-written."""

@@ -15,10 +15,10 @@ import openpyxl
 import pytest
 
 from roamclear.documents.model import AdjustmentRow, ExcludedRow
-from roamclear.documents.session_text import write_csv, write_ndjson
-from roamclear.documents.sessions import serial, write_xlsx
+from roamclear.documents.sessions import serial
 from roamclear.kernel.errors import InvariantBroken
 from roamclear.kernel.money import Money
+from tests.support.whole_lists import write_csv, write_ndjson, write_xlsx
 from tests.unit.documents.session_samples import export, net_of, session, sessions
 
 ANNEX = (
