@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,10 +13,14 @@ from roamclear.billing import drafts
 from roamclear.billing import service as billing
 from roamclear.billing.model import Recipient, Run, RunState
 from roamclear.contracts import service as contracts
+from roamclear.facts import service as facts
 from roamclear.identity.issuer import Address
 from roamclear.identity.model import Role
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound, Stale
+from roamclear.kernel.money import Money
 from roamclear.packages import service as packages
 from roamclear.rehearsal import service as rehearsal
 from roamclear.rehearsal import working
@@ -66,6 +70,27 @@ def approved(stage: Stage) -> Run:
 
 def issued(stage: Stage) -> Run:
     return billing.issue(stage.ctx, b.ISSUER, RUN, packages.proof(stage.ctx))
+
+
+def test_a_draft_that_waits_three_working_days_is_told_until_it_is_approved(memory: Stage) -> None:
+    """Locked on Monday 9 November: Thursday at midnight."""
+    awaiting(memory)
+    faults: list[object] = []
+
+    def told(at: datetime) -> list[tuple[str, Money | None]]:
+        memory.clock.set(at)
+        facts.nightly(memory.ctx, lambda *fault: faults.append(fault))
+        rows = journal.open_of(memory.ctx, b.ISSUER, ExceptionType.APPROVAL_OVERDUE)
+        return [(row.subject, row.expected) for row in rows]
+
+    run = run_of(memory)
+    assert run.locked_at_utc == datetime(2026, 11, 8, 23, 1, 1, tzinfo=UTC)
+    assert told(datetime(2026, 11, 12, 22, 59, tzinfo=UTC)) == []
+    for _ in range(2):
+        assert told(datetime(2026, 11, 12, 23, 0, tzinfo=UTC)) == [(RUN, run.locked_net)]
+    approved(memory)
+    assert told(datetime(2026, 11, 13, 23, 0, tzinfo=UTC)) == []
+    assert faults == []
 
 
 def test_the_recipient_of_a_draft_stands_on_it_on_the_document_and_on_the_mail(memory: Stage) -> None:

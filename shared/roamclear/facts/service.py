@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from roamclear.audit import days as audit_days
-from roamclear.billing import carry, early, notices, overdue, reminders, self_billing
+from roamclear.billing import approvals, carry, early, notices, overdue, reminders, self_billing
 from roamclear.billing import service as billing
 from roamclear.cdrs import backdating
 from roamclear.cdrs import service as cdrs
@@ -36,7 +36,17 @@ from roamclear.retention import service as retention
 from roamclear.webhooks import service as webhooks
 from roamclear.webhooks.sessions import Listeners
 
-__all__ = ["CONSUMERS", "answer", "answer_waiting", "isolated", "leave_behind", "nightly", "sweep", "take_in", "took_in"]
+__all__ = [
+    "CONSUMERS",
+    "answer",
+    "answer_waiting",
+    "isolated",
+    "leave_behind",
+    "nightly",
+    "sweep",
+    "take_in",
+    "took_in",
+]
 
 #: A sweep leaves alone what the stream may still be working on.
 SETTLE = timedelta(minutes=1)
@@ -329,6 +339,9 @@ def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
     def compare(_: Context, row: Row) -> None:
         record_claims.check_all(ctx, row["issuer_id"])
 
+    def await_approval(_: Context, row: Row) -> None:
+        approvals.tell(ctx, row["issuer_id"])
+
     def look_again(_: Context, row: Row) -> None:
         done["behind"] += cdrs.sweep_again(ctx, row["issuer_id"])
 
@@ -343,6 +356,7 @@ def nightly(ctx: Context, tell: Tell) -> dict[str, int]:
         isolated(ctx, {**row, "sk": "BODIES"}, look_again, tell)
         isolated(ctx, row, compare, tell)
         isolated(ctx, {**row, "sk": "DIGEST"}, lock, tell)
+        isolated(ctx, {**row, "sk": "APPROVALS"}, await_approval, tell)
         isolated(ctx, {**row, "sk": "PARKED"}, answered, tell)
         for head in (None, *contracts.heads(ctx, issuer_id)):
             name = head.contract_id if head else None
