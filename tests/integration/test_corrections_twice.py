@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from roamclear.billing import service as billing
 from roamclear.billing.corrections import Wanted, prepare
+from roamclear.billing.model import Run
 from roamclear.cdrs import adjustments, store
-from roamclear.cdrs.model import Session
+from roamclear.cdrs.model import Billing, Session
 from roamclear.contracts.fees import Fee, FeeKind
 from roamclear.contracts.model import VatCategory, VatTreatment
 from roamclear.disputes import service as disputes
+from roamclear.disputes.model import Claim, Dispute, Reason
+from roamclear.documents.checks import missing
 from roamclear.kernel.errors import Conflict
 from tests.integration.test_close import push
 from tests.integration.test_corrections_found import withdrawal
@@ -24,6 +28,7 @@ from tests.support import memory_stage
 from tests.support.corrections import (
     INVOICE,
     MAKER,
+    NOVEMBER,
     credited,
     document,
     euros,
@@ -59,7 +64,7 @@ def billed(stage: Stage, number: int = 1) -> int:
         sums = store.adjusted(stage.ctx.db, b.ISSUER, row.cdr_ref)
         following = [*sums.refs, *([sums.successor] if sums.successor else [])]
         waiting += [each for each in following if each not in found]
-    sum_ = sum(row.net.amount_minor for row in found.values() if row.net)
+    sum_ = sum(row.net.amount_minor for row in found.values() if row.net and row.billing is not Billing.INVALIDATED)
     now = adjustments.current(stage.ctx, session(stage, ref(number)))
     assert adjustments.outstanding(stage.ctx, now) == euros(sum_)
     return sum_
@@ -200,4 +205,98 @@ def test_what_is_billed_again_counts_for_fees_as_it_did(stage: Stage) -> None:
     again = december(stage)
     assert [fee.net for fee in again.fees] == [euros(25)]
     assert document(stage, again.numbers[0]).net == document(stage, first.numbers[0]).net
+    proved(stage)
+
+
+# ---- a correction that is disputed before its lock -----------------------------------------------------------------
+def raised(stage: Stage, **contract: object) -> Run:
+    """Two sessions of 8.30 of October, whose price rose by 2.20: a correction of each in the window of November."""
+    invoiced(stage, sessions=2, **contract)
+    b.backdate(stage.ctx, grid=month.grid("0.5"), valid_from=date(2026, 10, 1), **contract)
+    swept(stage)
+    stage.clock.set(datetime.fromisoformat("2026-11-30T23:05:00+00:00"))
+    run = billing.prepare(stage.ctx, NOVEMBER)
+    stage.clock.set(run.opens_at_utc)
+    return billing.open_window(stage.ctx, b.ISSUER, run.run_id)
+
+
+def locked(stage: Stage, run: Run) -> None:
+    """A window to its documents."""
+    assert run.closes_at_utc is not None
+    stage.clock.set(run.closes_at_utc + timedelta(seconds=61))
+    billing.lock(stage.ctx, b.ISSUER, run.run_id)
+    billing.issue(stage.ctx, b.ISSUER, run.run_id, missing)
+    facts_told(stage.ctx, stage)
+
+
+def claimed(stage: Stage, minor: int | None = None) -> Dispute:
+    """A dispute of the correction of the first session."""
+    amount = euros(minor) if minor else None
+    claim = Claim(cdr_ref=f"{ref(1)}~v2", reason=Reason.PRICE_NOT_AS_AGREED, claimed=amount)
+    return disputes.file(stage.ctx, b.emsp_user(), b.ISSUER, claim)
+
+
+@pytest.mark.parametrize(("accepted", "left"), [(None, 830), (100, 950)])
+def test_what_is_granted_of_another_price_is_not_credited_again(stage: Stage, accepted: int | None, left: int) -> None:
+    run = raised(stage)
+    granted = euros(accepted) if accepted else None
+    disputes.accept(stage.ctx, AGENT, b.ISSUER, claimed(stage).dispute_id, accepted=granted)
+    locked(stage, run)
+    assert billed(stage) == left
+    push(stage, withdrawal(1))
+    facts_told(stage.ctx, stage)
+    december(stage)
+    assert billed(stage) == 0
+    proved(stage)
+
+
+@pytest.mark.parametrize("accepted", [None, 100])
+def test_what_was_credited_with_its_session_is_not_granted_on_top(stage: Stage, accepted: int | None) -> None:
+    run = raised(stage)
+    made = claimed(stage)
+    push(stage, withdrawal(1))
+    granted = euros(accepted) if accepted else None
+    disputes.accept(stage.ctx, AGENT, b.ISSUER, made.dispute_id, accepted=granted)
+    locked(stage, run)
+    december(stage)
+    assert billed(stage) == 0
+    proved(stage)
+
+
+@pytest.mark.parametrize("policy", ["HOLD", "DROP"])
+@pytest.mark.parametrize("credit_first", [False, True])
+def test_an_unanswered_dispute_of_another_price(stage: Stage, policy: str, *, credit_first: bool) -> None:
+    run = raised(stage, unanswered_policy=policy)
+    made = claimed(stage)
+    if credit_first:
+        push(stage, withdrawal(1))
+    locked(stage, run)
+    if not credit_first:
+        assert billed(stage) == (830 if policy == "DROP" else 1050)
+        push(stage, withdrawal(1))
+    if policy == "HOLD":
+        disputes.accept(stage.ctx, AGENT, b.ISSUER, made.dispute_id)
+    facts_told(stage.ctx, stage)
+    december(stage)
+    assert billed(stage) == 0
+    proved(stage)
+
+
+@pytest.mark.parametrize("accepted", [None, 60])
+@pytest.mark.parametrize("credit_at", ["WINDOW", "LOCKED", "ANSWERED", "NEVER"])
+def test_a_part_withheld_of_another_price(stage: Stage, accepted: int | None, credit_at: str) -> None:
+    run = raised(stage, invoice_undisputed_part=True)
+    made = claimed(stage, 100)
+    for at in ("WINDOW", "LOCKED", "ANSWERED"):
+        if at == "LOCKED":
+            locked(stage, run)
+        if at == "ANSWERED" and accepted:
+            disputes.accept(stage.ctx, AGENT, b.ISSUER, made.dispute_id, accepted=euros(accepted))
+        elif at == "ANSWERED":
+            disputes.reject(stage.ctx, AGENT, b.ISSUER, made.dispute_id, answer="no")
+        if at == credit_at:
+            push(stage, withdrawal(1))
+        facts_told(stage.ctx, stage)
+    december(stage)
+    assert billed(stage) == (0 if credit_at != "NEVER" else 1050 - (accepted or 0))
     proved(stage)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from roamclear.billing import service as billing
 from roamclear.billing.model import Run, RunState
-from roamclear.cdrs import adjustments
+from roamclear.cdrs import adjustments, pricing
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Session
 from roamclear.disputes import service as disputes
@@ -21,6 +21,7 @@ from roamclear.kernel.errors import Conflict, Locked, WindowClosed
 from roamclear.kernel.money import Money
 from roamclear.packages import rows as listed
 from tests.integration.test_close import close_run, open_run, push, start
+from tests.integration.test_corrections_found import withdrawal
 from tests.support import builders as b
 from tests.support import memory_stage
 from tests.support.corrections import (
@@ -353,3 +354,41 @@ def swept(stage: Stage) -> None:
 
 def told(row: dict[str, object], error: Exception) -> None:
     raise AssertionError(row["pk"]) from error
+
+
+def test_a_session_that_is_billed_anew_is_not_disputed_again(stage: Stage) -> None:
+    """Two claims of one price would withhold from it twice."""
+    disputed(stage)
+    credited(stage, bill_again=True)
+    stage.clock.set(stage.clock.now().replace(month=11, day=30, hour=23, minute=5))
+    run = billing.prepare(stage.ctx, NOVEMBER)
+    stage.clock.set(run.opens_at_utc)
+    billing.open_window(stage.ctx, b.ISSUER, run.run_id)
+    for number in (1, 2):
+        row = adjustments.current(stage.ctx, session(stage, ref(number)))
+        again = Claim(cdr_ref=row.cdr_ref, reason=Reason.PRICE_NOT_AS_AGREED, claimed=euros(200))
+        if number == 1:
+            with pytest.raises(Conflict, match="disputed before"):
+                disputes.file(stage.ctx, b.emsp_user(), b.ISSUER, again)
+        else:
+            assert disputes.file(stage.ctx, b.emsp_user(), b.ISSUER, again).state is State.OPEN
+
+
+def test_a_credit_cdr_between_the_answer_and_its_rest_leaves_no_rest(stage: Stage) -> None:
+    """Two workers at once: the one that bills the rest read the session before the other one credited it."""
+    made = disputed(stage)
+    disputes.reject(stage.ctx, AGENT, b.ISSUER, made.dispute_id, answer="no")
+    kept = session(stage, ref(1))
+    push(stage, withdrawal(1))
+    with pytest.raises(Conflict, match="nothing is billed"):
+        adjustments.adjust(
+            stage.ctx,
+            kept,
+            key="withheld-1",
+            lines=(pricing.withheld(euros(300)),),
+            kind=adjustments.WITHHELD,
+            reason="its dispute was rejected",
+            author="system:disputes",
+        )
+    facts_told(stage.ctx, stage)
+    assert rest(stage) is None

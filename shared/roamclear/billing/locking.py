@@ -8,8 +8,8 @@ from roamclear.billing import carry, manifest, notices, store, tally
 from roamclear.billing.fees_back import service as fees_back
 from roamclear.billing.model import Run, RunState
 from roamclear.billing.runs import LOCK_AFTER, all_members, known_run, log_entry
+from roamclear.cdrs import adjustments
 from roamclear.cdrs import service as cdrs
-from roamclear.cdrs.adjustments import is_ours
 from roamclear.cdrs.model import Billing, DisputeState, Session
 from roamclear.contracts import service as contracts
 from roamclear.contracts.fees import FeeCharge
@@ -62,7 +62,7 @@ def _flag_all(ctx: Context, run: Run, time_left: TimeLeft) -> bool:
 
 def _flag(ctx: Context, run: Run, session: Session, terms: ContractVersion) -> None:
     after, writes = _decided(ctx, run, session, terms)
-    writes = [*writes, *cdrs.told(after, session, ctx.now())]
+    writes = [*writes, *cdrs.told(after, session, ctx.now()), *adjustments.lowered(ctx, session, after)]
     try:
         if len(writes) > 1:
             ctx.db.transact(writes)
@@ -78,10 +78,13 @@ def _flag(ctx: Context, run: Run, session: Session, terms: ContractVersion) -> N
 def _decided(ctx: Context, run: Run, session: Session, terms: ContractVersion) -> tuple[Session, list[Put]]:
     """A member as the lock leaves it: billed, or, where its dispute has no answer, as the contract says."""
     policy = terms.terms.unanswered_policy
-    if session.dispute is not DisputeState.OPEN or policy == "BILL":
+    disputed = session.dispute is DisputeState.OPEN
+    # The credit of a correction that was credited with its session is on its way: it is not dropped on top of that.
+    credited = disputed and session.net is not None and adjustments.absorbed(ctx, session, session.net)
+    if not disputed or policy == "BILL" or (policy == "DROP" and credited):
         after, moved = cdrs.changed(session, billing=Billing.LOCKED)
         return after, [moved]
-    divided = withheld.divide(ctx, session, terms.terms)
+    divided = None if credited else withheld.divide(ctx, session, terms.terms)
     if divided is not None:
         _tell_unanswered(ctx, run, session, divided[0].withheld, "what is not in dispute is billed")
         return divided
@@ -158,8 +161,8 @@ class _Left:
         for session in sessions:
             self.disputed += session.dispute is not DisputeState.NONE
             if session.run_id == run.run_id:
-                # What is billed anew was withheld by the lock before.
-                own = session.withheld if not is_ours(session) else None
+                # Of what is billed anew the lock before withheld it: its dispute stands elsewhere.
+                own = session.withheld if session.dispute is DisputeState.OPEN else None
                 self.withheld_minor += own.amount_minor if own else 0
                 yield session
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,11 +19,12 @@ from roamclear.kernel.record import plain
 SOURCE = "ADJUSTMENT"
 
 
-def lines(ctx: Context, original: Session, refs: Iterable[str]) -> list[PricedLine]:
+def lines(ctx: Context, original: Session, refs: Sequence[str]) -> list[PricedLine]:
     """The lines of a session and of its corrections, one after the other."""
     found: list[PricedLine] = []
-    for ref, version in ((original.cdr_ref, original.rating_version), *((ref, 1) for ref in refs)):
-        priced = store.rating(ctx.db, original.issuer_id, ref, version)
+    known = store.sessions(ctx.db, original.issuer_id, refs)
+    for each in (original, *(known[ref] for ref in refs if worth(known[ref]))):
+        priced = store.rating(ctx.db, original.issuer_id, each.cdr_ref, each.rating_version)
         if priced is None:
             raise NotFound("this session has no price")
         found += priced.lines
@@ -103,6 +104,11 @@ def session(ctx: Context, original: Session, made: Rating, kind: str, run_id: st
             "changed": 0,
         }
     )
+
+
+def worth(row: Session) -> Money:
+    """What a correction counts: its price, and nothing where it left billing before its lock."""
+    return Money.zero(row.currency) if row.billing is Billing.INVALIDATED else net(row)
 
 
 def net(original: Session) -> Money:

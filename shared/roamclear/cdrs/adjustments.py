@@ -69,9 +69,10 @@ def adjust(
             return _same(known, made)
         sums = store.adjusted(ctx.db, original.issuer_id, original.cdr_ref)
         _refuse_beyond(original, sums, row.net)
-        if kind == WITHHELD and sums.refs and not outstanding_of(original, sums):
+        corrected = _behind(ctx, original)
+        if kind == WITHHELD and not all(outstanding_of(*each) for each in ((original, sums), *corrected)):
             raise Conflict("nothing is billed of this session any more", cdr_ref=original.cdr_ref)
-        behind = [_counted(each, known, made) for each, known in _behind(ctx, original)]
+        behind = [_counted(each, known, made) for each, known in corrected]
         log = audit.entry(
             ctx,
             issuer_id=original.issuer_id,
@@ -148,6 +149,16 @@ def outstanding(ctx: Context, original: Session) -> Money:
     return outstanding_of(original, store.adjusted(ctx.db, original.issuer_id, original.cdr_ref))
 
 
+def is_billed(ctx: Context, session: Session) -> bool:
+    """Whether anything is still billed of a locked row, and of the session that it corrects.
+
+    Raises:
+        Busy: that is between its cancellation and its return.
+    """
+    sums = store.adjusted(ctx.db, session.issuer_id, session.cdr_ref)
+    return all(outstanding_of(*each) for each in ((session, sums), *_behind(ctx, session)))
+
+
 def outstanding_of(original: Session, sums: Adjusted) -> Money:
     """``outstanding`` of sums that were read."""
     return net(original) + Money(sums.minor, net(original).currency)
@@ -171,7 +182,9 @@ def before_each(ctx: Context, issuer_id: str, rows: Sequence[Session]) -> dict[s
         original, known = originals.get(row.credit_of or ""), sums.get(row.credit_of or "")
         if original is not None and known is not None and row.cdr_ref in known.refs:
             earlier = known.refs[: known.refs.index(row.cdr_ref)]
-            found[row.cdr_ref] = net(original) + total((net(others[ref]) for ref in earlier), net(original).currency)
+            found[row.cdr_ref] = net(original) + total(
+                (adjustment_rows.worth(others[ref]) for ref in earlier), net(original).currency
+            )
     return found
 
 
@@ -297,6 +310,34 @@ def _behind(ctx: Context, corrected: Session) -> list[tuple[Session, Adjusted]]:
             raise Busy("a session is between its cancellation and its return", cdr_ref=row.cdr_ref)
         found.append((row, sums))
     return found
+
+
+def absorbed(ctx: Context, session: Session, by: Money) -> bool:
+    """Whether a correction may not fall by an amount before its lock: it was credited with its session already."""
+    corrected, sums = _corrected(ctx, session)
+    return corrected is not None and outstanding_of(corrected, sums).amount_minor * _sign(corrected) < by.amount_minor
+
+
+def lowered(ctx: Context, known: Session, made: Session) -> list[Put]:
+    """The sum of the session behind a correction that is lowered or dropped before its lock; nothing for others."""
+    corrected, sums = _corrected(ctx, known)
+    if corrected is None:
+        return []
+    by = adjustment_rows.worth(made) - adjustment_rows.worth(known)
+    if not by:
+        return []
+    _refuse_beyond(corrected, sums, by)
+    return [store.adjusted_put(sums.model_copy(update={"minor": sums.minor + by.amount_minor}), sums)]
+
+
+def _corrected(ctx: Context, session: Session) -> tuple[Session | None, Adjusted]:
+    """What a correction of ours corrects, with its corrections; None once another row bills that, or is about to."""
+    ref = session.credit_of
+    if ref is None or not is_ours(session):
+        return None, Adjusted(issuer_id=session.issuer_id, cdr_ref=session.cdr_ref)
+    corrected, sums = store.session(ctx.db, session.issuer_id, ref), store.adjusted(ctx.db, session.issuer_id, ref)
+    gone = corrected is None or sums.successor is not None or returns(ctx, corrected)
+    return None if gone else corrected, sums
 
 
 def _counted(corrected: Session, sums: Adjusted, made: Session) -> Put:

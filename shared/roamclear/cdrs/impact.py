@@ -275,4 +275,5 @@ def _repriced(ctx: Context, locked: Session, sums: Adjusted | None) -> list[Sess
     """The rows that are parts of a locked session's price: other prices, and what its lock had withheld."""
     refs = sums.refs if sums is not None else ()
     rows = store.sessions(ctx.db, locked.issuer_id, refs)
-    return [rows[ref] for ref in refs if rows[ref].adjustment in (RETROACTIVE, adjustments.WITHHELD)]
+    kinds = (RETROACTIVE, adjustments.WITHHELD)
+    return [rows[ref] for ref in refs if rows[ref].adjustment in kinds and rows[ref].billing is not Billing.INVALIDATED]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from roamclear.cdrs import adjustments
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing, DisputeState, Session
 from roamclear.disputes import limits, parts, rules, store, withheld
@@ -127,7 +128,9 @@ def _grant(ctx: Context, actor: Actor, side: Side, known: Dispute, state: State,
         return _word(ctx, actor, side, known, made, session)
     outcome = DisputeState(state.value)
     writes: list[Action] = []
-    if session.net is not None and amount == session.net:
+    if adjustments.absorbed(ctx, session, amount):
+        after, moved = cdrs.changed(session, dispute=outcome, **_freed(ctx, session))  # its credit stands beside it
+    elif session.net is not None and amount == session.net:
         after, moved = cdrs.changed(
             session,
             billing=Billing.INVALIDATED,
@@ -144,7 +147,7 @@ def _grant(ctx: Context, actor: Actor, side: Side, known: Dispute, state: State,
         after, moved = cdrs.changed(
             session, dispute=outcome, net=rating.net, rating_version=rating.version, **_freed(ctx, session)
         )
-    writes += [moved, *cdrs.told(after, session, ctx.now())]
+    writes += [moved, *cdrs.told(after, session, ctx.now()), *adjustments.lowered(ctx, session, after)]
     return _finish(ctx, actor, side, known, made, session, writes, member=session.run_id is not None)
 
 

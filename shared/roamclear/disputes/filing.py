@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from roamclear.cdrs import service as cdrs
-from roamclear.cdrs.adjustments import WITHHELD
+from roamclear.cdrs.adjustments import WITHHELD, is_ours
 from roamclear.cdrs.model import DisputeState, Session
 from roamclear.contracts.model import Terms
 from roamclear.disputes import parts, rules, store
@@ -191,6 +191,8 @@ def _file(
             return _same(known, claim), False
         if session.adjustment == WITHHELD:
             raise Conflict("this is what a dispute left to pay; a session is disputed once", rule="FINAL")
+        if _was_disputed(ctx, session):
+            raise Conflict("this session was disputed before its document was cancelled", rule="FINAL")
         window = parts.open_window(ctx, session, ahead.windows)
         made = _made(ctx, actor, session, window, claim, ahead)
         made, words = parts.said(ctx, actor, Side.EMSP, made.model_copy(update={"batch": batch}), "CLAIM", claim.text)
@@ -218,6 +220,16 @@ def _standing(ctx: Context, actor: Actor, scope: Scope, cdr_ref: str, ahead: _Re
     number = dispute_id(session.cdr_ref)
     known = store.find(ctx.db, scope.issuer_id, number) if fresh else ahead.disputes.get(number)
     return session, known
+
+
+def _was_disputed(ctx: Context, session: Session) -> bool:
+    """Whether a row bills anew what was disputed: a session is disputed once, whatever bills it."""
+    row: Session | None = session
+    while row is not None and is_ours(row) and row.replaces is not None:
+        row = cdrs.session(ctx, session.issuer_id, row.replaces)
+        if row is not None and (row.dispute is not DisputeState.NONE or row.adjustment == WITHHELD):
+            return True
+    return False
 
 
 def _same(known: Dispute, claim: Claim) -> Dispute:

@@ -79,16 +79,15 @@ def settle(ctx: Context, issuer_id: str, number: str) -> Session | None:
     billed = adjustments.current(ctx, session)
     if adjustments.returns(ctx, billed):
         raise Busy("a session is between its cancellation and its return", cdr_ref=session.cdr_ref)
-    outstanding = Money.zero(session.currency) if parts.gone(billed) else adjustments.outstanding(ctx, billed)
     wanted = session.withheld - (known.accepted or Money.zero(session.currency))
     missing = wanted - total((row.net for row in rows if row.net is not None), session.currency)
-    if not outstanding or not missing:
+    if not missing or parts.gone(billed) or not adjustments.is_billed(ctx, billed):
         return None
     return adjustments.adjust(
         ctx,
         billed,
         key=f"withheld-{len(rows) + 1}",
-        lines=(pricing.withheld(max(missing, -outstanding)),),
+        lines=(pricing.withheld(max(missing, -adjustments.outstanding(ctx, billed))),),
         kind=adjustments.WITHHELD,
         reason=f"dispute {known.dispute_id} ended as {known.state.value}",
         author=known.resolved_by or "system:disputes",
