@@ -26,7 +26,7 @@ from roamclear.reconciliation import service as reconciliation
 from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support.api import Api, environment
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.memory_stage import fresh
 from tests.support.moto_stack import Stage
 
@@ -160,7 +160,7 @@ def test_strangers_and_others(founded: Stage) -> None:
 
 def test_documents_keep_what_was_in_force_at_their_issue() -> None:
     stage = fresh()
-    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(stage.ctx)
     month.start(stage)
     month.push(stage, b.cdr(1))
     run = month.open_run(stage)

@@ -29,7 +29,7 @@ from tests.integration.test_payouts_chain import deliver
 from tests.stateful.test_concurrency import Jittery, persistent, together
 from tests.support import builders as b
 from tests.support import crashing, memory_stage
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.moto_stack import SentMail, Stage
 
 LEAST = 2400
@@ -38,7 +38,7 @@ LEAST = 2400
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     with memory_stage.stage(datetime(2026, 9, 1, tzinfo=UTC)) as made:
-        object.__setattr__(made.ctx, "fonts_dir", str(fonts_dir()))
+        with_fonts(made.ctx)
         yield made
 
 
@@ -239,7 +239,7 @@ def test_free_sessions_make_a_zero_invoice_only_where_agreed(stage: Stage) -> No
     free = ({"id": "free", "tariff": b.tariff("0")},)
     for wanted, expected in ((True, RunState.ISSUED), (False, RunState.SETTLED)):
         with memory_stage.stage(datetime(2026, 9, 1, tzinfo=UTC)) as made:
-            object.__setattr__(made.ctx, "fonts_dir", str(fonts_dir()))
+            with_fonts(made.ctx)
             begin(made, grid=free, zero_invoices=wanted, price_tolerance=Decimal(100))
             session(made, 1, "2026-09", total=Decimal(0))
             run = close(made, "2026-09")

@@ -45,7 +45,7 @@ from tests.support.corrections import (
     ref,
     session,
 )
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.moto_stack import Stage
 from tests.support.moto_stack import stage as moto_stage
 
@@ -58,7 +58,7 @@ STANDARD = VatTreatment(category=VatCategory.STANDARD, rate_percent=Decimal(19))
 def stage() -> Iterator[Stage]:
     """A stage in memory with fonts."""
     with memory_stage.stage() as made:
-        object.__setattr__(made.ctx, "fonts_dir", str(fonts_dir()))
+        with_fonts(made.ctx)
         yield made
 
 

@@ -30,12 +30,12 @@ from tests.support.corrections import (
     credited,
     document,
     euros,
-    facts_told,
     invoiced,
     november,
     play,
     proved,
     ref,
+    run_of,
 )
 from tests.support.crashing import Fuse, mortal, survives
 from tests.support.fonts import SCHEMAS
@@ -58,16 +58,8 @@ def told(run: Run) -> list[tuple[str, int, str]]:
 
 
 def december(stage: Stage) -> Run:
-    stage.clock.set(datetime.fromisoformat("2026-12-31T23:05:00+00:00"))
-    run = billing.prepare(stage.ctx, RunRequest(issuer_id=b.ISSUER, contract_id=b.CONTRACT, period="2026-12"))
-    stage.clock.set(run.opens_at_utc)
-    run = billing.open_window(stage.ctx, b.ISSUER, run.run_id)
-    assert run.closes_at_utc is not None
-    stage.clock.set(run.closes_at_utc + timedelta(seconds=61))
-    billing.lock(stage.ctx, b.ISSUER, run.run_id)
-    run = billing.issue(stage.ctx, b.ISSUER, run.run_id, missing)
-    facts_told(stage.ctx, stage)
-    return run
+    request = RunRequest(issuer_id=b.ISSUER, contract_id=b.CONTRACT, period="2026-12")
+    return run_of(stage, request, "2026-12-31T23:05:00+00:00")
 
 
 # ---- flat fees -----------------------------------------------------------------------------------------------------

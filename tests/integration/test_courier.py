@@ -30,7 +30,7 @@ from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support.api import Api, environment
 from tests.support.crashing import Fuse, mortal, survives
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.handlers import call, on, sample
 from tests.support.memory_stage import fresh
 from tests.support.moto_stack import Stage
@@ -42,7 +42,7 @@ FOLDER = f"{b.ISSUER}/{RUN}"
 
 def issue(stage: Stage, **terms: Any) -> Stage:
     """One run of two sessions, issued, drawn and sent."""
-    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(stage.ctx)
     month.start(stage, **terms)
     for n in (1, 2):
         month.push(stage, b.cdr(n))

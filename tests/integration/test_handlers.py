@@ -26,7 +26,7 @@ from roamclear.links import service as links
 from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support.api import Api
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.handlers import call, on, sample, samples
 from tests.support.moto_stack import BUCKETS, NAMES, Stage
 from tests.support.ocpi_partner import connect
@@ -51,7 +51,7 @@ CHAIN: tuple[tuple[str, str, datetime | None], ...] = (
 @pytest.fixture
 def house(stage: Stage) -> Iterator[Stage]:
     """A stage with an issuer, a contract and three sessions, behind every handler."""
-    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(stage.ctx)
     stage.clock.set(datetime(2026, 10, 1, tzinfo=UTC))
     month.start(stage)
     for n in range(1, 4):

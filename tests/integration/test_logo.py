@@ -23,7 +23,7 @@ from roamclear.packages import service as packages
 from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support.api import Api, environment
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.memory_stage import fresh
 from tests.support.moto_stack import Stage
 
@@ -156,7 +156,7 @@ def pdf_of(stage: Stage) -> pikepdf.Pdf:
 
 
 def issued(stage: Stage, content: bytes | None) -> Stage:
-    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(stage.ctx)
     month.start(stage)
     if content is not None:
         approved(stage, content)

@@ -20,7 +20,7 @@ from roamclear.ocpi.samples import CASES, cases_of
 from roamclear.partners.model import VERSIONS
 from tests.support import builders as b
 from tests.support import memory_stage
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.handlers import call, on, sample
 from tests.support.moto_stack import Stage
 from tests.support.ocpi_partner import Answer, Partner, connect, served
@@ -31,7 +31,7 @@ NOW = datetime(2026, 10, 20, 12, tzinfo=UTC)
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     with memory_stage.stage(NOW) as made, served(made.ctx):
-        object.__setattr__(made.ctx, "fonts_dir", str(fonts_dir()))
+        with_fonts(made.ctx)
         b.found_issuer(made.ctx)
         yield made
 

@@ -30,14 +30,14 @@ from roamclear.links import service as links
 from roamclear.packages import service as packages
 from tests.integration import test_close as month
 from tests.support import builders as b
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.moto_stack import Stage
 
 
 @pytest.fixture
 def issued(stage: Stage) -> Stage:
     """A stage with one issued run of five sessions, one of them left by a dispute."""
-    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(stage.ctx)
     month.start(stage, vat=VatTreatment(category=VatCategory.STANDARD, rate_percent=Decimal(19)))
     refs = [month.push(stage, b.cdr(n)) for n in range(1, 6)]
     run = month.open_run(stage)
@@ -102,7 +102,7 @@ def render(issued: Stage) -> list[str]:
 
 
 def test_an_e_invoice_against_its_schema_is_not_issued(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(stage.ctx)
     month.start(stage)
     month.push(stage, b.cdr(1))
     run = month.open_run(stage)

@@ -25,7 +25,7 @@ from roamclear.payouts import mails, rendering
 from roamclear.payouts import service as payouts
 from roamclear.payouts.model import Payout
 from tests.support.api import LAMBDA
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.moto_stack import Stage
 from tests.support.payees import CHECKER, ISSUER, MAKER, chargers, issuer, own_terms, session, terms
 
@@ -35,7 +35,7 @@ SYSTEM = system("close", ISSUER)
 @pytest.fixture
 def house(stage: Stage) -> Stage:
     """An issuer with an external and an own account."""
-    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(stage.ctx)
     issuer(stage.ctx)
     chargers(stage.ctx, 3)
     evses.create_account(stage.ctx, MAKER, ISSUER, "P1", "Partner 1", terms(language="DE"))

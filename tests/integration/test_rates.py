@@ -22,7 +22,7 @@ from roamclear.rates import service as rates
 from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support.api import Api, environment
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.memory_stage import fresh
 from tests.support.moto_stack import Stage
 
@@ -37,7 +37,7 @@ def quick() -> Stage:
 
 def locked(stage: Stage) -> Run:
     """A Polish issuer that bills in euros, with a locked run."""
-    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(stage.ctx)
     vat = VatTreatment(category=VatCategory.STANDARD, rate_percent=Decimal(23))
     month.start(stage, vat=vat, delivery_channel="ACCESS_POINT")
     month.push(stage, b.cdr(1))

@@ -31,7 +31,7 @@ from tests.integration import test_close as month
 from tests.integration import test_payouts_chain as chain
 from tests.support import builders as b
 from tests.support import crashing
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.recorded import TimeMachine, machine
 
 RUN = month.REQUEST.run_id
@@ -43,7 +43,7 @@ def house() -> TimeMachine:
     """Three sessions of a partner's charger in an open window; the streams have delivered, a sweep has counted."""
     made = machine()
     stage = made.stage
-    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(stage.ctx)
     month.start(stage, vat=VatTreatment(category=VatCategory.STANDARD, rate_percent=Decimal(19)))
     chain.external(stage.ctx)
     evses.register_location(stage.ctx, b.ISSUER, b.PARTY, b.location(chain.PARTNER, number=7))

@@ -29,7 +29,7 @@ from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support import memory_stage
 from tests.support.api import Api, environment
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.handlers import Invocation
 from tests.support.moto_stack import BUCKETS, Stage
 
@@ -39,7 +39,7 @@ RUN = month.REQUEST.run_id
 @pytest.fixture
 def memory() -> Iterator[Stage]:
     with memory_stage.stage() as made:
-        object.__setattr__(made.ctx, "fonts_dir", str(fonts_dir()))
+        with_fonts(made.ctx)
         yield made
 
 
@@ -217,7 +217,7 @@ def test_the_overlay_holds_no_more_than_it_may(memory: Stage) -> None:
 
 
 def test_over_the_api(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(stage.ctx)
     opened(stage)
     monkeypatch.setattr(function, "compose", lambda: stage.ctx)
     with environment(stage):

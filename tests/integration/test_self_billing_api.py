@@ -20,7 +20,7 @@ from tests.integration.test_payouts_chain import deliver
 from tests.support import builders as b
 from tests.support.api import Api, environment
 from tests.support.corrections import credited, facts_told
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.moto_stack import Stage
 from tests.support.ocpi_partner import connect, served
 from tests.unit.billing.test_self_billing import CPO, DEEMED, OURS, bought, closed, start
@@ -137,7 +137,7 @@ def test_two_cpos_of_a_contract_read_their_own_ids_only(stage: Stage) -> None:
     ],
 )
 def test_the_cpo_is_written_to_as_the_supplier(stage: Stage, language: str, subjects: tuple[str, str]) -> None:
-    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(stage.ctx)
     start(stage, language=language, self_billing=DEEMED)
     run = closed(stage, 2)
     facts_told(stage.ctx, stage)

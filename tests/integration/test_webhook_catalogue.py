@@ -32,7 +32,7 @@ from tests.integration.test_corrections import credit_cdr
 from tests.support import bank_files, corrections, memory_stage, payees
 from tests.support import builders as b
 from tests.support.crashing import Fuse, mortal, survives
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.moto_stack import Stage
 from tests.support.receivables import drop, issue
 
@@ -100,7 +100,7 @@ class World:
 
 def world(issuer_id: str = b.ISSUER, **contract: Any) -> World:
     made = World(memory_stage.fresh(datetime(2026, 9, 1, tzinfo=UTC)), issuer_id)
-    object.__setattr__(made.stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(made.stage.ctx)
     if issuer_id == b.ISSUER:
         month.start(made.stage, **contract)
     made.listen()

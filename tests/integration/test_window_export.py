@@ -24,7 +24,7 @@ from roamclear.packages import service as packages
 from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support.api import Api, environment
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.handlers import Invocation
 from tests.support.memory_stage import fresh
 from tests.support.moto_stack import BUCKETS, Stage
@@ -39,7 +39,7 @@ def memory() -> Stage:
 
 
 def opened(stage: Stage) -> Stage:
-    object.__setattr__(stage.ctx, "fonts_dir", str(fonts_dir()))
+    with_fonts(stage.ctx)
     month.start(stage)
     for n in range(1, 4):
         month.push(stage, b.cdr(n))

@@ -81,8 +81,13 @@ def credited(stage: Stage, number: str = INVOICE, *, key: str = "", **wanted: An
 
 def november(stage: Stage) -> Run:
     """The next run of the contract, to its documents."""
-    stage.clock.set(datetime.fromisoformat("2026-11-30T23:05:00+00:00"))
-    run = billing.prepare(stage.ctx, NOVEMBER)
+    return run_of(stage, NOVEMBER, "2026-11-30T23:05:00+00:00")
+
+
+def run_of(stage: Stage, request: RunRequest, begun: str) -> Run:
+    """The run of a period, begun at an instant, to its documents."""
+    stage.clock.set(datetime.fromisoformat(begun))
+    run = billing.prepare(stage.ctx, request)
     stage.clock.set(run.opens_at_utc)
     run = billing.open_window(stage.ctx, b.ISSUER, run.run_id)
     assert run.closes_at_utc is not None

@@ -7,6 +7,8 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+from roamclear.kernel.context import Context
+
 ROOT = Path(__file__).parents[2]
 #: Every test stage names this folder; it is there after ``fonts_dir()``.
 SCHEMAS = ROOT / "build" / "schemas"
@@ -21,3 +23,8 @@ def fonts_dir() -> Path:
     if not SCHEMAS.is_dir():
         subprocess.run([sys.executable, "-m", "infra.schemas"], cwd=ROOT, check=True)
     return folder
+
+
+def with_fonts(ctx: Context) -> None:
+    """Let the use cases of a stage draw."""
+    object.__setattr__(ctx, "fonts_dir", str(fonts_dir()))

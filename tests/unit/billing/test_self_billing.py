@@ -44,7 +44,7 @@ from tests.integration.test_payouts_chain import deliver
 from tests.support import builders as b
 from tests.support import crashing, memory_stage, payees
 from tests.support import peppol as network
-from tests.support.fonts import fonts_dir
+from tests.support.fonts import with_fonts
 from tests.support.moto_stack import Stage
 from tests.unit.documents.conftest import judge_of, rules_folder
 
@@ -67,7 +67,7 @@ SUPPLIER = Counterparty(
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     with memory_stage.stage() as made:
-        object.__setattr__(made.ctx, "fonts_dir", str(fonts_dir()))
+        with_fonts(made.ctx)
         yield made
 
 
