@@ -83,14 +83,14 @@ def _names_table(call: ast.Call) -> bool:
 
 
 def length_faults(root: Path) -> list[str]:
-    """Functions of at most 70 lines, files of at most 400 without a reason in them."""
+    """Functions of at most 70 lines (a test may tell a longer story), files of at most 400 without a reason in them."""
     found = []
-    for path, tree in sources(root, "shared/roamclear", "functions", "infra"):
+    for path, tree in sources(root, "shared/roamclear", "functions", "infra", "tests"):
         text = (root / path).read_text()
         count = text.count("\n")
         if count > LONGEST_FILE and REASON not in text:
             found.append(f"{path} has {count} lines and no reason for it")
-        for node in ast.walk(tree):
+        for node in ast.walk(tree) if path.parts[0] != "tests" else ():
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > LONGEST_FUNCTION:

@@ -1,5 +1,7 @@
 """The console in a real browser: the CPO's queue, the eMSP's review, the trace of a CDR, on the real API."""
 
+# Longer than 400 lines: a browser is started once, and every page is opened on the same desk.
+
 from __future__ import annotations
 
 import base64

@@ -1,5 +1,7 @@
 """The detail of a session is given up after its term, and never before its money is settled (product.md row 139)."""
 
+# Longer than 400 lines: what is left, when, and after which bad day is asked of one settled month.
+
 from __future__ import annotations
 
 import zlib

@@ -1,5 +1,7 @@
 """The way of a dispute: review, questions, words, evidence, lists, the one escalation, and what silence means."""
 
+# Longer than 400 lines: every turn of a dispute is taken in the same open window.
+
 from __future__ import annotations
 
 import email

@@ -1,5 +1,7 @@
 """From locked sessions to booked transfers, against tables and buckets."""
 
+# Longer than 400 lines: shares, statements, batches and the bank's word are one way of the same money.
+
 from __future__ import annotations
 
 import hashlib

@@ -1,5 +1,7 @@
 """Bank files against issued documents: postings, matches, exceptions, returns, repeats, crashes."""
 
+# Longer than 400 lines: every rule of the cascade is asked about the same documents.
+
 from __future__ import annotations
 
 import threading

@@ -4,6 +4,8 @@ The model knows nothing of rows, versions or conditions. It knows bodies, prices
 said; everything else is asked of the system and must agree.
 """
 
+# Longer than 400 lines: what may happen and what must hold then read the same model.
+
 from __future__ import annotations
 
 import zlib

@@ -1,5 +1,7 @@
 """A REVERSE contract from the CPO's CDRs to the transfer: what we buy, we bill ourselves (rows 134 and 135)."""
 
+# Longer than 400 lines: one contract is followed from the CDR to the transfer.
+
 from __future__ import annotations
 
 from collections.abc import Iterator
