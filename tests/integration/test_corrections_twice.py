@@ -300,3 +300,20 @@ def test_a_part_withheld_of_another_price(stage: Stage, accepted: int | None, cr
     december(stage)
     assert billed(stage) == (0 if credit_at != "NEVER" else 1050 - (accepted or 0))
     proved(stage)
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_a_month_of_nothing_but_corrections_owes_no_fee_per_month_and_no_minimum(
+    stage: Stage, *, withdrawn: bool
+) -> None:
+    """What is counted stands alone: 0 sessions of a rest, and the 0.25 of a session that is withdrawn."""
+    base = Fee(code="BASE", name="Base", kind=FeeKind.MONTHLY, price=Decimal(10), vat=STANDARD)
+    least = EACH.model_copy(update={"minimum": Decimal(5)})
+    made = disputed(stage, vat=STANDARD, fees=(base, least))
+    assert document(stage, INVOICE).net == euros(1360 + 1000 + 500)
+    disputes.reject(stage.ctx, AGENT, b.ISSUER, made.dispute_id, answer="no")
+    if withdrawn:
+        push(stage, withdrawal(2))
+    facts_told(stage.ctx, stage)
+    run = november(stage)
+    assert [fee.net for fee in run.fees] == ([euros(-25)] if withdrawn else [])

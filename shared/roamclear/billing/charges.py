@@ -47,7 +47,7 @@ class FeeCount:
 
     def add(self, sessions: Sequence[Session]) -> None:
         """Count some more sessions."""
-        self._any = self._any or bool(sessions)
+        self._any = self._any or any(_counts(session) > 0 for session in sessions)
         scoped = any(power_type is not None for power_type in self._scopes)
         powers = power_types(self._ctx, self._run.issuer_id, sessions) if scoped else {}
         for power_type, count in self._scopes.items():

@@ -143,16 +143,18 @@ def charge(fee: Fee, usage: Usage, period: Span, version: int, *, any_session: b
     """What a fee comes to in a run, or None where it is nothing.
 
     Args:
-        any_session: whether the run has locked any session at all (in the fee's scope or not).
+        any_session: whether the run has locked any session (in the fee's scope or not); corrections of earlier ones
+            are none: what is counted of them stands alone, without a price per month and without a minimum.
     """
     covered = period.covered_first < period.covered_end
-    if not any_session and not (fee.without_sessions and covered):
-        return None
+    owed = any_session or (fee.without_sessions and covered)
     currency = usage.net.currency
     counted = _counted(fee, usage)
+    if counted is None and not owed:
+        return None
     net = _monthly(fee.price, period, currency) if counted is None else amount(fee, counted, currency)
     least = Money.from_decimal(fee.minimum, currency, rounding=HALF_UP) if fee.minimum is not None else None
-    raised = least is not None and net < least and (counted is not None or covered)
+    raised = owed and least is not None and net < least and (counted is not None or covered)
     if raised and least is not None:
         net = least
     if not net:
