@@ -463,7 +463,7 @@ def test_a_return_makes_the_amount_payable_again(house: Stage) -> None:
 def _bank_books(ctx: Context, subject: str, *lines: Any) -> None:
     """What the reconciliation room posts for a booked entry."""
     put = ledger.entry(ctx, issuer_id=ISSUER, event=Event.BANK_DEBIT, subject=subject, currency="EUR", lines=lines)
-    ledger.post(ctx, put)
+    ctx.db.write(put)
 
 
 def test_what_no_bank_would_take_is_told_and_left_out(house: Stage) -> None:

@@ -143,4 +143,4 @@ def revenue(ctx: Context, run_id: str, net_minor: int) -> None:
     amount = Money(net_minor, "EUR")
     lines = [debit(Account.RECEIVABLE.of("EMSP-1"), amount), credit(Account.REVENUE.of("EMSP-1"), amount, note=run_id)]
     put = ledger.entry(ctx, issuer_id=ISSUER, event=Event.INVOICE_ISSUED, subject=run_id, currency="EUR", lines=lines)
-    ledger.post(ctx, put)
+    ctx.db.write(put)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from roamclear.kernel.context import Context
-from roamclear.kernel.errors import ConditionFailed, InvariantBroken
+from roamclear.kernel.errors import InvariantBroken
 from roamclear.kernel.money import Money
 from roamclear.kernel.time import next_month
 from roamclear.kernel.writes import Put
@@ -42,17 +42,6 @@ def entry(
         mirrors=mirrors,
     )
     return store.entry_put(made)
-
-
-def post(ctx: Context, put: Put) -> bool:
-    """Write an entry by itself; False when it stands there already with the same lines."""
-    try:
-        ctx.db.write(put)
-    except ConditionFailed as error:
-        if error.current is not None and error.current.get("lines") != put.item["lines"]:
-            raise InvariantBroken("one business event would post two different entries") from error
-        return False
-    return True
 
 
 def mirror(ctx: Context, issuer_id: str, event: Event, subject: str, *, as_event: Event, as_subject: str) -> Put:
