@@ -27,6 +27,7 @@ from roamclear.webhooks.model import DeliveryState, HookState, Subscription
 from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support import memory_stage, receivables
+from tests.support.crashing import Fuse, mortal, survives
 from tests.support.loopback import serving
 from tests.support.moto_stack import Stage
 
@@ -174,6 +175,53 @@ def test_three_days_without_an_answer_pause_it_and_a_replay_sends_it(stage: Stag
     webhooks.replay(stage.ctx, ADMIN, b.ISSUER, known.subscription_id, lost.event_id)
     assert later(stage)["delivered"] == 2
     assert receiver.told == [("run.locked", "R-1"), ("run.locked", "R-2")]
+
+
+def test_what_is_old_is_not_given_up_at_the_first_failure(stage: Stage, receiver: Receiver) -> None:
+    """A subscription that a person paused for a week, and an event that is replayed: the three days begin now."""
+    known, _ = subscribed(stage, receiver.url)
+    happens(stage, "run.locked", "R-1")
+    receiver.answers = [500]
+    later(stage)
+    webhooks.change(stage.ctx, ADMIN, b.ISSUER, known.subscription_id, state=HookState.PAUSED)
+    happens(stage, "run.locked", "R-2")
+    later(stage, days=7)
+    webhooks.change(stage.ctx, ADMIN, b.ISSUER, known.subscription_id, state=HookState.ACTIVE)
+    receiver.answers = [500, 500]
+    assert later(stage) == {"delivered": 0, "failed": 2, "dead": 0}
+    assert later(stage, minutes=20)["delivered"] == 2
+    first = webhooks.deliveries(stage.ctx, ADMIN, b.ISSUER, known.subscription_id, 10)["log"][-1]
+    stage.clock.advance(timedelta(days=7))
+    webhooks.replay(stage.ctx, ADMIN, b.ISSUER, known.subscription_id, first.event_id)
+    receiver.answers = [500]
+    assert later(stage) == {"delivered": 0, "failed": 1, "dead": 0}
+    assert journal.listed(stage.ctx, ADMIN, b.ISSUER) == []
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_crash_over_a_pause_leaves_somebody_told(stage: Stage, receiver: Receiver, *, after: bool) -> None:
+    known, _ = subscribed(stage, receiver.url)
+    for place in range(9):
+        happens(stage, "run.locked", f"R-{place}")
+        receiver.answers = [500] * 99
+        for _ in range(7):
+            later(stage, hours=12)
+        stage.clock.advance(timedelta(hours=12))
+        with survives() as died:
+            sending.deliver_due(mortal(stage.ctx, Fuse(left=place, after=after)))
+        later(stage)
+        (told,) = journal.listed(stage.ctx, ADMIN, b.ISSUER)
+        assert told.kind is ExceptionType.DELIVERY_FAILED
+        (paused,) = webhooks.subscriptions(stage.ctx, ADMIN, b.ISSUER)
+        assert (told.state, paused.state) == ("OPEN", HookState.PAUSED)
+        journal.resolve(stage.ctx, b.ISSUER, told.kind, told.subject, by="person", reason="seen")
+        webhooks.change(stage.ctx, ADMIN, b.ISSUER, known.subscription_id, state=HookState.ACTIVE)
+        receiver.answers = []
+        later(stage, hours=12)
+        assert webhooks.deliveries(stage.ctx, ADMIN, b.ISSUER, known.subscription_id, 1)["waiting"] == []
+        if not died:
+            break
+    assert place > 1
 
 
 def test_a_new_secret_ends_the_old_one(stage: Stage, receiver: Receiver) -> None:

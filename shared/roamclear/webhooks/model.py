@@ -63,7 +63,8 @@ class DeliveryState(StrEnum):
 class Delivery(Record):
     """One event for one subscription; ``event_id`` is the same for ever, whoever tells the event again.
 
-    ``sequence`` orders the events of an object that happened at the same instant.
+    ``sequence`` orders the events of an object that happened at the same instant. ``failing_since_utc`` is when the first
+    of the tries in a row failed.
     """
 
     issuer_id: str
@@ -77,6 +78,7 @@ class Delivery(Record):
     state: DeliveryState = DeliveryState.WAITING
     attempts: int = 0
     next_at_utc: datetime | None = None
+    failing_since_utc: datetime | None = None
     last_answer: str = ""
     delivered_at_utc: datetime | None = None
 

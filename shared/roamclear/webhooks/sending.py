@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
@@ -20,6 +20,7 @@ from roamclear.webhooks.model import Delivery, DeliveryState, HookState, Subscri
 _SETTLE = timedelta(seconds=5)
 _BACK_OFF = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 180, 360, 720))
 _GIVE_UP = timedelta(days=3)
+_FORGOTTEN = timedelta(days=1)
 #: A receiver that is down costs a round at most this many waits of ten seconds.
 _MOST_FAULTS = 3
 _MOST_CALLS = 200
@@ -59,13 +60,21 @@ def _round(ctx: Context, known: Subscription, done: dict[str, int], time_left: C
         faults += 1
         held.add(about)
         done["failed"] += 1
-        if ctx.now() - each.occurred_at_utc > _GIVE_UP:
-            done["dead"] += _ended(ctx, each, DeliveryState.DEAD, answer)
-            _pause(ctx, known, answer)
+        since = _failing_since(ctx, each)
+        if ctx.now() - since > _GIVE_UP:
+            if _paused(ctx, known, answer):
+                done["dead"] += _ended(ctx, each, DeliveryState.DEAD, answer)
             return
         wait = _BACK_OFF[min(each.attempts, len(_BACK_OFF) - 1)]
         later = {"attempts": each.attempts + 1, "next_at_utc": ctx.now() + wait, "last_answer": answer}
-        _write(ctx, each.model_copy(update=later))
+        _write(ctx, each.model_copy(update=later | {"failing_since_utc": since}))
+
+
+def _failing_since(ctx: Context, each: Delivery) -> datetime:
+    """Since when a receiver does not answer: what nobody tried for a day (paused, an outage of ours) begins anew."""
+    if each.failing_since_utc is None or each.next_at_utc is None or ctx.now() - each.next_at_utc > _FORGOTTEN:
+        return ctx.now()
+    return each.failing_since_utc
 
 
 def _call(ctx: Context, known: Subscription, each: Delivery, secret: bytes) -> str | None:
@@ -110,19 +119,26 @@ def _write(ctx: Context, made: Delivery) -> None:
         return  # another worker delivered it meanwhile
 
 
-def _pause(ctx: Context, known: Subscription, answer: str) -> None:
-    """Three days without an answer: a person looks, and nothing that happens meanwhile is lost."""
-    made = known.model_copy(update={"state": HookState.PAUSED, "paused_because": answer})
-    try:
-        ctx.db.write(store.subscription_put(made, known))
-    except ConditionFailed:
-        return  # a person changed it
+def _paused(ctx: Context, known: Subscription, answer: str) -> bool:
+    """Three days without an answer: a person looks, and nothing that happens meanwhile is lost. False where one did.
+
+    Told first, so that no crash pauses it silently; what was tried in vain is dead last of all.
+    """
+    kind, subject = ExceptionType.DELIVERY_FAILED, f"{known.subscription_id}#{ctx.now():%Y-%m-%d}"
     journal.raise_once(
         ctx,
         known.issuer_id,
-        ExceptionType.DELIVERY_FAILED,
-        f"{known.subscription_id}#{ctx.now():%Y-%m-%d}",
+        kind,
+        subject,
         f"a webhook was not answered for three days and is paused: {answer}",
         partner=known.contract_id,
         next_action="have the receiver repaired, take the subscription up again, replay what is dead",
     )
+    made = known.model_copy(update={"state": HookState.PAUSED, "paused_because": answer})
+    try:
+        ctx.db.write(store.subscription_put(made, known))
+    except ConditionFailed:
+        reason = "the subscription was changed at that moment"
+        journal.resolve(ctx, known.issuer_id, kind, subject, by="system:webhooks", reason=reason)
+        return False
+    return True

@@ -131,6 +131,7 @@ def replay(ctx: Context, actor: Actor, issuer_id: str, subscription_id: str, eve
     if not found:
         raise NotFound("no such delivery")
     update = {"state": DeliveryState.WAITING, "attempts": 0, "next_at_utc": None, "delivered_at_utc": None}
+    update["failing_since_utc"] = None
     made = found[0].model_copy(update=update)
 
     def attempt() -> None:
