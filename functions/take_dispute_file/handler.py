@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from roamclear.aws import inbox
 from roamclear.aws.compose import context as compose
 from roamclear.aws.observe import logger
 from roamclear.disputes import uploads
+from roamclear.kernel.retry import each
 from roamclear.mode import service as mode
 
 
@@ -19,6 +21,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     keys = inbox.named(event)
     if keys is None:
         keys = uploads.waiting(ctx, ctx.objects.keys("inbox", uploads.FOLDER))
-    states = [uploads.take(ctx, key) for key in keys]
+    states = each(keys, partial(uploads.take, ctx))
     logger.info("files of disputes", extra={"files": len(states)})
     return {"files": states}

@@ -373,6 +373,7 @@ def test_a_poison_record_is_parked_and_the_others_go_on(house: Stage) -> None:
     poison = json.loads(json.dumps(good))
     poison["dynamodb"]["NewImage"]["payload"] = {"M": {}}
     poison["dynamodb"]["NewImage"]["sk"] = {"S": "2026-11-08T23:01:01.000000Z#run.locked#poison"}
+    house.client.put_item(TableName=NAMES[Table.CLEARING], Item=poison["dynamodb"]["NewImage"])
     odd = [{}, {"eventName": "REMOVE", "dynamodb": {"Keys": {}}}, {"eventName": "INSERT", "dynamodb": {}}]
     assert call("project_stream", {"Records": [poison, *odd, good]}) == {"batchItemFailures": []}
     kinds = {row.kind for row in journal.listed(house.ctx, b.actor("FINANCE"), b.ISSUER)}

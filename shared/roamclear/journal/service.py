@@ -25,6 +25,7 @@ _RECURRING = frozenset(
         ExceptionType.RATE_MISSING,
         ExceptionType.CALENDAR_MISSING,
         ExceptionType.INVOICE_RECORD_MISMATCH,
+        ExceptionType.PARTNER_SILENT,
     }
 )
 

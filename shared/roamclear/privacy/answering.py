@@ -11,7 +11,7 @@ from roamclear.identity import service as identity
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.record import Record, plain
-from roamclear.kernel.retry import TimeLeft, again_on_race, always
+from roamclear.kernel.retry import TimeLeft, again_on_race, always, each
 from roamclear.mode import service as mode
 from roamclear.privacy import finding, requests, store
 from roamclear.privacy.model import Answer, DataRequest, Held, SessionOf, Subject
@@ -26,16 +26,20 @@ _CHECKPOINT = 500
 def answer_all(ctx: Context, *, only: str | None = None, time_left: TimeLeft = always) -> list[str]:
     """Answer what waits, oldest first, as far as the time goes; the next call goes on. Returns the ids answered.
 
+    One that fails stops no other, but fails the call at its end.
+
     Raises:
         InRecovery: the stage was restored and is not compared yet.
     """
     mode.require_normal(ctx)
-    done = []
-    for issuer_id in [only] if only else identity.issuer_ids(ctx):
-        for known in store.requests(ctx.db, issuer_id, waiting=True):
-            if known.state == "OPEN" and time_left() and answer(ctx, known, time_left):
-                done.append(known.request_id)
-    return done
+    wanted = [only] if only else identity.issuer_ids(ctx)
+    waiting = [known for issuer_id in wanted for known in store.requests(ctx.db, issuer_id, waiting=True)]
+    due = (known for known in waiting if known.state == "OPEN" and time_left())
+    return [found for found in each(due, lambda known: _answered_id(ctx, known, time_left)) if found]
+
+
+def _answered_id(ctx: Context, known: DataRequest, time_left: TimeLeft) -> str | None:
+    return known.request_id if answer(ctx, known, time_left) else None
 
 
 def answer(ctx: Context, known: DataRequest, time_left: TimeLeft = always) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from roamclear.audit import service as audit
 from roamclear.billing import detail as billing
@@ -20,7 +21,7 @@ from roamclear.disputes import detail as disputes
 from roamclear.identity import service as identity
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, NotFound
-from roamclear.kernel.retry import TimeLeft, again_on_race, always
+from roamclear.kernel.retry import TimeLeft, again_on_race, always, each
 from roamclear.kernel.time import local_date
 from roamclear.kernel.writes import Table
 from roamclear.mode import service as mode
@@ -42,12 +43,14 @@ _SESSION = "CDR"
 def expire_all(ctx: Context, *, only: str | None = None, time_left: TimeLeft = always) -> list[DetailReport]:
     """Give up what is over at every issuer, as far as the time goes; the next call goes on.
 
+    A fault at one issuer stops no other, but fails the call at its end.
+
     Raises:
         InRecovery: the stage was restored and is not compared yet.
     """
     mode.require_normal(ctx)
     wanted = [only] if only else identity.issuer_ids(ctx)
-    return [Expiry(ctx, issuer_id).work(time_left) for issuer_id in wanted]
+    return each(wanted, lambda issuer_id: Expiry(ctx, issuer_id).work(time_left))
 
 
 def came_later(ctx: Context, issuer_id: str, cdr_ref: str) -> None:
@@ -56,7 +59,7 @@ def came_later(ctx: Context, issuer_id: str, cdr_ref: str) -> None:
     if body is None or body.expired_at_utc is None:
         return
     today = local_date(ctx.now(), "UTC")
-    ctx.db.write(store.waiting_put(issuer_id, today, _SESSION, cdr_ref, "CAME_LATER"))
+    ctx.db.write(store.waiting_put(issuer_id, today, _SESSION, cdr_ref, "CAME_LATER", ctx.now()))
 
 
 class Expiry:
@@ -151,9 +154,15 @@ class Expiry:
                 if not time_left():
                     return
                 self.settle(row["subject"])
-                self._ctx.db.write(store.waiting_gone(row))
+                self._gone(row)
             if len(due) < _PIECE:
                 return
+
+    def _gone(self, row: dict[str, Any]) -> None:
+        try:
+            self._ctx.db.write(store.waiting_gone(row))
+        except ConditionFailed:
+            return  # another body came while this was looked at: it waits for the next look
 
     def _walk(self, time_left: TimeLeft) -> datetime:
         day, position = store.mark(self._ctx.db, self._issuer_id) or (self._founded(), "")
@@ -180,7 +189,8 @@ class Expiry:
         if waits is not None:
             reason, on = waits
             self._waits[reason] += 1
-            self._ctx.db.write(store.waiting_put(self._issuer_id, on, _SESSION, subject, reason))
+            noted = store.waiting_put(self._issuer_id, on, _SESSION, subject, reason, self._ctx.now())
+            self._ctx.db.write(noted)
 
     def _is_over(self, day: datetime) -> bool:
         """Whether a body that came at the end of a UTC day could be given up by now."""

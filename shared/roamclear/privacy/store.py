@@ -26,9 +26,10 @@ def mark_put(issuer_id: str, day: datetime, position: str) -> Put:
     return Put(Table.CLEARING, keys.detail_mark(issuer_id), item, when=())
 
 
-def waiting_put(issuer_id: str, day: date, kind: str, subject: str, reason: str) -> Put:
-    """Look at something again on a day."""
-    item = {"issuer_id": issuer_id, "kind": kind, "subject": subject, "reason": reason}
+def waiting_put(issuer_id: str, day: date, kind: str, subject: str, reason: str, at: datetime) -> Put:
+    """Look at something again on a day; ``at`` is when that was noted."""
+    noted = sort_instant(at)
+    item = {"issuer_id": issuer_id, "kind": kind, "subject": subject, "reason": reason, "noted_at_utc": noted}
     return Put(Table.CLEARING, keys.detail_waiting(issuer_id, day, kind, subject), item, when=())
 
 
@@ -41,8 +42,10 @@ def waiting_due(db: Database, issuer_id: str, today: date, most: int) -> list[di
 
 
 def waiting_gone(row: dict[str, Any]) -> Remove:
-    """It was looked at."""
-    return Remove(Table.CLEARING, Key(row["pk"], row["sk"]))
+    """It was looked at, unless it was noted once more meanwhile."""
+    noted = row.get("noted_at_utc")
+    same = (When("noted_at_utc", "=", noted) if noted else When("noted_at_utc", "absent"),)
+    return Remove(Table.CLEARING, Key(row["pk"], row["sk"]), when=same)
 
 
 def reports_at(db: Database, issuer_id: str, began: datetime) -> int:
