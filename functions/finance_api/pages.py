@@ -9,13 +9,12 @@ from __future__ import annotations
 import base64
 import binascii
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any
 
 from functions.finance_api.http import Request
 from roamclear.kernel.errors import InvalidInput
 from roamclear.kernel.pages import Asked, Cut
 
-T = TypeVar("T")
 #: The most items of an answer, and what is given where nobody says: an answer of Lambda ends at 6 MB.
 MOST = 2000
 _MOST_CURSOR = 1000
