@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from roamclear.aws import db
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed
 from roamclear.kernel.writes import Check, Key, Put, Remove, Table, Update, When
@@ -51,6 +54,28 @@ def test_a_transaction_is_all_or_nothing_and_names_the_loser(ctx: Context) -> No
     assert ctx.db.get(Table.CLEARING, other) is None
     ctx.db.transact([Put(Table.CLEARING, other, {"n": 1}), Remove(Table.CLEARING, ROW, (When("state", "=", "OPEN"),))])
     assert ctx.db.get(Table.CLEARING, ROW) is None
+
+
+def test_a_transaction_whose_answer_was_lost_is_asked_for_again_under_its_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under a new token what adds would add twice; a contention that cancelled it needs a new one."""
+    tokens: list[str] = []
+    answers = iter(["TransactionInProgressException", "TransactionCanceledException", None])
+
+    class Client:
+        def transact_write_items(self, **request: Any) -> dict[str, Any]:
+            tokens.append(request["ClientRequestToken"])
+            code = next(answers)
+            if code is None:
+                return {}
+            reasons = [{"Code": "TransactionConflict"}]
+            raise ClientError({"Error": {"Code": code}, "CancellationReasons": reasons}, "TransactWriteItems")  # type: ignore[typeddict-unknown-key]
+
+    monkeypatch.setattr(db, "_pause", lambda attempt: None)
+    db.Tables(Client(), {Table.CLEARING: "t"}).transact([Update(Table.CLEARING, ROW, add={"n": 1})])
+    first, again, other = tokens
+    assert first == again != other
 
 
 def test_pages_bounds_and_counts(ctx: Context) -> None:

@@ -15,7 +15,8 @@ from boto3.dynamodb.types import TypeSerializer
 from roamclear.aws import keys, outbox
 from roamclear.cdrs import proof as cdrs_proof
 from roamclear.cdrs import service as cdrs
-from roamclear.cdrs.model import Receipt
+from roamclear.cdrs import store as cdrs_store
+from roamclear.cdrs.model import Billing, Receipt
 from roamclear.deliveries import sending
 from roamclear.deliveries import store as deliveries_store
 from roamclear.facts import proof
@@ -364,3 +365,40 @@ def test_a_differing_body_that_comes_while_its_cdr_is_looked_at_is_looked_at_aga
     for _ in range(3):
         privacy.Expiry(stage.ctx, b.ISSUER).work(lambda: True)
     assert looks == ["R", "R"]
+
+
+# ---- what waits too long -------------------------------------------------------------------------------------------
+def too_old(stage: Stage, number: int) -> str:
+    ref = month.push(stage, b.cdr(number, emsp="FRXXX"))
+    stage.clock.advance(timedelta(days=91))
+    return ref
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_no_crash_lets_a_session_expire_in_silence(stage: Stage, *, after: bool) -> None:
+    for place in range(1, 9):
+        ref = too_old(stage, place)
+        with survives() as died:
+            cdrs.expire(mortal(stage.ctx, Fuse(left=place - 1, after=after)), b.ISSUER, None, 90)
+        cdrs.expire(stage.ctx, b.ISSUER, None, 90)
+        assert month.state(stage, ref)[0] is Billing.EXPIRED
+        assert f"{ref}#EXPIRED" in opened(stage, ExceptionType.TOO_LATE)
+        if not died:
+            break
+    assert place > 2
+
+
+def test_a_session_that_is_freed_as_it_expires_leaves_no_alarm(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = too_old(stage, 1)
+
+    def freed() -> None:
+        known = cdrs.session(stage.ctx, b.ISSUER, ref)
+        assert known is not None
+        stage.ctx.db.write(cdrs_store.replace(known, known))
+
+    meanwhile(monkeypatch, cdrs_store, "replace", freed, after=True)
+    assert cdrs.expire(stage.ctx, b.ISSUER, None, 90) == 0
+    assert opened(stage, ExceptionType.TOO_LATE) == []
+    stage.clock.advance(timedelta(days=1))
+    assert cdrs.expire(stage.ctx, b.ISSUER, None, 90) == 1
+    assert opened(stage, ExceptionType.TOO_LATE) == [f"{ref}#EXPIRED"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -147,17 +148,20 @@ class Tables:
         if not 1 <= len(actions) <= 100:
             raise InvariantBroken("a transaction has 1 to 100 actions", count=len(actions))
         items = [{verb: request} for verb, request in map(self._action, actions)]
+        token = _token()
         for attempt in range(_TRIES):
             try:
-                self._call("transact_write_items", TransactItems=items)
+                self._call("transact_write_items", TransactItems=items, ClientRequestToken=token)
                 return
             except ClientError as error:
                 if _code(error) == "TransactionInProgressException":
+                    # Our own, whose answer was lost: under its token it happens once, whatever it comes to.
                     _pause(attempt)
                     continue
                 if _code(error) != "TransactionCanceledException":
                     raise
                 _raise_lost_condition(error, actions)
+                token = _token()
                 _pause(attempt)
         raise Busy("a transaction met contention too often")
 
@@ -322,6 +326,10 @@ def _below(text: str) -> str:
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _token() -> str:
+    return secrets.token_hex(16)
 
 
 def _pause(attempt: int) -> None:

@@ -220,17 +220,21 @@ def expire(ctx: Context, issuer_id: str, contract_id: str | None, limit_days: in
         if known.billing not in WAITING or known.received_at_utc > before or known.dispute is DisputeState.OPEN:
             continue
         reasons = tuple(dict.fromkeys(("HOLD_EXPIRED", *known.reasons)))
+        subject = f"{known.cdr_ref}#EXPIRED"
+        # Told first: once it is EXPIRED nobody looks at it again, and a crash in between would leave it unsaid.
+        journal.raise_once(
+            ctx, issuer_id, ExceptionType.TOO_LATE, subject,
+            f"waited longer than {limit_days} days: {', '.join(known.reasons)}",
+            partner=known.emsp_party, expected=known.net, severity="HIGH",
+        )  # fmt: skip
         try:
             ctx.db.write(
                 store.replace(known.model_copy(update={"billing": Billing.EXPIRED, "reasons": reasons}), known)
             )
         except ConditionFailed:
-            continue  # freed a moment ago
-        journal.raise_once(
-            ctx, issuer_id, ExceptionType.TOO_LATE, f"{known.cdr_ref}#EXPIRED",
-            f"waited longer than {limit_days} days: {', '.join(known.reasons)}",
-            partner=known.emsp_party, expected=known.net, severity="HIGH",
-        )  # fmt: skip
+            reason = "it was freed at that moment"
+            journal.resolve(ctx, issuer_id, ExceptionType.TOO_LATE, subject, by="system:expire", reason=reason)
+            continue
         gone += 1
     return gone
 

@@ -26,6 +26,7 @@ _RECURRING = frozenset(
         ExceptionType.CALENDAR_MISSING,
         ExceptionType.INVOICE_RECORD_MISMATCH,
         ExceptionType.PARTNER_SILENT,
+        ExceptionType.TOO_LATE,
     }
 )
 

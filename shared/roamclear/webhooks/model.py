@@ -63,8 +63,8 @@ class DeliveryState(StrEnum):
 class Delivery(Record):
     """One event for one subscription; ``event_id`` is the same for ever, whoever tells the event again.
 
-    ``sequence`` orders the events of an object that happened at the same instant. ``failing_since_utc`` is when the first
-    of the tries in a row failed.
+    ``sequence`` orders the events of an object that happened at the same instant. ``failing_since_utc`` is when the
+    first of its tries in a row failed.
     """
 
     issuer_id: str
