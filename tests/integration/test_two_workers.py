@@ -16,6 +16,7 @@ from roamclear.aws import keys, outbox
 from roamclear.cdrs import proof as cdrs_proof
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs import store as cdrs_store
+from roamclear.cdrs import telling
 from roamclear.cdrs.model import Billing, Receipt
 from roamclear.deliveries import sending
 from roamclear.deliveries import store as deliveries_store
@@ -402,3 +403,32 @@ def test_a_session_that_is_freed_as_it_expires_leaves_no_alarm(stage: Stage, mon
     stage.clock.advance(timedelta(days=1))
     assert cdrs.expire(stage.ctx, b.ISSUER, None, 90) == 1
     assert opened(stage, ExceptionType.TOO_LATE) == [f"{ref}#EXPIRED"]
+
+
+@pytest.mark.parametrize("kind", [ExceptionType.NO_CONTRACT, ExceptionType.EVSE_UNASSIGNED])
+def test_a_session_that_was_freed_before_it_was_told_of_leaves_nothing_open(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: ExceptionType
+) -> None:
+    """A retry frees it between the row that holds it and the exception: nothing closes what is opened after that."""
+    wrong = {"emsp": "FRXXX"} if kind is ExceptionType.NO_CONTRACT else {"evse": "DE*ZZZ*E1"}
+    raw = b.cdr(1, **wrong)
+
+    def freed() -> None:
+        known = cdrs.session(stage.ctx, b.ISSUER, ref_of(raw))
+        assert known is not None
+        assert known.reasons
+        free = known.model_copy(update={"billing": Billing.VERIFIED, "reasons": ()})
+        stage.ctx.db.write(cdrs_store.replace(free, known))
+
+    meanwhile(monkeypatch, telling, "_raised", freed, after=False)
+    month.push(stage, raw)
+    assert journal.listed(stage.ctx, b.actor("FINANCE"), b.ISSUER) == []
+
+
+def test_a_session_that_is_held_is_told_of(stage: Stage) -> None:
+    month.push(stage, b.cdr(1, emsp="FRXXX"))
+    assert opened(stage, ExceptionType.NO_CONTRACT) == ["FRXXX"]
+
+
+def ref_of(raw: dict[str, Any]) -> str:
+    return b.body_of(raw, received=datetime.fromisoformat(raw["end_date_time"])).cdr_ref
