@@ -19,7 +19,8 @@ from roamclear.evses import accounts
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionRow, ExceptionType
-from roamclear.kernel.errors import InRecovery, InvalidInput
+from roamclear.kernel.context import Context
+from roamclear.kernel.errors import Busy, InRecovery, InvalidInput
 from roamclear.mode import service as mode
 from roamclear.outgoing import service as outgoing
 from roamclear.vies import rules, store
@@ -28,6 +29,7 @@ from roamclear.vies.model import Outcome
 from tests.integration import test_close as month
 from tests.support import builders as b
 from tests.support import payees
+from tests.support.crashing import SimulatedCrash
 from tests.support.handlers import call, on, sample
 from tests.support.memory_stage import fresh
 from tests.support.moto_stack import Stage
@@ -267,18 +269,33 @@ def test_two_workers_at_once_ask_once(stage: Stage, said: Services) -> None:
 
 def test_a_crash_after_the_question_asks_again_an_hour_later(stage: Stage, said: Services) -> None:
     def gone(question: dict[str, Any]) -> tuple[int, bytes]:
-        raise RuntimeError("gone")
+        raise SimulatedCrash
 
     kept_keep = vat_proofs.keep
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vat_proofs, "keep", lambda *a, **k: gone({}))
-        with pytest.raises(RuntimeError):
+        with pytest.raises(SimulatedCrash):
             vies.refresh(stage.ctx)
     assert vat_proofs.keep is kept_keep
     assert vies.refresh(stage.ctx) == Outcome(asked=1, valid=1), "the one whose claim was lost rests"
     later(stage, hours=1)
     assert vies.refresh(stage.ctx) == Outcome(asked=1, valid=1)
     assert sorted(p.vat_id for p in kept(stage)) == [OURS, THEIRS]
+
+
+def test_a_number_that_cannot_be_kept_keeps_no_other_from_its_proof(stage: Stage, said: Services) -> None:
+    real = vat_proofs.keep
+
+    def keep(ctx: Context, issuer_id: str, proof: Any, **named: Any) -> Any:
+        if proof.vat_id == OURS:
+            raise Busy("too many at once")
+        return real(ctx, issuer_id, proof, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vat_proofs, "keep", keep)
+        with pytest.raises(Busy):
+            vies.refresh(stage.ctx)
+    assert [p.vat_id for p in kept(stage)] == [THEIRS]
 
 
 def test_a_number_that_nothing_names_any_more_closes_its_exception(stage: Stage, said: Services) -> None:

@@ -16,6 +16,7 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed
+from roamclear.kernel.retry import each
 from roamclear.kernel.time import local_date
 
 _BY = "system:calendars"
@@ -30,7 +31,8 @@ def refresh(ctx: Context) -> dict[str, int]:
     exception until a person records its days or no contract names it any more. Again it changes nothing.
     """
     done: Counter[str] = Counter(stored=0, kept=0, conflicts=0, missing=0)
-    for issuer_id in identity.issuer_ids(ctx):
+
+    def of_issuer(issuer_id: str) -> None:
         issuer = identity.issuer(ctx, issuer_id)
         today = local_date(ctx.now(), issuer.zone)
         wanted = set(codes(ctx, issuer, today))
@@ -41,6 +43,8 @@ def refresh(ctx: Context) -> dict[str, int]:
             if row.subject.rpartition(".")[0] not in wanted:
                 reason = "no contract counts by it any more"
                 journal.resolve(ctx, issuer_id, row.kind, row.subject, by=_BY, reason=reason)
+
+    each(identity.issuer_ids(ctx), of_issuer)
     return dict(done)
 
 

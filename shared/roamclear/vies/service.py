@@ -15,7 +15,7 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, Conflict, Unavailable
-from roamclear.kernel.retry import TimeLeft, always
+from roamclear.kernel.retry import TimeLeft, always, each
 from roamclear.kernel.time import local_date
 from roamclear.outgoing import service as outgoing
 from roamclear.vies import rules, store
@@ -35,16 +35,23 @@ def refresh(
 
     A number is due a week after its last proof, daily while it is invalid, and after a growing pause where no answer
     came. One that is not reached today keeps its proof; from its 31st day an exception says so. Without a service
-    (``ctx.vies_url`` empty) nothing is asked, but the exceptions are told all the same.
+    (``ctx.vies_url`` empty) nothing is asked, but the exceptions are told all the same. One number that fails stops no
+    other, but fails the call at its end.
     """
     round_ = _Round(ctx, time_left, pause)
-    for issuer_id in identity.issuer_ids(ctx):
+
+    def of_issuer(issuer_id: str) -> None:
         issuer = identity.issuer(ctx, issuer_id)
         found = numbers(ctx, issuer)
-        for number, contract_id in sorted(found.items()):
-            fault = round_.number(issuer, number)
-            vat_proofs.tell(ctx, issuer, number, fault=fault, partner=contract_id or None)
+
+        def of_number(named: tuple[str, str]) -> None:
+            fault = round_.number(issuer, named[0])
+            vat_proofs.tell(ctx, issuer, named[0], fault=fault, partner=named[1] or None)
+
+        each(sorted(found.items()), of_number)
         _close_unused(ctx, issuer_id, frozenset(found))
+
+    each(identity.issuer_ids(ctx), of_issuer)
     return Outcome(**round_.done)
 
 

@@ -10,6 +10,7 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import ConditionFailed, InvalidInput, Unavailable
+from roamclear.kernel.retry import each
 from roamclear.mode import service as mode
 from roamclear.notify.webhook import MAX_BODY_BYTES, sign
 from roamclear.outgoing import service as outgoing
@@ -29,14 +30,14 @@ _MOST_CALLS = 200
 def deliver_due(ctx: Context, *, time_left: Callable[[], bool] = lambda: True) -> dict[str, int]:
     """Call every active subscription about what is due.
 
-    A failed call holds back the later events of the same object, and of no other.
+    A failed call holds back the later events of the same object, and of no other. A subscription that cannot be worked
+    on (its secret cannot be unsealed) stops no other, but fails the call at its end.
     """
     mode.require_normal(ctx)
     done = {"delivered": 0, "failed": 0, "dead": 0}
-    for issuer_id in identity.issuer_ids(ctx):
-        for known in store.subscriptions(ctx.db, issuer_id):
-            if known.state is HookState.ACTIVE and time_left():
-                _round(ctx, known, done, time_left)
+    every = [known for issuer_id in identity.issuer_ids(ctx) for known in store.subscriptions(ctx.db, issuer_id)]
+    due = (known for known in every if known.state is HookState.ACTIVE and time_left())
+    each(due, lambda known: _round(ctx, known, done, time_left))
     return done
 
 
@@ -44,30 +45,30 @@ def _round(ctx: Context, known: Subscription, done: dict[str, int], time_left: C
     secret = ctx.sealer.unseal(known.secret_sealed, bound_to(known.issuer_id, known.subscription_id)).encode()
     held: set[str] = set()
     faults = calls = 0
-    for each in store.waiting(ctx.db, known.issuer_id, known.subscription_id, ctx.now() - _SETTLE):
+    for event in store.waiting(ctx.db, known.issuer_id, known.subscription_id, ctx.now() - _SETTLE):
         if faults >= _MOST_FAULTS or calls >= _MOST_CALLS or not time_left():
             return
         # Facts of one object may carry a number behind its name.
-        about = each.subject.split("#")[0]
-        if about in held or (each.next_at_utc is not None and each.next_at_utc > ctx.now()):
+        about = event.subject.split("#")[0]
+        if about in held or (event.next_at_utc is not None and event.next_at_utc > ctx.now()):
             held.add(about)
             continue
         calls += 1
-        answer = _call(ctx, known, each, secret)
+        answer = _call(ctx, known, event, secret)
         if answer is None:
-            done["delivered"] += _ended(ctx, each, DeliveryState.DELIVERED, "2xx")
+            done["delivered"] += _ended(ctx, event, DeliveryState.DELIVERED, "2xx")
             continue
         faults += 1
         held.add(about)
         done["failed"] += 1
-        since = _failing_since(ctx, each)
+        since = _failing_since(ctx, event)
         if ctx.now() - since > _GIVE_UP:
             if _paused(ctx, known, answer):
-                done["dead"] += _ended(ctx, each, DeliveryState.DEAD, answer)
+                done["dead"] += _ended(ctx, event, DeliveryState.DEAD, answer)
             return
-        wait = _BACK_OFF[min(each.attempts, len(_BACK_OFF) - 1)]
-        later = {"attempts": each.attempts + 1, "next_at_utc": ctx.now() + wait, "last_answer": answer}
-        _write(ctx, each.model_copy(update=later | {"failing_since_utc": since}))
+        wait = _BACK_OFF[min(event.attempts, len(_BACK_OFF) - 1)]
+        later = {"attempts": event.attempts + 1, "next_at_utc": ctx.now() + wait, "last_answer": answer}
+        _write(ctx, event.model_copy(update=later | {"failing_since_utc": since}))
 
 
 def _failing_since(ctx: Context, each: Delivery) -> datetime:
