@@ -16,6 +16,7 @@ from roamclear.billing.parts import Part, Place, documents
 from roamclear.cdrs import adjustments
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import PricedLine, Session
+from roamclear.cdrs.pricing import by_vat
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, InvariantBroken
@@ -101,10 +102,12 @@ def _of_amount(
         while chunk := list(islice(rest, _CHUNK)):
             found = cdrs.sessions(ctx, header.issuer_id, [ref for _, ref, _ in chunk])
             rows = _rows(ctx, wanted, found.values())
+            prices = cdrs.ratings(ctx, header.issuer_id, list(found.values()))
             for at, ref, part in chunk:
                 row = rows.get(ref)
                 if part or row is not None:
-                    yield Credit(at, found[ref], row, () if row else adjustments.amount(part))
+                    lines = () if row else by_vat(adjustments.amount(part)[0], prices[ref].lines)
+                    yield Credit(at, found[ref], row, lines)
 
 
 def _read(name: str) -> tuple[Place | None, str]:

@@ -33,9 +33,9 @@ def lines(ctx: Context, original: Session, refs: Sequence[str]) -> list[PricedLi
 
 def summed(lines: Iterable[PricedLine]) -> tuple[PricedLine, ...]:
     """Lines of one component at one price as one; what cancels out is left out."""
-    sums: dict[tuple[str, Decimal, str | None], PricedLine] = {}
+    sums: dict[tuple[Any, ...], PricedLine] = {}
     for line in lines:
-        key = (line.component, line.unit_price, line.bracket)
+        key = (line.component, line.unit_price, line.bracket, line.vat_category, line.vat_rate_percent)
         known = sums.get(key)
         update: dict[str, Any] = (
             {}

@@ -23,7 +23,7 @@ from roamclear.cdrs.model import (
     PricedLine,
     Session,
 )
-from roamclear.cdrs.pricing import mirrored
+from roamclear.cdrs.pricing import by_vat, mirrored
 from roamclear.kernel.context import Context
 from roamclear.kernel.errors import Busy, ConditionFailed, Conflict, InvalidInput
 from roamclear.kernel.money import Money, total
@@ -214,7 +214,7 @@ def creditable(ctx: Context, correction: Session, *, again: bool = False) -> tup
     rest, by = outstanding_of(corrected, sums), total((line.amount for line in lines), net(correction).currency)
     if by.amount_minor * _sign(corrected) < 0:
         fits = (rest + by).amount_minor * _sign(corrected) >= 0
-        return lines if fits else amount(rest) if rest else ()
+        return lines if fits else by_vat(amount(rest)[0], lines) if rest else ()
     gone = sums.successor is not None or returns(ctx, corrected)
     return () if gone or not (rest or again) else lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from roamclear.contracts.model import ContractVersion
 from roamclear.contracts.rules import vat_of
 from roamclear.kernel import numbers_json
 from roamclear.kernel.errors import InvalidInput
-from roamclear.kernel.money import HALF_UP, Money, total
+from roamclear.kernel.money import HALF_UP, Money, allocate, total
 from roamclear.kernel.record import Record, plain
 from roamclear.rating import service as rating
 from roamclear.rating.model import ChargeRecord, RatedLine, Rating
@@ -117,7 +118,34 @@ def granted(lines: tuple[PricedLine, ...], lowered_by: Money) -> tuple[PricedLin
         unit_price=lowered_by.to_decimal(),
         amount=-lowered_by,
     )
-    return (*lines, extra)
+    return (*lines, *by_vat(extra, lines))
+
+
+def by_vat(line: PricedLine, price: Iterable[PricedLine]) -> tuple[PricedLine, ...]:
+    """A line that changes a price by an amount, shared out over the VAT treatments of that price by what they come to.
+
+    Where all of the price is treated alike it stays one line.
+    """
+    nets: dict[tuple[str | None, Decimal | None], int] = {}
+    for each in price:
+        name = each.vat_category, each.vat_rate_percent
+        nets[name] = nets.get(name, 0) + each.amount.amount_minor
+    sign = -1 if sum(nets.values()) < 0 else 1
+    kept = {name: minor * sign for name, minor in nets.items() if minor * sign > 0}
+    if len(nets) < 2 or not kept:
+        (category, rate), *_ = [*nets, (None, None)]
+        return (line.model_copy(update={"vat_category": category, "vat_rate_percent": rate}),)
+    parts = zip(kept, allocate(line.amount, list(kept.values())), strict=True)
+    return tuple(_part(line, part, *name) for name, part in parts if part)
+
+
+def _part(line: PricedLine, part: Money, category: str | None, rate: Decimal | None) -> PricedLine:
+    update: dict[str, Any] = {"amount": part, "vat_category": category, "vat_rate_percent": rate}
+    if line.unit_price == 1:
+        update["quantity"] = part.to_decimal()
+    else:
+        update["unit_price"] = abs(part.to_decimal())
+    return line.model_copy(update=update)
 
 
 def withheld(part: Money) -> PricedLine:

@@ -206,18 +206,19 @@ def lowered(
 
     With ``pending`` the amount is left out until its dispute has an answer (product.md A3).
     """
-    from roamclear.cdrs.pricing import granted, withheld
+    from roamclear.cdrs.pricing import by_vat, granted, withheld
 
     current = store.rating(ctx.db, known.issuer_id, known.cdr_ref, known.rating_version)
     if current is None:
         raise NotFound("this session has no price")
+    lines = current.lines
     made = current.model_copy(
         update={
             "version": current.version + 1,
             "author": author,
             "reason": reason,
             "at_utc": ctx.now(),
-            "lines": (*current.lines, withheld(-by)) if pending else granted(current.lines, by),
+            "lines": (*lines, *by_vat(withheld(-by), lines)) if pending else granted(lines, by),
             "net": current.net - by,
         }
     )

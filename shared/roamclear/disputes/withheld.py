@@ -83,11 +83,13 @@ def settle(ctx: Context, issuer_id: str, number: str) -> Session | None:
     missing = wanted - total((row.net for row in rows if row.net is not None), session.currency)
     if not missing or parts.gone(billed) or not adjustments.is_billed(ctx, billed):
         return None
+    priced = cdrs.ratings(ctx, issuer_id, [session])[session.cdr_ref].lines
+    part = pricing.withheld(max(missing, -adjustments.outstanding(ctx, billed)))
     return adjustments.adjust(
         ctx,
         billed,
         key=f"withheld-{len(rows) + 1}",
-        lines=(pricing.withheld(max(missing, -adjustments.outstanding(ctx, billed))),),
+        lines=pricing.by_vat(part, [line for line in priced if line.component == part.component]),
         kind=adjustments.WITHHELD,
         reason=f"dispute {known.dispute_id} ended as {known.state.value}",
         author=known.resolved_by or "system:disputes",
