@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -138,6 +139,31 @@ def test_a_day_is_awaited_from_four_in_the_afternoon_and_told_when_the_next_begi
     refresh.refresh(stage.ctx)
     assert told(stage, ExceptionType.RATE_MISSING) == []
     assert value(stage, "PLN", date(2026, 11, 11)) == Decimal("4.30")
+
+
+@pytest.mark.parametrize("first", ["asks", "stores"])
+def test_a_day_that_another_worker_stores_at_the_moment_leaves_no_alarm(
+    stage: Stage, said: Services, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """One worker's question fails while the other's is answered: in whatever order, nothing stays open."""
+    refresh.refresh(stage.ctx)
+    stage.clock.set(datetime(2026, 11, 10, 23, 30, tzinfo=UTC))
+    daily = xml({date(2026, 11, 10): {"USD": "1.1", "PLN": "4.30"}})
+    said.files["eurofxref-daily.xml"] = (503, b"") if first == "asks" else daily
+    name = "_fetched" if first == "asks" else "_stored"
+    real = getattr(refresh, name)
+
+    def then_another(*args: Any) -> Any:
+        monkeypatch.setattr(refresh, name, real)
+        found = real(*args)
+        said.files["eurofxref-daily.xml"] = daily if first == "asks" else (503, b"")
+        refresh.refresh(stage.ctx)
+        return found
+
+    monkeypatch.setattr(refresh, name, then_another)
+    refresh.refresh(stage.ctx)
+    assert told(stage, ExceptionType.RATE_MISSING) == []
+    assert value(stage, "PLN", date(2026, 11, 10)) == Decimal("4.30")
 
 
 def test_weekends_and_target_holidays_take_the_last_rate_before(stage: Stage, said: Services) -> None:

@@ -78,8 +78,7 @@ def _store(ctx: Context, issuer_id: str, day: date, published: Mapping[str, Deci
         known = store.first_records(ctx.db, issuer_id, sorted(published), day)
         # Told before the day counts as stored: after a crash in between it is told again, never forgotten.
         done["conflicts"] = sum(_compare(ctx, rate, published[currency]) for currency, rate in known.items())
-        reason = "the rates of the day are stored"
-        journal.resolve(ctx, issuer_id, ExceptionType.RATE_MISSING, _subject(day), by=_BY, reason=reason)
+        _stored(ctx, issuer_id, day)
         made = [
             Rate(
                 issuer_id=issuer_id,
@@ -106,6 +105,7 @@ def _store(ctx: Context, issuer_id: str, day: date, published: Mapping[str, Deci
     done: Counter[str] = Counter()
     try:
         again_on_race(attempt, tables=(Table.AUDIT,))
+        _stored(ctx, issuer_id, day)  # another worker may have told of it meanwhile
     except ConditionFailed:
         pass  # another worker, or a person at this moment; the next call looks again
     return done
@@ -134,7 +134,7 @@ def _tell(ctx: Context, issuer_id: str, day: date, fault: str | None) -> None:
     """A day is late when the next TARGET day begins: until then it may be on its way."""
     if business_day_before(local_date(ctx.now(), rules.PUBLISHED_IN)) < day:
         return
-    journal.raise_once(
+    told = journal.raise_once(
         ctx,
         issuer_id,
         ExceptionType.RATE_MISSING,
@@ -143,6 +143,13 @@ def _tell(ctx: Context, issuer_id: str, day: date, fault: str | None) -> None:
         severity="HIGH",
         next_action="look at the log of refresh_rates; rates that documents need now may be recorded by hand",
     )
+    if told and store.published_days(ctx.db, issuer_id, day, day):
+        _stored(ctx, issuer_id, day)  # by another worker, while this one asked; nobody comes back to the day
+
+
+def _stored(ctx: Context, issuer_id: str, day: date) -> None:
+    reason = "the rates of the day are stored"
+    journal.resolve(ctx, issuer_id, ExceptionType.RATE_MISSING, _subject(day), by=_BY, reason=reason)
 
 
 def _subject(day: date) -> str:
