@@ -10,6 +10,9 @@ from roamclear.facts import service as facts
 from roamclear.mode import service as mode
 from roamclear.mode.model import Mode
 
+#: What the clock brings due needs no more than this.
+RESERVE_MS = 150_000
+
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
@@ -18,6 +21,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     if mode.beat(ctx) is Mode.RECOVERY:
         logger.error("in recovery", extra={"reason": mode.current(ctx).reason})
         return {}
-    done = facts.sweep(ctx, parked)
+    done = facts.sweep(ctx, parked, lambda: context.get_remaining_time_in_millis() > RESERVE_MS)
     logger.info("sweep", extra=done)
     return done

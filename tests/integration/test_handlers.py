@@ -19,6 +19,7 @@ from roamclear.billing import service as billing
 from roamclear.billing.model import RunState
 from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import Billing
+from roamclear.facts import service as facts
 from roamclear.identity import service as identity
 from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionRow, ExceptionType
@@ -263,6 +264,17 @@ def test_the_sweep_lets_what_is_due_go_on_once(house: Stage, name: str) -> None:
     assert snapshot(house) == before
     token = sample("park_run", "opens")["task_token"]
     assert house.workflows.completed == [(token, {"run_id": RUN, "gate": "OPENS"})]
+
+
+def test_facts_that_wait_never_keep_what_is_due_from_its_turn(house: Stage) -> None:
+    """Twenty runs that lock at one instant leave more to a sweep than it has time for."""
+    play(house, 2)
+    house.clock.set(month.OPENS)
+    turns = iter([True, False])
+    done = facts.sweep(house.ctx, lambda row, error: pytest.fail(f"{row}: {error}"), lambda: next(turns, False))
+    assert (done["facts"], done["due"]) == (1, 1)
+    done = facts.sweep(house.ctx, lambda row, error: pytest.fail(f"{row}: {error}"))
+    assert (done["facts"] > 0, done["due"]) == (True, 0)
 
 
 def test_a_gate_at_which_no_execution_waits_is_told_after_a_while(house: Stage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import takewhile
 
 from roamclear.audit import days as audit_days
 from roamclear.billing import approvals, carry, early, notices, overdue, reminders, self_billing
@@ -25,6 +26,7 @@ from roamclear.journal import service as journal
 from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context, Row
 from roamclear.kernel.errors import ConditionFailed
+from roamclear.kernel.retry import TimeLeft, always
 from roamclear.ocpi import claims as record_claims
 from roamclear.ocpi import reconciliation as invoice_records
 from roamclear.payouts import mails as payout_mails
@@ -276,10 +278,12 @@ def leave_behind(ctx: Context, row: Row) -> None:
             return  # left behind by an earlier try
 
 
-def sweep(ctx: Context, tell: Tell) -> dict[str, int]:
+def sweep(ctx: Context, tell: Tell, time_left: TimeLeft = always) -> dict[str, int]:
     """Everything that is due by the one clock or was left behind; it may run any number of times.
 
-    A part that fails is parked with its reason and stops neither the other parts nor the other issuers.
+    A part that fails is parked with its reason and stops neither the other parts nor the other issuers. Facts that
+    wait are answered while there is ``time_left``: where many do (twenty runs lock at one instant), what is due by the
+    clock has its turn all the same.
     """
     done = {"facts": 0, "cdrs": 0, "due": 0, "disputes": 0, "reminders": 0, "statements": 0, "jobs": 0, "purchases": 0}
     parts: dict[str, Callable[[Context, str], int]] = {
@@ -296,16 +300,16 @@ def sweep(ctx: Context, tell: Tell) -> dict[str, int]:
         done[row["sk"]] += parts[row["sk"]](ctx, row["issuer_id"])
 
     for issuer_id in identity.issuer_ids(ctx):
-        done["facts"] += answer_waiting(ctx, issuer_id, ctx.now() - SETTLE, tell)
+        done["facts"] += answer_waiting(ctx, issuer_id, ctx.now() - SETTLE, tell, time_left)
         for part in parts:
             row = {"issuer_id": issuer_id, "pk": f"{issuer_id}#SWEEP", "sk": part, "replayed": True}
             isolated(ctx, row, run, tell)
     return done
 
 
-def answer_waiting(ctx: Context, issuer_id: str, before: datetime, tell: Tell) -> int:
-    """Answer the facts from before an instant that nobody acknowledged; how many were answered."""
-    waiting = store.pending(ctx.db, issuer_id, before)
+def answer_waiting(ctx: Context, issuer_id: str, before: datetime, tell: Tell, time_left: TimeLeft = always) -> int:
+    """Answer the facts from before an instant that nobody acknowledged; how many were answered in the time."""
+    waiting = takewhile(lambda _: time_left(), store.pending(ctx.db, issuer_id, before))
     return sum(isolated(ctx, {**row, "replayed": True}, answer, tell) for row in waiting)
 
 
