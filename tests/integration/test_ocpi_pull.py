@@ -16,6 +16,7 @@ from functions.pull_cdrs import handler as function
 from roamclear.cdrs import service as cdrs
 from roamclear.journal import service as journal
 from roamclear.kernel.context import Context
+from roamclear.kernel.time import format_instant
 from roamclear.ocpi import pull, store
 from roamclear.ocpi.model import PullReport
 from roamclear.outgoing import service as outgoing
@@ -142,7 +143,17 @@ def test_an_outage_is_caught_up(stage: Stage, peer: Sender, cpo: Partner) -> Non
     assert raised(ctx, "PARTNER_SILENT") == []
     peer.asked.clear()
     night(ctx, cpo)
-    assert min(q["date_from"] for q in peer.asked) == "2026-11-28T03:30:00Z", "one day is read again"
+    assert min(q["date_from"] for q in peer.asked) == "2026-11-28T03:00:00Z", "one day is read again"
+
+
+def test_what_may_still_be_pushed_is_no_gap(stage: Stage, peer: Sender, cpo: Partner) -> None:
+    """The push of a CDR of the last half hour may be on its way; the next night reads it."""
+    night(stage.ctx, cpo)
+    assert max(q["date_to"] for q in peer.asked) == format_instant(NOW - pull.YOUNG)
+    peer.asked.clear()
+    stage.clock.set(NOW + timedelta(days=1))
+    night(stage.ctx, cpo)
+    assert min(q["date_from"] for q in peer.asked) == format_instant(NOW - pull.YOUNG - pull.OVERLAP)
 
 
 def test_a_day_that_cannot_be_read_does_not_hide_the_others(stage: Stage, peer: Sender, cpo: Partner) -> None:
