@@ -8,6 +8,8 @@ from decimal import Decimal
 
 from roamclear.billing import chain
 from roamclear.billing.model import Document
+from roamclear.billing.rules import vat_of_line
+from roamclear.cdrs import pricing
 from roamclear.cdrs import service as cdrs
 from roamclear.disputes import service as disputes
 from roamclear.disputes.model import PENDING, Dispute, State
@@ -19,8 +21,8 @@ from roamclear.kernel.money import Money, total
 
 #: What was taken back, or granted whole, is in dispute no more.
 _OVER = (State.WITHDRAWN, State.ACCEPTED)
-#: A claim that was not granted, and the VAT rate of its session.
-_Claim = tuple[Dispute, Decimal]
+#: A claim that was not granted, and what of it bears which VAT rate.
+_Claim = tuple[Dispute, list[tuple[Decimal, Money]]]
 
 
 def sums(ctx: Context, header: Document) -> set[Money]:
@@ -47,16 +49,21 @@ def _claims(ctx: Context, header: Document) -> Iterable[_Claim]:
     claims = {claim.cdr_ref: claim for claim in every if claim.state not in _OVER}
     placed = chain.documents_of(ctx, header.issuer_id, claims)
     own = [ref for ref, document in placed.items() if document.number == header.number]
-    for session in cdrs.sessions(ctx, header.issuer_id, own).values():
-        if session.withheld is None:  # what the lock left out is not on the document
-            yield claims[session.cdr_ref], session.vat_rate_percent or Decimal(0)
+    sessions = [s for s in cdrs.sessions(ctx, header.issuer_id, own).values() if s.withheld is None]
+    prices = cdrs.ratings(ctx, header.issuer_id, sessions)
+    for session in sessions:  # what a lock withheld is not on the document
+        claim = claims[session.cdr_ref]
+        part = pricing.withheld(claim.claimed - (claim.accepted or Money.zero(header.currency)))
+        lines = pricing.by_vat(part, prices[session.cdr_ref].lines)
+        yield claim, [(vat_of_line(session, line)[1], line.amount) for line in lines]
 
 
 def _amounts(claims: Iterable[_Claim], currency: str) -> Iterable[Money]:
     """Net and gross of claims; VAT by rate on their sum, as documents count it."""
     by_rate: dict[Decimal, Money] = defaultdict(lambda: Money.zero(currency))
-    for claim, rate in claims:
-        by_rate[rate] += claim.claimed - (claim.accepted or Money.zero(currency))
+    for _, parts in claims:
+        for rate, amount in parts:
+            by_rate[rate] += amount
     net = total(by_rate.values(), currency)
     yield net
     yield net + total((tax_of(part, rate) for rate, part in by_rate.items()), currency)
