@@ -156,6 +156,26 @@ def test_a_sweep_sees_that_the_tables_are_old(house: TimeMachine) -> None:
     assert mode.beat(ctx) is Mode.NORMAL
 
 
+def test_a_row_that_changes_again_in_the_hour_of_the_recovery_keeps_its_last_state(house: TimeMachine) -> None:
+    """The stream of a restored table counts from the start: its low numbers are the later ones all the same."""
+    ctx, before = house.stage.ctx, house.snapshot()
+    for number in (20, 21, 22):
+        month.push(house.stage, b.cdr(number, start=month.CLOSES))
+    house.deliver()
+    house.restore(before)
+    mode.enter(ctx, "restored by an operator")
+    assert recovery.recover(ctx, apply=True).mode is Mode.NORMAL
+    ref = month.push(house.stage, b.cdr(21, start=month.CLOSES))
+    changed = cdrs.session(ctx, b.ISSUER, ref)
+    assert changed is not None
+    ctx.db.write(cdrs.changed(changed, warnings=("LOOKED_AT",))[1])
+    house.deliver()
+    assert recovery.recover(ctx, apply=True).mode is Mode.NORMAL
+    now = cdrs.session(ctx, b.ISSUER, ref)
+    assert now is not None
+    assert now.warnings == ("LOOKED_AT",)
+
+
 @pytest.mark.parametrize("between", ["read", "beat_outside", "put", "keep_beat"])
 def test_a_sweep_that_beats_beside_another_is_no_restore(
     house: TimeMachine, between: str, monkeypatch: pytest.MonkeyPatch

@@ -22,10 +22,12 @@ _TYPED = TypeSerializer()
 
 @dataclass
 class StreamedTables(MemoryTables):
-    """Tables that write down what their streams would say."""
+    """Tables that write down what their streams would say; restored ones have streams that count from the start."""
 
     records: list[tuple[Table, dict[str, Any]]] = field(default_factory=list)
     now: Any = None
+    stream: int = 1
+    begins: int = 0
 
     def _apply(self, write: Write) -> None:
         super()._apply(write)
@@ -33,13 +35,14 @@ class StreamedTables(MemoryTables):
         keys = {"pk": {"S": write.key.pk}, "sk": {"S": write.key.sk}}
         told: dict[str, Any] = {
             "Keys": keys,
-            "SequenceNumber": str(1000 + len(self.records)),
+            "SequenceNumber": str(1000 + len(self.records) - self.begins),
             "ApproximateCreationDateTime": int(self.now().timestamp()),
         }
         if row is not None:
             told["NewImage"] = {name: _TYPED.serialize(value) for name, value in row.items()}
         name = "REMOVE" if isinstance(write, Remove) else "MODIFY"
-        arn = f"arn:aws:dynamodb:eu-central-1:000000000000:table/roamclear-test-{write.table.value}/stream/1"
+        table = f"table/roamclear-test-{write.table.value}"
+        arn = f"arn:aws:dynamodb:eu-central-1:000000000000:{table}/stream/2026-10-{self.stream:02d}T00:00:00.000"
         self.records.append((write.table, {"eventName": name, "eventSourceARN": arn, "dynamodb": told}))
 
 
@@ -69,6 +72,7 @@ class TimeMachine:
     def restore(self, snapshot: dict[Table, dict[str, dict[str, Row]]]) -> None:
         """Throw the tables back."""
         self.tables.tables = deepcopy(snapshot)
+        self.tables.stream, self.tables.begins = self.tables.stream + 1, len(self.tables.records)
 
 
 def machine(now: datetime = datetime(2026, 10, 1, tzinfo=UTC)) -> TimeMachine:

@@ -22,13 +22,23 @@ from roamclear.kernel.writes import Table
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row as a change left it; None says that it was removed. Sequences of one row only grow."""
+    """A row as a change left it; None says that it was removed.
+
+    Sequences of one row only grow within a stream. A restored table has a stream of its own, whose label, the instant
+    at which it was made, comes behind those of the streams before.
+    """
 
     table: Table
     pk: str
     sk: str
+    stream: str
     sequence: int
     row: Row | None
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Where the change stands among all of its row."""
+        return self.stream, self.sequence
 
 
 def keep(objects: Objects, records: list[dict[str, Any]]) -> str | None:
@@ -43,6 +53,7 @@ def keep(objects: Objects, records: list[dict[str, Any]]) -> str | None:
         {
             "keys": record["dynamodb"]["Keys"],
             "image": _text(record["dynamodb"].get("NewImage")),
+            "stream": str(record["eventSourceARN"]).rpartition("/stream/")[2],
             "sequence": sequence,
             "removed": record["eventName"] == "REMOVE",
         }
@@ -70,7 +81,7 @@ def of_hour(objects: Objects, prefix: str) -> Iterator[Change]:
             raise InvariantBroken("a batch of changes is gone", key=key)
         for change in _changes(Table(key.split("/")[2]), numbers_json.loads(zlib.decompress(body))):
             place = (change.table, change.pk, change.sk)
-            if place not in last or last[place].sequence < change.sequence:
+            if place not in last or last[place].place < change.place:
                 last[place] = change
     yield from last.values()
 
@@ -79,7 +90,8 @@ def _changes(table: Table, kept: Iterable[Row]) -> Iterator[Change]:
     for each in kept:
         row = None if each["removed"] else image(each["image"])
         names = image(each["keys"])
-        yield Change(table, names["pk"], names["sk"], int(each["sequence"]), row)
+        # What was kept before labels were has none, and comes before what has one.
+        yield Change(table, names["pk"], names["sk"], each.get("stream", ""), int(each["sequence"]), row)
 
 
 def _table_of(record: dict[str, Any]) -> str:
