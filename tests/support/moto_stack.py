@@ -62,7 +62,7 @@ class WorkflowLog:
 
     started: dict[str, Row] = field(default_factory=dict)
     completed: list[tuple[str, Row]] = field(default_factory=list)
-    wakes: dict[str, datetime] = field(default_factory=dict)
+    wakes: set[datetime] = field(default_factory=set)
 
     def start_close(self, name: str, payload: Row) -> bool:
         """Keep a start; a second one under the same name is none."""
@@ -78,9 +78,9 @@ class WorkflowLog:
         self.completed.append((task_token, output))
         return True
 
-    def wake_at(self, name: str, at: datetime) -> None:
+    def wake_at(self, at: datetime) -> None:
         """Keep a wish to be woken."""
-        self.wakes[name] = at
+        self.wakes.add(at)
 
 
 @dataclass

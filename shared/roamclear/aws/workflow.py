@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -14,6 +14,8 @@ from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Row
 from roamclear.kernel.errors import Unavailable
 
+#: Characters of the name of an execution.
+_LONGEST = 80
 _GONE = {"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"}
 
 
@@ -32,7 +34,7 @@ class StepFunctions:
         """Start an execution; a name that ran before counts as started."""
         try:
             self.states().start_execution(
-                stateMachineArn=self.state_machine_arn, name=fitting(name, 80), input=numbers_json.dumps(payload)
+                stateMachineArn=self.state_machine_arn, name=fitting(name), input=numbers_json.dumps(payload)
             )
         except ClientError as error:
             if _code(error) == "ExecutionAlreadyExists":
@@ -50,15 +52,20 @@ class StepFunctions:
             raise Unavailable("the workflow service did not take a completion") from error
         return True
 
-    def wake_at(self, name: str, at: datetime) -> None:
-        """One-off schedule that runs the sweep at an instant and deletes itself; it may exist already."""
+    def wake_at(self, at: datetime) -> None:
+        """One-off schedule that runs the sweep at an instant and deletes itself; it may exist already.
+
+        It has the name of its instant: a hundred windows that close at one midnight are one call of the sweep. A
+        schedule knows whole seconds; one that came before its instant would find nothing due.
+        """
         if not self.target_arn:
             return
+        second = at.replace(microsecond=0) + timedelta(seconds=1 if at.microsecond else 0)
         try:
             self.scheduler().create_schedule(
-                Name=fitting(name, 64),
+                Name=f"due-{second:%Y%m%dT%H%M%S}",
                 GroupName=self.schedule_group,
-                ScheduleExpression=f"at({at.strftime('%Y-%m-%dT%H:%M:%S')})",
+                ScheduleExpression=f"at({second:%Y-%m-%dT%H:%M:%S})",
                 ScheduleExpressionTimezone="UTC",
                 FlexibleTimeWindow={"Mode": "OFF"},
                 ActionAfterCompletion="DELETE",
@@ -69,17 +76,17 @@ class StepFunctions:
                 raise Unavailable("the schedule service did not take a schedule") from error
 
 
-def fitting(name: str, longest: int) -> str:
-    """A name within the service's limit (execution 80, schedule 64); a longer one keeps its beginning and its identity.
+def fitting(name: str) -> str:
+    """The name of an execution within the service's limit; a longer one keeps its beginning and its identity.
 
-    Cut off alone, the openings and closings of long contract names would take each other's schedule.
+    Cut off alone, long names of contracts would take each other's execution.
 
-    >>> fitting("voltwerk.C-RON.2026-10.CLOSE", 80), fitting("a" * 70 + ".OPENS", 64) == fitting("a" * 70, 64)
+    >>> fitting("voltwerk.C-RON.2026-10.CLOSE"), fitting("a" * 90 + ".R1") == fitting("a" * 90 + ".R2")
     ('voltwerk.C-RON.2026-10.CLOSE', False)
     """
-    if len(name) <= longest:
+    if len(name) <= _LONGEST:
         return name
-    return f"{name[: longest - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return f"{name[: _LONGEST - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def _code(error: ClientError) -> str:

@@ -92,7 +92,7 @@ def hasten(ctx: Context, run: Run) -> None:
         # The new instant first: a crash between leaves the token at two instants, and the first one takes it.
         ctx.db.write(store.due_put(run.issuer_id, at, f"{run.run_id}#CLOSES", item))
         store.due_done(ctx.db, row)
-    ctx.workflows.wake_at(f"{run.issuer_id}.{run.run_id}.ACCEPTED", at)
+    ctx.workflows.wake_at(at)
 
 
 def follow(ctx: Context, issuer_id: str, run_id: str) -> None:

@@ -157,7 +157,7 @@ def park(ctx: Context, issuer_id: str, run_id: str, gate: str, task_token: str) 
     item = {"task_token": task_token, "run_id": run_id, "gate": gate}
     ctx.db.write(store.due_put(issuer_id, at, f"{run_id}#{gate}", item))
     if at > ctx.now():
-        ctx.workflows.wake_at(f"{issuer_id}.{run_id}.{gate}", at)
+        ctx.workflows.wake_at(at)
 
 
 def _park_for_approval(ctx: Context, run: Run, task_token: str) -> None:

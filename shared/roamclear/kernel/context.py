@@ -165,8 +165,8 @@ class Workflows(Protocol):
         """Let a parked execution go on; False when it no longer waits."""
         ...
 
-    def wake_at(self, name: str, at: datetime) -> None:
-        """Ask for a due-sweep at an instant (once; the regular sweep is the safety net)."""
+    def wake_at(self, at: datetime) -> None:
+        """Ask for a due-sweep at an instant (once for all that is due then; the regular sweep is the safety net)."""
         ...
 
 

@@ -122,7 +122,7 @@ class CountingWorkflows:
         self.count += 1
         return True
 
-    def wake_at(self, name: str, at: datetime) -> None:
+    def wake_at(self, at: datetime) -> None:
         """Count a wish to be woken."""
         self.count += 1
 
