@@ -11,6 +11,7 @@ from roamclear.cdrs import service as cdrs
 from roamclear.cdrs.model import BEFORE_AUTO_FROM, Billing, Session
 from roamclear.contracts import service as contracts
 from roamclear.facts import proof as whole_proof
+from roamclear.facts import service as facts
 from roamclear.kernel.pages import Asked
 from tests.integration.test_close import push, start
 from tests.support import builders as b
@@ -39,9 +40,9 @@ def published(stage: Stage, begins: date | None) -> None:
         stage.ctx, b.actor("FINANCE"), b.ISSUER, b.CONTRACT, name="Ronde",
         valid_from=stage.clock.now().date() + timedelta(days=1), terms=b.terms(auto_from=begins),
     )  # fmt: skip
-    stage.clock.advance(timedelta(days=2))
     facts_told(stage.ctx, stage)
-    cdrs.retry_contract(stage.ctx, b.ISSUER, b.CONTRACT)
+    stage.clock.advance(timedelta(days=2))
+    facts.nightly(stage.ctx, lambda *fault: pytest.fail(str(fault)))
 
 
 def listed(stage: Stage) -> list[str]:

@@ -117,23 +117,24 @@ def read(body: Original) -> ChargeRecord:
 
 
 def retry_waiting(ctx: Context, issuer_id: str, contract_id: str | None) -> int:
-    """Process again what waits under a contract, or under none; returns how many became VERIFIED."""
+    """Process again what waits under a contract, or under none; returns how many became VERIFIED.
+
+    With what stopped before its contract was cleared here, where that day is an earlier one by now.
+    """
     refs = [ref for state in WAITING for ref in store.unbilled_refs(ctx.db, issuer_id, contract_id, state)]
+    refs += _in_scope_by_now(ctx, issuer_id, contract_id) if contract_id is not None else []
     return _again(ctx, issuer_id, refs)
 
 
 def retry_contract(ctx: Context, issuer_id: str, contract_id: str) -> int:
     """Process again what a new or changed contract may free."""
-    freed = retry_waiting(ctx, issuer_id, None) + retry_waiting(ctx, issuer_id, contract_id)
-    return freed + _retry_out_of_scope(ctx, issuer_id, contract_id)
+    return retry_waiting(ctx, issuer_id, None) + retry_waiting(ctx, issuer_id, contract_id)
 
 
-def _retry_out_of_scope(ctx: Context, issuer_id: str, contract_id: str) -> int:
-    """What stopped before its contract was cleared here comes in where that day was moved to an earlier one."""
-    head = contracts.head(ctx, issuer_id, contract_id)
-    begins = contracts.terms_now(ctx, issuer_id, contract_id).auto_from
-    since = local_midnight(begins, head.zone) if begins else None
-    return _again(ctx, issuer_id, list(store.out_of_scope_since(ctx.db, issuer_id, contract_id, since)))
+def _in_scope_by_now(ctx: Context, issuer_id: str, contract_id: str) -> list[str]:
+    terms = contracts.terms_now(ctx, issuer_id, contract_id)
+    since = local_midnight(terms.auto_from, terms.zone) if terms.auto_from else None
+    return list(store.out_of_scope_since(ctx.db, issuer_id, contract_id, since))
 
 
 def _may_change(known: Session) -> bool:
