@@ -235,6 +235,9 @@ class Year(World):
             assert len(refs) == 1, f"{session_id} would be billed as {refs}"
         for root, members in self.roots(rows).items():
             billed = sum(m.net.amount_minor for m in members if m.cdr_ref in placed and m.net)
+            # A cancellation leaves to the next run what a credit that waits for it takes off.
+            waits = [m.net.amount_minor for m in members if m.cdr_ref not in placed and m.billing in WAITS and m.net]
+            billed += sum(min(0, minor) for minor in waits)
             assert billed <= self._most(root), (root, billed, [(m.cdr_ref, m.net, m.billing) for m in members])
         waiting = list(facts_store.pending(self.ctx.db, b.ISSUER, self.now + timedelta(seconds=1)))
         told = [part for part in whole_proof.PARTS if not waiting or "payouts" not in part.__module__]
