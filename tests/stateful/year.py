@@ -331,7 +331,7 @@ class Year(World):
         rows = self.rows()
         placed = self._placed(self.documents())
         waiting = {r.run_id for r in self.runs() if r.state is RunState.CARRIED}
-        # Corrections that cancel out in every line make no document; that nothing is missing is an equation of the proof.
+        # Corrections that cancel out in every line make no document; that nothing is missing the proof shows.
         waiting |= {r.run_id for r in self.runs() if r.state is RunState.SETTLED and r.locked and not r.numbers}
         for root, members in self.roots(rows).items():
             self._check_root(root, members, placed, waiting)
