@@ -33,6 +33,8 @@ from roamclear.evses import service as evses
 from roamclear.facts import proof as whole_proof
 from roamclear.facts import service as facts
 from roamclear.identity.model import Role
+from roamclear.journal import service as journal
+from roamclear.journal.model import ExceptionType
 from roamclear.kernel.context import Context
 from roamclear.kernel.money import Money
 from roamclear.ledger import proof as ledger_proof
@@ -565,6 +567,8 @@ class World:
                 groups[sent.session_id].append(sent)
         for session_id, waiting in groups.items():
             everyone = [s for s in self.sent.values() if s.session_id == session_id and s.sound]
+            if any(self._expired(known[s.ref]) for s in everyone):
+                continue
             if len(everyone) == 1 and not everyone[0].dropped:
                 raise AssertionError(f"{known[waiting[0].ref]} was never billed")
             if not any(s.dropped or s.ref in billed or known[s.ref].billing in GONE for s in everyone):
@@ -578,6 +582,16 @@ class World:
         self._check_totals(billed)
         for run in self.runs():
             assert audit.broken_link(self.ctx, b.ISSUER, "RUN", run.run_id) is None
+
+    def _expired(self, session: Session) -> bool:
+        """Whether a session waited for its assignment longer than its contract allows, which was told."""
+        if session.billing is not Billing.EXPIRED:
+            return False
+        waited = self.now - session.received_at_utc
+        assert waited > timedelta(days=90), session
+        told = journal.find(self.ctx, b.ISSUER, ExceptionType.TOO_LATE, f"{session.cdr_ref}#EXPIRED")
+        assert told is not None, session
+        return True
 
     def _check_totals(self, billed: set[str]) -> None:
         """The model's own sum over what was billed is the sum of all documents."""
