@@ -217,7 +217,7 @@ def test_two_workers_do_every_step_of_one_run(made: Stage) -> None:
     twice = together(*[lambda: billing.prepare(made.ctx, request)] * 2)
     assert twice[0] == twice[1]
     run_id = request.run_id
-    both = together(*[lambda: billing.open_window(made.ctx, b.ISSUER, run_id)] * 2)
+    both = together(*[persistent(lambda: billing.open_window(made.ctx, b.ISSUER, run_id))] * 2)
     assert {r.state for r in both} == {RunState.WINDOW}
     assert billing.run(made.ctx, b.ISSUER, run_id).members == 6
     made.clock.set(LOCKS)
