@@ -52,6 +52,7 @@ def summed(lines: Iterable[PricedLine]) -> tuple[PricedLine, ...]:
 def row(
     ctx: Context, original: Session, key: str, lines: tuple[PricedLine, ...], kind: str, reason: str, author: str
 ) -> Rating:
+    """The price of a correction under the original's contract version; its trace tells what it corrects and why."""
     base = store.rating(ctx.db, original.issuer_id, original.cdr_ref, original.rating_version)
     if base is None:
         raise NotFound("this session has no price")

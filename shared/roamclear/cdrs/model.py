@@ -185,6 +185,11 @@ class Session(Record):
     changed: int = 0
 
 
+def waits(session: Session) -> bool:
+    """Whether another look may bring a session in: its reasons may go, or its contract be cleared from earlier on."""
+    return session.billing in WAITING or session.reasons == (BEFORE_AUTO_FROM,)
+
+
 class Adjusted(Record):
     """What was corrected of a locked session since: Σ ``minor`` of the rows ``refs``, in their order.
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from roamclear.cdrs import adjustments, credits, settling, store, telling
-from roamclear.cdrs.model import BEFORE_AUTO_FROM, WAITING, Billing, DisputeState, Original, Session
+from roamclear.cdrs.model import WAITING, Billing, DisputeState, Original, Session, waits
 from roamclear.cdrs.pricing import Priced, price
 from roamclear.contracts import service as contracts
 from roamclear.contracts.model import ContractVersion, Match
@@ -53,7 +53,7 @@ def process(ctx: Context, issuer_id: str, cdr_ref: str) -> Session:
     charge = read(body)
     for _ in range(_TRIES):
         known = store.session(ctx.db, issuer_id, cdr_ref)
-        if known is not None and (not _may_change(known) or known.dispute is not DisputeState.NONE):
+        if known is not None and (not waits(known) or known.dispute is not DisputeState.NONE):
             # A disputed session waits for its answer, not for us.
             if known.billing in _TOLD_LATE:
                 telling.tell(ctx, known)  # the process may have died between the row and its exception
@@ -135,10 +135,6 @@ def _in_scope_by_now(ctx: Context, issuer_id: str, contract_id: str) -> list[str
     terms = contracts.terms_now(ctx, issuer_id, contract_id)
     since = local_midnight(terms.auto_from, terms.zone) if terms.auto_from else None
     return list(store.out_of_scope_since(ctx.db, issuer_id, contract_id, since))
-
-
-def _may_change(known: Session) -> bool:
-    return known.billing in WAITING or (known.billing is Billing.OUT_OF_SCOPE and known.reasons == (BEFORE_AUTO_FROM,))
 
 
 def retry_evse(ctx: Context, issuer_id: str, evse_id: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from roamclear.aws import keys, outbox
-from roamclear.cdrs.model import BEFORE_AUTO_FROM, WAITING, Adjusted, Billing, Original, Rating, Session
+from roamclear.cdrs.model import BEFORE_AUTO_FROM, WAITING, Adjusted, Billing, Original, Rating, Session, waits
 from roamclear.kernel import numbers_json
 from roamclear.kernel.context import Database, Row
 from roamclear.kernel.pages import Asked, Cut, Span, cut
@@ -18,7 +18,6 @@ from roamclear.kernel.writes import ABSENT, Check, Put, Table, Update, When
 #: A session of more days than this is on hold for its length anyway.
 _MOST_DAYS = 31
 _PIECE_BYTES = 350_000
-_QUEUED = (*WAITING, Billing.VERIFIED)
 #: What a session is to receivers (product.md J.4); a member of an open run is a verified one.
 _TOLD = {
     Billing.VERIFIED: "cdr.verified",
@@ -174,8 +173,7 @@ def _heard(made: Session) -> tuple[object, ...]:
 
 def index_columns(made: Session) -> dict[str, str | None]:
     """The index columns that follow from a session's state; None takes the session off an index."""
-    unbilled = made.billing in _QUEUED or (made.billing is Billing.OUT_OF_SCOPE and made.contract_id is not None)
-    queued = unbilled and made.run_id is None
+    queued = (made.billing is Billing.VERIFIED or waits(made)) and made.run_id is None
     reason = made.reasons[0] if made.reasons else ""
     return {
         "gsi1pk": keys.visible_to(made.issuer_id, made.emsp_party) if made.available_at_utc else None,
